@@ -1,0 +1,50 @@
+"""What the bot must not forget: updates not yet answered, forms half filled in, screens shown."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key
+from models.sealed import SealedDocument
+
+
+class Inbox(Base):
+    """A raw update, kept from before Telegram is told "received" until it has been answered.
+
+    `handled_at` is set in the transaction of the handler. A handled row that is still here after a
+    crash means that its effect stands but its answer may not have gone out.
+    """
+
+    __tablename__ = "inbox"
+
+    update_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    chat_id: Mapped[int | None] = mapped_column(BigInteger)
+    body: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime]
+    handled_at: Mapped[datetime | None]
+
+
+class Conversation(Base):
+    """A form that somebody is filling in. Answers are sealed: they hold phones and ID numbers."""
+
+    __tablename__ = "conversation"
+    __table_args__ = (Index("ix_conversation_account_active", "account_id", "active"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    form: Mapped[str] = mapped_column(String(48))
+    subject_id: Mapped[int | None] = mapped_column(BigInteger)
+    """What the form is about, where it is about something that exists."""
+    field: Mapped[str] = mapped_column(String(48))
+    answers: Mapped[dict[str, Any]] = mapped_column(SealedDocument)
+    scratch: Mapped[dict[str, Any]] = mapped_column(SealedDocument)
+    """How far the present question has got: page, search, what is ticked."""
+    correcting: Mapped[bool] = mapped_column(Boolean, default=False)
+    """A single answer is being corrected; the summary follows."""
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+    screen_id: Mapped[int | None] = mapped_column(BigInteger)
+    """Telegram's id of the message that shows the present question."""
+    started_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

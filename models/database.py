@@ -1,0 +1,89 @@
+"""The one way to the database: a session that reads, or a session that writes in one transaction.
+
+SQLite has one writer at a time. A writing transaction takes its turn at a lock of this process and
+begins with BEGIN IMMEDIATE, so that it never fails half way because another one was faster.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+BUSY_TIMEOUT = 10.0
+"""Seconds that SQLite waits for another process's lock."""
+WRITES = "muster_writes"
+POOL_SIZE = 8
+
+
+class Database:
+    """`url` as SQLAlchemy writes it, with an async driver (aiosqlite or asyncpg)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite and self.url.database not in (None, "", ":memory:"):
+            Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = create_async_engine(self.url, pool_size=POOL_SIZE, max_overflow=4)
+        self._writing_engine = self.engine.execution_options(**{WRITES: True})
+        self._readers = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writers = async_sessionmaker(self._writing_engine, expire_on_commit=False)
+        self._turn = asyncio.Lock()
+        self._after_commit: list[Callable[[AsyncSession], None]] = []
+        if self.is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    def after_commit(self, listener: Callable[[AsyncSession], None]) -> None:
+        """Calls `listener` with each session whose writing transaction has been committed."""
+        self._after_commit.append(listener)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for looking only; whatever it changed is thrown away."""
+        async with self._readers() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session in one transaction: committed at the end, rolled back if anything is raised."""
+        if self.is_sqlite:
+            async with self._turn, self._transaction() as session:
+                yield session
+        else:
+            async with self._transaction() as session:
+                yield session
+        for listener in self._after_commit:
+            listener(session)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncSession]:
+        async with self._writers() as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's own BEGIN below is the only one
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"busy_timeout = {int(BUSY_TIMEOUT * 1000)}",
+        "temp_store = MEMORY",
+        "cache_size = -32000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,87 @@
+"""What Muster has to say: a message once, a delivery per recipient, and the receipt of each."""
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, choice
+
+
+class Lane(IntEnum):
+    """Who goes first; the smaller number wins."""
+
+    EMERGENCY = 0
+    INTERACTIVE = 1
+    TRANSACTIONAL = 2
+    BROADCAST = 3
+
+
+class DeliveryState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    """No longer true or wanted before it was sent."""
+
+
+class Message(Base):
+    """A template and its parameters, written once for all recipients.
+
+    `subject` ("activity:5") finds again what was sent about a thing, to edit it on the phones.
+    """
+
+    __tablename__ = "message"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    template: Mapped[str] = mapped_column(String(80))
+    parameters: Mapped[dict[str, Any]]
+    kind: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str | None] = mapped_column(String(48), index=True)
+    picture: Mapped[str | None] = mapped_column(String(255))
+    silent: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+
+class Delivery(Base):
+    """One message to one chat. Narrow, since a broadcast makes as many as there are volunteers."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        Index(
+            "ix_delivery_due",
+            "lane",
+            "due_at",
+            "id",
+            sqlite_where="state = 'queued'",
+            postgresql_where="state = 'queued'",
+        ),
+        Index("ix_delivery_message_state", "message_id", "state"),
+        Index("ix_delivery_person_created_at", "person_id", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id"))
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    chat_id: Mapped[int] = mapped_column(BigInteger)
+    language: Mapped[str] = mapped_column(String(16))
+    lane: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[DeliveryState] = mapped_column(choice(DeliveryState))
+    parameters: Mapped[dict[str, Any] | None]
+    """What differs for this recipient, over the message's parameters."""
+    edits_id: Mapped[int | None] = mapped_column(ForeignKey("delivery.id"))
+    """The earlier delivery whose message on the phone this one replaces."""
+    dedupe_key: Mapped[str | None] = mapped_column(String(80), unique=True)
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
+    claimed_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    telegram_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    possible_duplicate: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str | None] = mapped_column(String(200))

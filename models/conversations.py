@@ -1,4 +1,4 @@
-"""What the bot must not forget: updates not yet answered, forms half filled in, screens shown."""
+"""What the bot must not forget: updates not yet answered and forms half filled in."""
 
 from datetime import datetime
 from typing import Any
@@ -44,7 +44,5 @@ class Conversation(Base):
     correcting: Mapped[bool] = mapped_column(Boolean, default=False)
     """A single answer is being corrected; the summary follows."""
     active: Mapped[bool] = mapped_column(Boolean, default=True)
-    screen_id: Mapped[int | None] = mapped_column(BigInteger)
-    """Telegram's id of the message that shows the present question."""
     started_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, String
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
@@ -58,8 +58,8 @@ class Delivery(Base):
             "lane",
             "due_at",
             "id",
-            sqlite_where="state = 'queued'",
-            postgresql_where="state = 'queued'",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
         ),
         Index("ix_delivery_message_state", "message_id", "state"),
         Index("ix_delivery_person_created_at", "person_id", "created_at"),

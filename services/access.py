@@ -1,0 +1,103 @@
+"""Who may do what where: roles and the rights they carry in an organisation's subtree."""
+
+from enum import StrEnum
+
+from sqlalchemy import literal, select
+
+from models import Account, Organisation, Role, RoleKind
+from services.errors import NotAllowed
+from services.work import Work
+
+
+class Right(StrEnum):
+    APPROVE_VOLUNTEERS = "approve_volunteers"
+    VERIFY_QUALIFICATIONS = "verify_qualifications"
+    PLAN_ACTIVITIES = "plan_activities"
+    TAKE_ROLL = "take_roll"
+    CONFIRM_HOURS = "confirm_hours"
+    REGISTER_GROUPS = "register_groups"
+    GRANT_ROLES = "grant_roles"
+    LAUNCH_CALLOUTS = "launch_callouts"
+
+
+_COORDINATES = frozenset(
+    {
+        Right.APPROVE_VOLUNTEERS,
+        Right.VERIFY_QUALIFICATIONS,
+        Right.PLAN_ACTIVITIES,
+        Right.TAKE_ROLL,
+        Right.CONFIRM_HOURS,
+        Right.REGISTER_GROUPS,
+    }
+)
+
+RIGHTS: dict[RoleKind, frozenset[Right]] = {
+    RoleKind.CORE_VOLUNTEER: frozenset(),
+    RoleKind.TEAM_LEADER: frozenset({Right.TAKE_ROLL}),
+    RoleKind.COORDINATOR: _COORDINATES,
+    RoleKind.COMMANDER: _COORDINATES | {Right.LAUNCH_CALLOUTS},
+    RoleKind.ADMINISTRATOR: frozenset(Right),
+}
+
+
+def roles_with(right: Right) -> tuple[RoleKind, ...]:
+    return tuple(kind for kind, rights in RIGHTS.items() if right in rights)
+
+
+async def may(work: Work, right: Right, organisation_id: int) -> bool:
+    """Whether the actor holds `right` in the organisation or anywhere above it."""
+    if work.actor is None:
+        return False
+    target = select(Organisation.path).where(Organisation.id == organisation_id).scalar_subquery()
+    held = (
+        select(Role.id)
+        .join(Organisation, Organisation.id == Role.organisation_id)
+        .where(
+            Role.person_id == work.actor.id,
+            Role.kind.in_(roles_with(right)),
+            target.like(Organisation.path + literal("%")),
+        )
+        .limit(1)
+    )
+    return await work.session.scalar(held) is not None
+
+
+async def require(work: Work, right: Right, organisation_id: int) -> None:
+    """Raises NotAllowed."""
+    if not await may(work, right, organisation_id):
+        raise NotAllowed
+
+
+async def organisations_with(work: Work, right: Right) -> list[Organisation]:
+    """The organisations in which the actor holds a role with `right` (the tops of subtrees)."""
+    if work.actor is None:
+        return []
+    found = await work.session.scalars(
+        select(Organisation)
+        .join(Role, Role.organisation_id == Organisation.id)
+        .where(Role.person_id == work.actor.id, Role.kind.in_(roles_with(right)))
+        .order_by(Organisation.path)
+        .distinct()
+    )
+    return list(found)
+
+
+async def holders(work: Work, right: Right, organisation_id: int) -> list[int]:
+    """Keys of the people nearest above who hold `right` for the organisation.
+
+    The organisation's own holders; if it has none, those of the level above, and so on up.
+    """
+    path = await work.session.scalar(
+        select(Organisation.path).where(Organisation.id == organisation_id)
+    )
+    for ancestor_id in reversed([int(key) for key in (path or "").split(".") if key]):
+        found = await work.session.scalars(
+            select(Role.person_id)
+            .join(Account, Account.person_id == Role.person_id)
+            .where(Role.organisation_id == ancestor_id, Role.kind.in_(roles_with(right)))
+            .distinct()
+        )
+        people = list(found)
+        if people:
+            return people
+    return []

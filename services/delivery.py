@@ -1,0 +1,306 @@
+"""What Muster will say, written in the transaction that makes it true; and what became of it.
+
+A service never sends. It posts a message here; the sender claims deliveries, sends them and
+records the receipt. Knows nothing of Telegram's ways, only chats' ids.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, String, cast, func, insert, literal, null, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import Account, Delivery, DeliveryState, Lane, Message, Person
+from services.work import Work
+
+POSTED = "muster_posted"
+"""Marks a session that has something for the sender, see `Database.after_commit`."""
+
+ANNOUNCEMENT = "announcement"
+CLAIM_LIMIT = 50
+MAX_ATTEMPTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message to be written: its template, parameters (JSON; moments as they are) and lane."""
+
+    template: str
+    parameters: Mapping[str, Any]
+    kind: str
+    lane: Lane = Lane.TRANSACTIONAL
+    subject: str | None = None
+    picture: str | None = None
+    silent: bool = False
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    dedupe: str | None = None
+    """Makes posting twice harmless; one delivery a recipient for each key."""
+
+
+async def tell(work: Work, post: Post, people: Iterable[int]) -> None:
+    """Posts to people by key; those without a Telegram account are passed over."""
+    keys = list(people)
+    if keys:
+        recipients: Select[Any] = select(
+            Account.person_id,
+            Account.telegram_id,
+            func.coalesce(Person.language, Account.language),
+            null(),
+        ).join(Person, Person.id == Account.person_id)
+        await tell_all(work, post, recipients.where(Person.id.in_(keys)))
+
+
+async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None:
+    """Posts to a chat that is no person's: a group, a channel, a stranger."""
+    message = await _write(work, post)
+    work.session.add(
+        Delivery(
+            message_id=message.id,
+            chat_id=chat_id,
+            language=language,
+            lane=post.lane,
+            state=DeliveryState.QUEUED,
+            dedupe_key=f"{post.dedupe}:{chat_id}" if post.dedupe else None,
+            created_at=work.now,
+            due_at=post.due_at or work.now,
+        )
+    )
+    await work.session.flush()
+
+
+async def tell_all(work: Work, post: Post, recipients: Select[Any]) -> int:
+    """Posts to everyone in `recipients` with one INSERT ... SELECT; answers how many.
+
+    `recipients` selects person id, chat id, language and the recipient's own parameters (or NULL).
+    """
+    message = await _write(work, post)
+    who = recipients.subquery()
+    person, chat, language, parameters = who.c
+    key = literal(post.dedupe) + ":" + cast(chat, String) if post.dedupe else null()
+    rows = select(
+        literal(message.id),
+        person,
+        chat,
+        language,
+        literal(int(post.lane)),
+        literal(DeliveryState.QUEUED.value),
+        parameters,
+        key,
+        literal(work.now, Delivery.created_at.type),
+        literal(post.due_at or work.now, Delivery.due_at.type),
+        literal(0),
+        literal(False),
+    )
+    if post.dedupe:
+        known = select(Delivery.id).where(Delivery.dedupe_key == key)
+        rows = rows.where(~known.exists())
+    columns = [
+        "message_id", "person_id", "chat_id", "language", "lane", "state", "parameters",
+        "dedupe_key", "created_at", "due_at", "attempts", "possible_duplicate",
+    ]  # fmt: skip
+    done = await work.session.execute(
+        insert(Delivery).from_select(columns, rows, include_defaults=False)
+    )
+    return int(getattr(done, "rowcount", 0))
+
+
+async def correct(work: Work, subject: str, post: Post, *, kind: str | None = None) -> None:
+    """What was said about `subject` has become untrue: unsent is revoked, sent is edited.
+
+    `kind` narrows it to messages of that kind.
+    """
+    about = select(Message.id).where(Message.subject == subject)
+    if kind:
+        about = about.where(Message.kind == kind)
+    await work.session.execute(
+        update(Delivery)
+        .where(Delivery.message_id.in_(about), Delivery.state == DeliveryState.QUEUED)
+        .values(state=DeliveryState.REVOKED, finished_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    message = await _write(work, post)
+    sent = select(
+        literal(message.id),
+        Delivery.person_id,
+        Delivery.chat_id,
+        Delivery.language,
+        literal(int(post.lane)),
+        literal(DeliveryState.QUEUED.value),
+        Delivery.parameters,
+        Delivery.id,
+        literal(work.now, Delivery.created_at.type),
+        literal(work.now, Delivery.due_at.type),
+        literal(0),
+        literal(False),
+    ).where(
+        Delivery.message_id.in_(about),
+        Delivery.message_id != message.id,
+        Delivery.state == DeliveryState.SENT,
+        Delivery.edits_id.is_(None),
+        Delivery.telegram_message_id.is_not(None),
+    )
+    columns = [
+        "message_id", "person_id", "chat_id", "language", "lane", "state", "parameters",
+        "edits_id", "created_at", "due_at", "attempts", "possible_duplicate",
+    ]  # fmt: skip
+    await work.session.execute(insert(Delivery).from_select(columns, sent, include_defaults=False))
+
+
+async def _write(work: Work, post: Post) -> Message:
+    message = Message(
+        template=post.template,
+        parameters=storable(post.parameters),
+        kind=post.kind,
+        subject=post.subject,
+        picture=post.picture,
+        silent=post.silent,
+        created_at=work.now,
+        expires_at=post.expires_at,
+    )
+    work.session.add(message)
+    await work.session.flush()
+    work.session.info[POSTED] = True
+    return message
+
+
+def storable(value: Any) -> Any:
+    """Parameters as JSON keeps them: moments and days in ISO form."""
+    if isinstance(value, Mapping):
+        return {str(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A claimed delivery with all that the sender needs; no row of it is loaded later."""
+
+    id: int
+    chat_id: int
+    language: str
+    lane: Lane
+    template: str
+    parameters: dict[str, Any]
+    picture: str | None
+    silent: bool
+    attempts: int
+    edits_message_id: int | None
+    """Telegram's id of the message to edit, where this corrects an earlier one."""
+
+
+async def claim_due(session: AsyncSession, now: datetime, limit: int = CLAIM_LIMIT) -> list[Due]:
+    """Takes the next due deliveries, the most urgent lane first, and marks them as being sent.
+
+    Expired ones are closed instead. Within a lane the oldest goes first.
+    """
+    ready = (
+        select(Delivery.id)
+        .where(Delivery.state == DeliveryState.QUEUED, Delivery.due_at <= now)
+        .order_by(Delivery.lane, Delivery.due_at, Delivery.id)
+        .limit(limit)
+    )
+    if session.get_bind().dialect.name == "postgresql":
+        ready = ready.with_for_update(skip_locked=True)
+    keys = list(await session.scalars(ready))
+    if not keys:
+        return []
+    earlier = Delivery.__table__.alias("earlier")
+    rows = await session.execute(
+        select(Delivery, Message, earlier.c.telegram_message_id)
+        .join(Message, Message.id == Delivery.message_id)
+        .outerjoin(earlier, earlier.c.id == Delivery.edits_id)
+        .where(Delivery.id.in_(keys))
+        .order_by(Delivery.lane, Delivery.due_at, Delivery.id)
+    )
+    claimed: list[Due] = []
+    for delivery, message, edits_message_id in rows:
+        if message.expires_at is not None and message.expires_at <= now:
+            delivery.state = DeliveryState.EXPIRED
+            delivery.finished_at = now
+            continue
+        delivery.state = DeliveryState.SENDING
+        delivery.claimed_at = now
+        delivery.attempts += 1
+        claimed.append(
+            Due(
+                id=delivery.id,
+                chat_id=delivery.chat_id,
+                language=delivery.language,
+                lane=Lane(delivery.lane),
+                template=message.template,
+                parameters=message.parameters | (delivery.parameters or {}),
+                picture=message.picture,
+                silent=message.silent,
+                attempts=delivery.attempts,
+                edits_message_id=edits_message_id,
+            )
+        )
+    return claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one attempt."""
+
+    delivery_id: int
+    state: DeliveryState
+    telegram_message_id: int | None = None
+    reason: str | None = None
+    retry_at: datetime | None = None
+    unreachable: bool = False
+    """The chat can't be written to at all: blocked, deactivated, never started."""
+
+
+async def record(session: AsyncSession, receipts: Iterable[Receipt], now: datetime) -> None:
+    """Writes receipts; a blocked chat is marked unreachable on its account."""
+    for receipt in receipts:
+        again = receipt.state is DeliveryState.QUEUED
+        await session.execute(
+            update(Delivery)
+            .where(Delivery.id == receipt.delivery_id)
+            .values(
+                state=receipt.state,
+                telegram_message_id=receipt.telegram_message_id,
+                reason=receipt.reason,
+                finished_at=None if again else now,
+                **({"due_at": receipt.retry_at} if receipt.retry_at else {}),
+            )
+            .execution_options(synchronize_session=False)
+        )
+        if receipt.unreachable:
+            chat = select(Delivery.chat_id).where(Delivery.id == receipt.delivery_id)
+            await session.execute(
+                update(Account)
+                .where(Account.telegram_id == chat.scalar_subquery())
+                .values(unreachable_since=now, unreachable_reason=receipt.reason)
+                .execution_options(synchronize_session=False)
+            )
+
+
+async def release_claimed(session: AsyncSession, now: datetime) -> int:
+    """After a crash: what was being sent is queued again, marked as a possible duplicate."""
+    done = await session.execute(
+        update(Delivery)
+        .where(Delivery.state == DeliveryState.SENDING)
+        .values(state=DeliveryState.QUEUED, possible_duplicate=True, due_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return int(getattr(done, "rowcount", 0))
+
+
+def after_quiet_hours(work: Work, moment: datetime) -> datetime:
+    """The moment itself, or the end of the quiet hours in which it lies."""
+    policy = work.policy
+    local = moment.astimezone(policy.zone)
+    clock, start, end = local.time(), policy.quiet_from, policy.quiet_until
+    quiet = start <= clock < end if start <= end else clock >= start or clock < end
+    if start == end or not quiet:
+        return moment
+    ends = local.replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)
+    if clock >= end:
+        ends += timedelta(days=1)
+    return ends.astimezone(moment.tzinfo)

@@ -1,0 +1,117 @@
+"""How times, numbers, distances and names are written in a language. Knows no template."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, time
+from typing import Any, Literal
+
+from babel import Locale, dates, numbers
+from babel.units import format_unit
+
+from services.policy import Policy
+
+KILOMETRE = 1000.0
+
+
+def named(names: Mapping[str, str] | None, language: str) -> str:
+    """The name in a language, else in Chinese, else any."""
+    if not names:
+        return ""
+    return names.get(language) or names.get("zh_Hans") or next(iter(names.values()))
+
+
+class Formats:
+    """Filters that write times, numbers and names as a language does."""
+
+    def __init__(self, language: str, policy: Policy) -> None:
+        self.language = language
+        self.locale = Locale.parse(language)
+        self.policy = policy
+
+    def filters(self) -> dict[str, Any]:
+        return {
+            "named": self.named,
+            "moment": self.moment,
+            "day": self.day,
+            "clock": self.clock,
+            "span": self.span,
+            "hours": self.hours,
+            "minutes": self.minutes,
+            "distance": self.distance,
+            "number": self.number,
+            "masked": masked,
+            "enumerated": self.enumerated,
+        }
+
+    def _local(self, value: datetime | str) -> datetime:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(self.policy.zone)
+
+    def named(self, names: Mapping[str, str] | None) -> str:
+        return named(names, self.language)
+
+    def day(self, value: datetime | date | str) -> str:
+        """Mon 7 December, or 12月7日 周一; with the year unless a moment makes it plain."""
+        if isinstance(value, str) and len(value) > 10:
+            value = self._local(value)
+        elif isinstance(value, str):
+            value = date.fromisoformat(value)
+        elif isinstance(value, datetime):
+            value = self._local(value)
+        pattern = "y年M月d日 EEE" if self.locale.language == "zh" else "EEE d MMM y"
+        return dates.format_date(value, pattern, locale=self.locale)
+
+    def clock(self, value: datetime | time | str | int) -> str:
+        """14:05; an int is minutes of the day."""
+        if isinstance(value, int):
+            value = time(value // 60, value % 60)
+        elif not isinstance(value, time):
+            value = self._local(value)
+        return f"{value:%H:%M}"
+
+    def moment(self, value: datetime | str) -> str:
+        return f"{self.day(value)} {self.clock(value)}"
+
+    def span(self, start: datetime | str, end: datetime | str) -> str:
+        """A start and an end, the day once where both fall on it."""
+        first, last = self._local(start), self._local(end)
+        if first.date() == last.date():
+            return f"{self.moment(first)}–{self.clock(last)}"
+        return f"{self.moment(first)} – {self.moment(last)}"
+
+    def hours(self, minutes: int) -> str:
+        """Minutes as hours to one decimal, as service records give them."""
+        return numbers.format_decimal(round(minutes / 60, 1), "#,##0.#", locale=self.locale)
+
+    def minutes(self, minutes: int) -> str:
+        """A duration in words: 2 hours 30 minutes."""
+        whole, rest = divmod(int(minutes), 60)
+        parts = [
+            _with_unit(value, unit, self.locale)
+            for value, unit in ((whole, "hour"), (rest, "minute"))
+            if value
+        ] or [_with_unit(0, "minute", self.locale)]
+        return ("" if self.locale.language == "zh" else " ").join(parts)
+
+    def distance(self, metres: float) -> str:
+        if metres < KILOMETRE:
+            return _with_unit(max(100, round(metres, -2)), "meter", self.locale)
+        return _with_unit(round(metres / KILOMETRE, 1), "kilometer", self.locale)
+
+    def number(self, value: float) -> str:
+        return numbers.format_decimal(value, locale=self.locale)
+
+    def enumerated(self, items: Iterable[str]) -> str:
+        return ("、" if self.locale.language == "zh" else ", ").join(items)
+
+
+def _with_unit(value: float, unit: str, locale: Locale) -> str:
+    length: Literal["short", "long"] = "short" if unit.endswith("meter") else "long"
+    text = format_unit(value, unit, length=length, locale=locale)
+    return text.replace(" ", "") if locale.language == "zh" else text
+
+
+def masked(value: str | None, keep: int = 4) -> str:
+    """A phone or ID number of which only the last characters can be read."""
+    if not value:
+        return ""
+    return "•" * max(len(value) - keep, 3) + value[-keep:]

@@ -1,0 +1,64 @@
+"""The numbers that a city sets: each a default with its source, none of them read from elsewhere.
+
+Knows no file and no environment; the program's settings carry one of these.
+"""
+
+from datetime import time
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class Policy(BaseModel):
+    """Rules' numbers. Times of day are local to `timezone`; durations are minutes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timezone: str = Field("Asia/Shanghai", description="Zone in which people read and type times.")
+    country: str = Field("CN", description="Country whose phone numbers need no country code.")
+    default_language: str = Field("zh_Hans", description="Language for people who chose none.")
+    number_prefix: str = Field("ZS", max_length=8, description="Start of registration numbers.")
+
+    privacy_version: str = Field("2026-11", description="Version of the privacy notice in force.")
+    adult_age: int = Field(18, ge=1, description="Under this age a guardian must consent.")
+    least_age: int = Field(8, ge=0, description="Under this age nobody is registered.")
+
+    quiet_from: time = Field(time(22, 0), description="No newsletters or announcements from here")
+    quiet_until: time = Field(time(8, 0), description="... until here; they wait for the morning.")
+    announcements_per_week: int = Field(
+        5, ge=0, description="New activities that one person is told of in seven days."
+    )
+    announcement_radius: float = Field(
+        20_000, gt=0, description="Metres from a volunteer's place within which activities fit."
+    )
+
+    reminder_day_before: int = Field(24 * 60, ge=0, description="Minutes before a shift; 0: none.")
+    reminder_hours_before: int = Field(2 * 60, ge=0, description="Minutes before a shift; 0: none.")
+    offer_minutes: int = Field(
+        120, ge=1, description="How long a freed place is held for the next on the waitlist."
+    )
+    late_cancel_minutes: int = Field(
+        24 * 60, ge=0, description="Cancelling later than this before the start needs a reason."
+    )
+
+    check_in_early: int = Field(60, ge=0, description="Minutes before the start that one may come.")
+    check_out_grace: int = Field(
+        60, ge=0, description="Minutes after the end before a forgotten check-out is assumed."
+    )
+    code_seconds: int = Field(30, ge=5, description="How long an on-site check-in code is shown.")
+    dispute_days: int = Field(7, ge=0, description="Days in which a volunteer may object to hours.")
+
+    star_hours: tuple[int, ...] = Field(
+        (100, 300, 600, 1000, 1500),
+        description="Hours for one to five stars (Guangdong's star rules).",
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)

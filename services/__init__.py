@@ -1,1 +1,1 @@
-
+"""The rules. Services take a unit of work, change rows, and never send, render or commit."""

@@ -18,6 +18,8 @@ from services.work import Work
 POSTED = "muster_posted"
 """Marks a session that has something for the sender, see `Database.after_commit`."""
 
+Recipients = Select[*tuple[Any, ...]]
+
 ANNOUNCEMENT = "announcement"
 CLAIM_LIMIT = 50
 MAX_ATTEMPTS = 6
@@ -44,7 +46,7 @@ async def tell(work: Work, post: Post, people: Iterable[int]) -> None:
     """Posts to people by key; those without a Telegram account are passed over."""
     keys = list(people)
     if keys:
-        recipients: Select[Any] = select(
+        recipients: Recipients = select(
             Account.person_id,
             Account.telegram_id,
             func.coalesce(Person.language, Account.language),
@@ -71,7 +73,7 @@ async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None
     await work.session.flush()
 
 
-async def tell_all(work: Work, post: Post, recipients: Select[Any]) -> int:
+async def tell_all(work: Work, post: Post, recipients: Recipients) -> int:
     """Posts to everyone in `recipients` with one INSERT ... SELECT; answers how many.
 
     `recipients` selects person id, chat id, language and the recipient's own parameters (or NULL).

@@ -1,0 +1,165 @@
+"""Settings: `config.toml` and MUSTER_... variables, checked before anything starts.
+
+A variable overrules the file: MUSTER_TELEGRAM__TOKEN is `token` in the section [telegram].
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from services.policy import Policy
+
+CONFIG_FILE = "config.toml"
+CONFIG_VARIABLE = "MUSTER_CONFIG"
+DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names the key and is one line."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Mode(StrEnum):
+    POLLING = "polling"
+    WEBHOOK = "webhook"
+
+
+class TelegramSettings(Section):
+    token: SecretStr = Field(SecretStr(""), description="The bot's token, from @BotFather.")
+    api_base_url: str = Field(
+        "https://api.telegram.org", description="Any server that speaks the Bot API."
+    )
+    mode: Mode = Field(Mode.POLLING, description="How updates arrive: polling or webhook.")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description="What Telegram sends along with each webhook call; 1-256 of A-Za-z0-9_-.",
+    )
+    messages_per_second: float = Field(
+        30, gt=0, le=1000, description="Messages a second over all chats (Telegram: about 30)."
+    )
+    chat_messages_per_second: float = Field(
+        1, gt=0, description="Messages a second in one private chat (Telegram: about 1)."
+    )
+    chat_burst: int = Field(
+        4, ge=1, description="Messages that one chat may get at once before it is paced."
+    )
+    group_messages_per_minute: float = Field(
+        20, gt=0, description="Messages a minute in one group (Telegram: 20)."
+    )
+    concurrency: int = Field(20, ge=1, le=200, description="Sends under way at the same time.")
+
+    @field_validator("api_base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+
+class DatabaseSettings(Section):
+    url: str = Field(
+        "sqlite+aiosqlite:///var/muster.db",
+        description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/NAME.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _has_driver(cls, value: str) -> str:
+        try:
+            driver = make_url(value).drivername
+        except ArgumentError:
+            raise ValueError("is not a database address") from None
+        if driver not in DRIVERS:
+            raise ValueError(f"must begin with one of {', '.join(DRIVERS)}")
+        return value
+
+
+class SecuritySettings(Section):
+    key_file: Path = Field(
+        Path("var/muster.keys"),
+        description="Keys for encryption and links; `muster init` makes it. Keep a copy apart.",
+    )
+
+
+class WebSettings(Section):
+    host: str = Field("127.0.0.1", description="Address on which the web pages are served.")
+    port: int = Field(8080, ge=0, le=65535, description="Port of the web pages; 0: any free one.")
+    public_url: str = Field(
+        "http://127.0.0.1:8080",
+        description="Where people and Telegram reach them; webhooks need https.",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+
+class LogSettings(Section):
+    level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level.")
+
+
+class Settings(BaseSettings):
+    """Everything a deployment sets; `config.example.toml` says the same with comments."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MUSTER_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    telegram: TelegramSettings = TelegramSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    security: SecuritySettings = SecuritySettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+    policy: Policy = Policy()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = config_path()
+        file = TomlConfigSettingsSource(settings_cls, toml_file=path if path.exists() else None)
+        return (init_settings, env_settings, file)
+
+
+def config_path() -> Path:
+    return Path(os.environ.get(CONFIG_VARIABLE, CONFIG_FILE))
+
+
+def read_settings(**given: Any) -> Settings:
+    """Raises SettingsError with one line that names the key."""
+    path = config_path()
+    if CONFIG_VARIABLE in os.environ and not path.exists():
+        raise SettingsError(f"{CONFIG_VARIABLE}: {path} does not exist")
+    try:
+        return Settings(**given)
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            reason = "there is no such setting; see config.example.toml"
+        raise SettingsError(f"{key}: {reason}") from None
+    except ValueError as fault:
+        raise SettingsError(f"{path}: {fault}".replace("\n", " ")) from None

@@ -1,0 +1,1 @@
+"""What people say and press in the chat -> one service call -> one rendered reply."""

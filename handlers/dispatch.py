@@ -1,0 +1,222 @@
+"""From an update to its answer: who speaks, which handler, one transaction, then the reply.
+
+Handlers are found in `routes`; this file knows none of them by name.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from telegram import Chat, Update
+from telegram.error import Forbidden, TelegramError
+
+from handlers import forms, groups
+from handlers.presenting import Presenter
+from handlers.replies import Part, Reply, Show, Toast, parts_of
+from handlers.routes import BUTTONS, COMMANDS, LINKS, Route, Who
+from handlers.turns import Surroundings, Turn, incoming_from
+from models import Account, Database, Person
+from services import accounts
+from services.errors import Gone, Refusal
+from services.policy import Policy
+from services.words import Words
+from services.work import Work
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A handler with its arguments as they came; no route means a message without a command."""
+
+    route: Route | None
+    arguments: list[str]
+
+
+class AlreadyHandled(Exception):
+    """The update was handled before: a repeated delivery of a webhook, or a replay."""
+
+
+class Dispatcher:
+    """`answered` is told of each update whose reply has gone out."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        words: Words,
+        policy: Policy,
+        presenter: Presenter,
+        around: Surroundings,
+        clock: Clock,
+        answered: Callable[[int], None],
+    ) -> None:
+        self.database = database
+        self.words = words
+        self.policy = policy
+        self.presenter = presenter
+        self.around = around
+        self.clock = clock
+        self.answered = answered
+
+    async def handle(self, update: Update, _context: object = None) -> None:
+        """Answers one update. Never raises: what goes wrong is logged and the person is told."""
+        try:
+            await self._handle(update)
+        except AlreadyHandled:
+            log.info("update seen before", extra={"update_id": update.update_id})
+        except Forbidden as fault:
+            await self._lost(update, str(fault))
+        except TelegramError:
+            # Left unanswered in the inbox: the next start shows the person where they stand.
+            log.exception("reply not delivered", extra={"update_id": update.update_id})
+            return
+        self.answered(update.update_id)
+
+    async def _handle(self, update: Update) -> None:
+        chat = update.effective_chat
+        if chat is None or update.effective_user is None:
+            return
+        if update.my_chat_member is not None or chat.type != Chat.PRIVATE:
+            await self._outside_private_chat(update)
+            return
+        if update.message is None and update.callback_query is None:
+            return
+        language, parts = await self._turn_safely(update)
+        await self.presenter.present(chat.id, language, parts, update.callback_query)
+
+    async def _turn_safely(self, update: Update) -> tuple[str, list[Part]]:
+        try:
+            return await self._turn(update)
+        except AlreadyHandled:
+            raise
+        except Exception:
+            log.exception("handler failed", extra={"update_id": update.update_id})
+            async with self.database.write() as session:
+                await accounts.claim_update(session, update.update_id, self.clock())
+            user = update.effective_user
+            language = self.words.language_for(user.language_code if user else None)
+            return language, [Show("errors/bug", {"update_id": update.update_id}, fresh=True)]
+
+    async def _turn(self, update: Update) -> tuple[str, list[Part]]:
+        call = _call_of(update)
+        if call.route is not None and call.route.reads:
+            async with self.database.read() as session:
+                known = await accounts.find_account(session, _telegram_id(update))
+                if known is not None:
+                    return await self._answer(session, update, call, known)
+        async with self.database.write() as session:
+            if not await accounts.claim_update(session, update.update_id, self.clock()):
+                raise AlreadyHandled
+            user = update.effective_user
+            language = self.words.language_for(user.language_code if user else None)
+            met = await accounts.meet(session, _telegram_id(update), language, self.clock())
+            return await self._answer(session, update, call, met)
+
+    async def _answer(
+        self,
+        session: AsyncSession,
+        update: Update,
+        call: Call,
+        who: tuple[Account, Person | None],
+    ) -> tuple[str, list[Part]]:
+        account, person = who
+        turn = Turn(
+            work=Work(session, self.clock(), self.policy, person),
+            account=account,
+            incoming=incoming_from(update),
+            around=self.around,
+            update=update,
+            pressed=update.callback_query is not None,
+        )
+        try:
+            async with session.begin_nested():
+                reply = await self._respond(turn, call)
+        except Refusal as refusal:
+            reply = refused(refusal, pressed=turn.pressed)
+        return turn.language, parts_of(reply)
+
+    async def _respond(self, turn: Turn, call: Call) -> Reply:
+        if call.route is None:
+            return await _free_message(turn)
+        if call.route.who is Who.VOLUNTEER and not accounts.is_volunteer(turn.person):
+            return Show("errors/volunteers_only", {"standing": standing_of(turn)}, fresh=True)
+        return await call.route.function(turn, *call.route.convert(call.arguments))
+
+    async def _outside_private_chat(self, update: Update) -> None:
+        async with self.database.write() as session:
+            if not await accounts.claim_update(session, update.update_id, self.clock()):
+                raise AlreadyHandled
+            work = Work(session, self.clock(), self.policy, None)
+            answer = await groups.listen(work, update, self.words)
+        if answer is not None:
+            chat_id, language, parts = answer
+            await self.presenter.present(chat_id, language, parts, None)
+
+    async def _lost(self, update: Update, reason: str) -> None:
+        async with self.database.write() as session:
+            await accounts.mark_unreachable(
+                session, _telegram_id(update), reason[:64], self.clock()
+            )
+
+    async def pick_up_again(self, chat_id: int) -> None:
+        """After a crash: shows where the person stands, since the last answer may be missing."""
+        async with self.database.write() as session:
+            met = await accounts.find_account(session, chat_id)
+            if met is None:
+                return
+            account, person = met
+            work = Work(session, self.clock(), self.policy, person)
+            nothing: Any = Update(update_id=0)
+            turn = Turn(work, account, incoming_from(nothing), self.around, nothing)
+            question = await forms.show_again(turn)
+            parts = parts_of(question or Show("menu/back_again"))
+        await self.presenter.present(chat_id, turn.language, parts, None)
+
+
+def refused(refusal: Refusal, *, pressed: bool) -> Reply:
+    """A pressed button is answered by an alert, so that the screen stays; words by a message."""
+    if pressed:
+        return Toast(refusal.template, refusal.parameters, alert=True)
+    return Show(refusal.template, refusal.parameters)
+
+
+def standing_of(turn: Turn) -> str | None:
+    return turn.person.standing.value if turn.person else None
+
+
+async def _free_message(turn: Turn) -> Reply:
+    if turn.pressed:
+        raise Gone
+    reply = await forms.take_message(turn)
+    return reply or Show("menu/not_understood")
+
+
+def _telegram_id(update: Update) -> int:
+    user = update.effective_user
+    if user is None:
+        raise AlreadyHandled
+    return user.id
+
+
+def _call_of(update: Update) -> Call:
+    if update.callback_query is not None:
+        action, *arguments = (update.callback_query.data or "").split(":")
+        route = BUTTONS.get(action)
+        return Call(route, arguments)
+    text = update.message.text if update.message else None
+    if not text or not text.startswith("/"):
+        return Call(None, [])
+    name, _, rest = text[1:].partition(" ")
+    name = name.partition("@")[0].lower()
+    if name == "start" and rest.strip():
+        prefix, *arguments = rest.strip().split("-")
+        linked = LINKS.get(prefix)
+        if linked is not None:
+            return Call(linked, arguments)
+    return Call(COMMANDS.get(name), [])

@@ -1,0 +1,463 @@
+"""Fields of forms: what a question takes for an answer, sent or pressed.
+
+A kind has the answer, or stays at the question with some scratch (what is ticked, which page),
+or refuses with a template that says what to do next. Answers are plain JSON values.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import phonenumbers
+from services.finding import rank
+from services.moments import MomentError, parse_day, parse_moment, parse_span
+
+from handlers.turns import Turn
+from services.errors import Gone, Refusal
+
+PAGE = 8
+"""Options on one page; more do not fit a phone's screen."""
+PARTS_OF_WEEK = 21
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """The question is not answered yet; `scratch` is how far it has got."""
+
+    scratch: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question in the middle of a form."""
+
+    turn: Turn
+    field: "Field"
+    answers: dict[str, Any]
+    scratch: dict[str, Any]
+    subject_id: int | None
+
+
+Check = Callable[[Asked, Any], Awaitable[Any]]
+"""Looks at an answer, raises Refusal, or gives the value to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`skip_if` looks at the answers so far; `check` is the rule for this field alone."""
+
+    name: str
+    kind: "Kind"
+    optional: bool = False
+    skip_if: Callable[[dict[str, Any]], bool] | None = None
+    check: Check | None = None
+
+
+class Kind:
+    """`partial` draws the keyboard (`templates/forms/kinds/`); `keys` replaces the phone's own."""
+
+    partial: str = "plain"
+    keys: str | None = None
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        """Parameters of the partial."""
+        return {}
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        raise Gone
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        raise Refusal("form_use_buttons")
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Kind):
+    """Typed words of `least` to `most` characters."""
+
+    least: int = 1
+    most: int = 64
+    lines: bool = False
+    """Whether line breaks may stay."""
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        typed = typed_text(asked)
+        text = typed if self.lines else " ".join(typed.split())
+        if len(text) < self.least:
+            raise Refusal("form_too_short", least=self.least)
+        if len(text) > self.most:
+            raise Refusal("form_too_long", most=self.most, length=len(text))
+        return Answer(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Kind):
+    least: int
+    most: int
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        try:
+            value = int(typed_text(asked))
+        except ValueError:
+            raise Refusal("form_not_a_number", least=self.least, most=self.most) from None
+        if not self.least <= value <= self.most:
+            raise Refusal("form_number_range", least=self.least, most=self.most)
+        return Answer(value)
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        """The prompt may offer usual numbers as buttons: `pick(20)`."""
+        if what != "pick" or not argument.isdigit():
+            raise Gone
+        value = int(argument)
+        if not self.least <= value <= self.most:
+            raise Gone
+        return Answer(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Kind):
+    """One of a few codes; the prompt's own template draws the buttons with `pick(code)`."""
+
+    codes: tuple[str, ...]
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        if what != "pick" or argument not in self.codes:
+            raise Gone
+        return Answer(argument)
+
+
+@dataclass(frozen=True, slots=True)
+class Day(Kind):
+    """A day as people write it; read back in full, and counted only when they say yes."""
+
+    partial: str = "day"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        return {"proposed": asked.scratch.get("proposed")}
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        work = asked.turn.work
+        try:
+            day = parse_day(typed_text(asked), now=work.now, zone=work.policy.zone)
+        except MomentError as fault:
+            raise Refusal("form_day", reason=fault.reason.value) from None
+        if asked.field.check is not None:
+            await asked.field.check(asked, day.isoformat())
+        return Stay({"proposed": day.isoformat()})
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        return _confirm_proposed(asked, what)
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Kind):
+    """A start and an end: ["2026-12-05T06:00:00+00:00", ...]; read back before it counts."""
+
+    partial: str = "span"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        return {"proposed": asked.scratch.get("proposed")}
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        work = asked.turn.work
+        try:
+            start, end = parse_span(typed_text(asked), now=work.now, zone=work.policy.zone)
+        except MomentError as fault:
+            raise Refusal("form_moment", reason=fault.reason.value) from None
+        proposed = [start.isoformat(), end.isoformat()]
+        if asked.field.check is not None:
+            await asked.field.check(asked, proposed)
+        return Stay({"proposed": proposed})
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        return _confirm_proposed(asked, what)
+
+
+@dataclass(frozen=True, slots=True)
+class Instant(Kind):
+    """A point in time in ISO form; read back before it counts."""
+
+    partial: str = "instant"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        return {"proposed": asked.scratch.get("proposed")}
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        work = asked.turn.work
+        try:
+            moment = parse_moment(typed_text(asked), now=work.now, zone=work.policy.zone)
+        except MomentError as fault:
+            raise Refusal("form_moment", reason=fault.reason.value) from None
+        if asked.field.check is not None:
+            await asked.field.check(asked, moment.isoformat())
+        return Stay({"proposed": moment.isoformat()})
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        return _confirm_proposed(asked, what)
+
+
+def _confirm_proposed(asked: Asked, what: str) -> Answer | Stay:
+    proposed = asked.scratch.get("proposed")
+    if proposed is None:
+        raise Gone
+    if what == "yes":
+        return Answer(proposed)
+    if what == "no":
+        return Stay({})
+    raise Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Phone(Kind):
+    """{"phone": "+8613800138000", "verified": bool}; verified if the own contact was shared."""
+
+    keys: str | None = "forms/share_contact"
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        incoming = asked.turn.incoming
+        if incoming.contact is not None:
+            if not incoming.contact.is_own:
+                raise Refusal("form_contact_of_other")
+            return Answer({"phone": _e164(asked, incoming.contact.phone), "verified": True})
+        return Answer({"phone": _e164(asked, typed_text(asked)), "verified": False})
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPhone(Kind):
+    """Somebody else's number, typed or as a shared card, in E.164."""
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        incoming = asked.turn.incoming
+        text = incoming.contact.phone if incoming.contact else typed_text(asked)
+        return Answer(_e164(asked, text))
+
+
+def _e164(asked: Asked, text: str) -> str:
+    country = asked.turn.work.policy.country
+    digits = "".join(c for c in text if c.isdigit())
+    for attempt in (text, f"+{digits}"):
+        try:
+            number = phonenumbers.parse(attempt, country)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    raise Refusal("form_phone")
+
+
+@dataclass(frozen=True, slots=True)
+class Location(Kind):
+    """{"latitude", "longitude"} in WGS-84 degrees, shared or typed as "22.51, 113.38"."""
+
+    keys: str | None = "forms/share_location"
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        place = asked.turn.incoming.place
+        if place is not None:
+            return Answer({"latitude": place.latitude, "longitude": place.longitude})
+        return Answer(_typed_coordinates(typed_text(asked)))
+
+
+def _typed_coordinates(text: str) -> dict[str, float]:
+    parts = text.replace("，", ",").replace(" ", ",").split(",")
+    try:
+        latitude, longitude = (float(part) for part in parts if part)
+    except ValueError:
+        raise Refusal("form_location") from None
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        raise Refusal("form_location")
+    return {"latitude": latitude, "longitude": longitude}
+
+
+@dataclass(frozen=True, slots=True)
+class Photo(Kind):
+    """A picture, as Telegram's file id."""
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        picture = asked.turn.incoming.picture
+        if picture is None:
+            raise Refusal("form_photo")
+        return Answer(picture.file_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Something to pick. `search` is what typed words are compared with."""
+
+    id: int
+    names: dict[str, str]
+    search: str = ""
+    group: dict[str, str] | None = None
+    emoji: str = ""
+
+
+Options = Callable[[Asked], Awaitable[list[Option]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick(Kind):
+    """One of many, on pages, found also by typing a part of the name or its pinyin."""
+
+    options: Options
+    partial: str = "pick"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        return _page(await self.options(asked), asked.scratch)
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        return _search(await self.options(asked), asked)
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        if what == "pick":
+            return Answer(_known(await self.options(asked), argument))
+        return _turn_page(asked, what, argument)
+
+
+@dataclass(frozen=True, slots=True)
+class PickMany(Kind):
+    """Any number of many; the answer is a list of ids in the order of the options."""
+
+    options: Options
+    least: int = 0
+    partial: str = "pick_many"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        options = await self.options(asked)
+        ticked = self._ticked(asked)
+        chosen = [option for option in options if option.id in ticked]
+        return {**_page(options, asked.scratch), "ticked": ticked, "chosen": chosen}
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        found = _search(await self.options(asked), asked)
+        return Stay({**found.scratch, "ticked": self._ticked(asked)})
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        ticked = self._ticked(asked)
+        options = await self.options(asked)
+        if what == "pick":
+            key = _known(options, argument)
+            changed = [k for k in ticked if k != key] if key in ticked else [*ticked, key]
+            return Stay({**asked.scratch, "ticked": changed})
+        if what == "done":
+            if len(ticked) < self.least:
+                raise Refusal("form_pick_more", least=self.least)
+            return Answer([option.id for option in options if option.id in ticked])
+        return Stay({**_turn_page(asked, what, argument).scratch, "ticked": ticked})
+
+    def _ticked(self, asked: Asked) -> list[int]:
+        """What is ticked now, or was answered before."""
+        before = asked.answers.get(asked.field.name) or []
+        return list(asked.scratch.get("ticked", before))
+
+
+def _page(options: list[Option], scratch: dict[str, Any]) -> dict[str, Any]:
+    query = scratch.get("query", "")
+    found = _found(options, query) if query else options
+    pages = max(1, -(-len(found) // PAGE))
+    page = min(int(scratch.get("page", 0)), pages - 1)
+    return {
+        "shown": found[page * PAGE : (page + 1) * PAGE],
+        "page": page,
+        "pages": pages,
+        "query": query,
+        "total": len(options),
+    }
+
+
+def _found(options: list[Option], typed: str) -> list[Option]:
+    return list(rank(options, typed))
+
+
+def _search(options: list[Option], asked: Asked) -> Stay:
+    typed = typed_text(asked)
+    if not _found(options, typed):
+        raise Refusal("form_nothing_found", query=typed)
+    return Stay({**asked.scratch, "query": typed, "page": 0})
+
+
+def _turn_page(asked: Asked, what: str, argument: str) -> Stay:
+    if what == "page" and argument.isdigit():
+        return Stay({**asked.scratch, "page": int(argument)})
+    if what == "all":
+        return Stay({k: v for k, v in asked.scratch.items() if k not in ("query", "page")})
+    raise Gone
+
+
+def _known(options: list[Option], argument: str) -> int:
+    if not argument.isdigit() or int(argument) not in {option.id for option in options}:
+        raise Gone
+    return int(argument)
+
+
+@dataclass(frozen=True, slots=True)
+class Week(Kind):
+    """When somebody is free: 21 bits, bit 3 * weekday + part of the day."""
+
+    partial: str = "week"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        return {"bits": self._bits(asked)}
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        bits = self._bits(asked)
+        if what == "done":
+            if not bits:
+                raise Refusal("form_pick_more", least=1)
+            return Answer(bits)
+        if what == "toggle" and argument.isdigit() and int(argument) < PARTS_OF_WEEK:
+            return Stay({"bits": bits ^ (1 << int(argument))})
+        if what == "set" and argument.isdigit() and int(argument) < 1 << PARTS_OF_WEEK:
+            return Stay({"bits": int(argument)})
+        raise Gone
+
+    def _bits(self, asked: Asked) -> int:
+        return int(asked.scratch.get("bits", asked.answers.get(asked.field.name) or 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Hours(Kind):
+    """Hours of the day as [from, until] in minutes, typed "22:00-7:00" or picked."""
+
+    partial: str = "plain"
+    presets: tuple[str, ...] = field(default=())
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        return Answer(self._parse(typed_text(asked)))
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        if what != "pick" or argument not in self.presets:
+            raise Gone
+        start, end = argument.split("-")
+        return Answer([int(start), int(end)])
+
+    def _parse(self, text: str) -> list[int]:
+        folded = text.replace("：", ":").replace("到", "-").replace("至", "-")
+        for dash in "–—~～":
+            folded = folded.replace(dash, "-")
+        try:
+            start, end = (_minutes(part) for part in folded.split("-"))
+        except ValueError:
+            raise Refusal("form_hours") from None
+        if start == end:
+            raise Refusal("form_hours")
+        return [start, end]
+
+
+def _minutes(text: str) -> int:
+    hours, _, minutes = text.strip().partition(":")
+    value = int(hours) * 60 + int(minutes or 0)
+    if not (0 <= int(hours) <= 24 and 0 <= int(minutes or 0) < 60 and value <= 24 * 60):
+        raise ValueError(text)
+    return value % (24 * 60)
+
+
+def typed_text(asked: Asked) -> str:
+    """What was typed. Raises Refusal if something else was sent."""
+    text = asked.turn.incoming.text
+    if text is None or not text.strip():
+        raise Refusal("form_type_it")
+    return text.strip()

@@ -1,0 +1,55 @@
+"""Groups and channels of organisations, and chats in which the bot was blocked."""
+
+from telegram import Chat, ChatMember, Update
+
+from handlers.replies import Part, Show
+from services import accounts, groups
+from services.words import Words
+from services.work import Work
+
+Answer = tuple[int, str, list[Part]]
+"""Chat id, language and what to say there."""
+
+GONE = (ChatMember.LEFT, ChatMember.BANNED)
+
+
+async def listen(work: Work, update: Update, words: Words) -> Answer | None:
+    """What happens outside of private chats, and to the bot's membership anywhere."""
+    if update.my_chat_member is not None:
+        return await _membership(work, update, words)
+    message = update.effective_message
+    if message is None or message.text is None or update.effective_user is None:
+        return None
+    name, _, code = message.text.partition(" ")
+    if name.partition("@")[0] != "/bind":
+        return None
+    chat = message.chat
+    language = words.language_for(update.effective_user.language_code)
+    organisation = await groups.bind(
+        work,
+        code.strip(),
+        chat_id=chat.id,
+        title=chat.title or "",
+        language=language,
+        telegram_id=update.effective_user.id,
+    )
+    return chat.id, language, [Show("groups/bound", {"organisation": organisation.names})]
+
+
+async def _membership(work: Work, update: Update, words: Words) -> Answer | None:
+    change = update.my_chat_member
+    if change is None:
+        return None
+    chat, status = change.chat, change.new_chat_member.status
+    if chat.type == Chat.PRIVATE:
+        if status in GONE:
+            await accounts.mark_unreachable(work.session, chat.id, "blocked", work.now)
+        else:
+            language = words.language_for(change.from_user.language_code)
+            await accounts.meet(work.session, chat.id, language, work.now)
+        return None
+    if status in GONE:
+        await groups.leave(work, chat.id)
+        return None
+    language = words.language_for(change.from_user.language_code)
+    return chat.id, language, [Show("groups/hello")]

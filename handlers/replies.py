@@ -1,0 +1,58 @@
+"""What a handler answers with. Knows neither Telegram nor words, only the names of templates."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Bytes = Callable[[], Awaitable[bytes]]
+"""Draws a picture or file after the transaction, outside of the event loop's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    filename: str
+    content: bytes | Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    latitude: float
+    longitude: float
+    title: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A screen: it replaces the one whose button was pressed, unless it is `fresh`.
+
+    `picture` is Telegram's file id or something that draws one. `private` screens can't be
+    forwarded or saved.
+    """
+
+    template: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    picture: str | Bytes | None = None
+    document: Document | None = None
+    venue: Venue | None = None
+    fresh: bool = False
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Toast:
+    """A short notice over the chat, in answer to a button; as `alert` it must be closed by hand."""
+
+    template: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    alert: bool = False
+
+
+Part = Show | Toast
+Reply = Part | Sequence[Part] | None
+
+
+def parts_of(reply: Reply) -> list[Part]:
+    if reply is None:
+        return []
+    return [reply] if isinstance(reply, Show | Toast) else list(reply)

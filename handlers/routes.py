@@ -1,0 +1,123 @@
+"""Which handler answers what: commands, buttons and deep links, each registered by a decorator.
+
+    @command("record")
+    async def show_record(turn: Turn) -> Reply: ...
+
+    @button("enrol")                       # callback data "enrol:5" -> shift_id=5
+    async def enrol(turn: Turn, shift_id: int) -> Reply: ...
+
+Arguments of callback data and of links are converted by the handler's annotations; what does not
+fit is a stale or forged button and is refused.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from handlers.replies import Reply
+from services.errors import Gone
+
+Function = Callable[..., Awaitable[Reply]]
+
+
+class Who(StrEnum):
+    """Who may come this far; finer rights are the services' business."""
+
+    ANYONE = "anyone"
+    VOLUNTEER = "volunteer"
+    """A person whose registration is active."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    function: Function
+    who: Who
+    reads: bool
+    """Only looks, so it needs no writing transaction."""
+    converters: tuple[type, ...]
+    required: int
+
+    def convert(self, arguments: list[str]) -> list[Any]:
+        """Raises Gone."""
+        if not self.required <= len(arguments) <= len(self.converters):
+            raise Gone
+        try:
+            return [kind(text) for kind, text in zip(self.converters, arguments, strict=False)]
+        except ValueError:
+            raise Gone from None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """A command in the menu of the phone; `audience` is who sees it there."""
+
+    name: str
+    audience: "Audience"
+
+
+class Audience(StrEnum):
+    EVERYONE = "everyone"
+    COORDINATORS = "coordinators"
+    HIDDEN = "hidden"
+
+
+COMMANDS: dict[str, Route] = {}
+BUTTONS: dict[str, Route] = {}
+LINKS: dict[str, Route] = {}
+MENU: list[CommandEntry] = []
+
+
+def command(
+    name: str,
+    *,
+    who: Who = Who.VOLUNTEER,
+    reads: bool = False,
+    menu: Audience = Audience.EVERYONE,
+) -> Callable[[Function], Function]:
+    """Registers /name; its description is the template `commands/<name>`."""
+
+    def register(function: Function) -> Function:
+        _add(COMMANDS, name, function, who=who, reads=reads)
+        MENU.append(CommandEntry(name, menu))
+        return function
+
+    return register
+
+
+def button(
+    action: str, *, who: Who = Who.VOLUNTEER, reads: bool = False
+) -> Callable[[Function], Function]:
+    """Registers callback data that starts with `action`."""
+
+    def register(function: Function) -> Function:
+        _add(BUTTONS, action, function, who=who, reads=reads)
+        return function
+
+    return register
+
+
+def link(
+    prefix: str, *, who: Who = Who.VOLUNTEER, reads: bool = False
+) -> Callable[[Function], Function]:
+    """Registers the deep-link payload `prefix-rest`; the handler gets `rest`, split at dashes."""
+
+    def register(function: Function) -> Function:
+        _add(LINKS, prefix, function, who=who, reads=reads)
+        return function
+
+    return register
+
+
+def _add(table: dict[str, Route], name: str, function: Function, *, who: Who, reads: bool) -> None:
+    if name in table:
+        raise ValueError(f"{name} is registered twice")
+    parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    table[name] = Route(
+        function=function,
+        who=who,
+        reads=reads,
+        converters=tuple(parameter.annotation for parameter in parameters),
+        required=sum(parameter.default is parameter.empty for parameter in parameters),
+    )

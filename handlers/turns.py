@@ -1,0 +1,95 @@
+"""A turn: one update as a handler sees it: who speaks, what they sent, and the work it starts."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from telegram import Update
+
+from models import Account, Person
+from services.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A photo by Telegram's file id."""
+
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """WGS-84 degrees."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContactCard:
+    phone: str
+    is_own: bool
+    """Whether the card is the sender's, which Telegram vouches for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What was sent, freed of Telegram's shape; all fields None for a pressed button."""
+
+    text: str | None = None
+    place: Place | None = None
+    contact: ContactCard | None = None
+    picture: Picture | None = None
+    other: bool = False
+    """A sticker, a voice message or anything else that is not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every turn can refer to and that does not change while the program runs."""
+
+    bot_username: str
+    public_url: str
+    """Where the web pages are reached from outside, without a slash at the end."""
+
+    def link(self, payload: str) -> str:
+        """A deep link that opens the bot with `payload`."""
+        return f"https://t.me/{self.bot_username}?start={payload}"
+
+
+@dataclass(slots=True)
+class Turn:
+    work: Work
+    account: Account
+    incoming: Incoming
+    around: Surroundings
+    update: Update
+    pressed: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def person(self) -> Person | None:
+        return self.work.actor
+
+    @property
+    def language(self) -> str:
+        return self.work.actor.language if self.work.actor else self.account.language
+
+
+def incoming_from(update: Update) -> Incoming:
+    message = update.message
+    if message is None:
+        return Incoming()
+    if message.text is not None:
+        return Incoming(text=message.text)
+    if message.location is not None:
+        return Incoming(place=Place(message.location.latitude, message.location.longitude))
+    if message.contact is not None:
+        sender = message.from_user.id if message.from_user else None
+        return Incoming(
+            contact=ContactCard(
+                message.contact.phone_number, is_own=message.contact.user_id == sender
+            )
+        )
+    if message.photo:
+        return Incoming(picture=Picture(message.photo[-1].file_id))
+    return Incoming(other=True)

@@ -1,0 +1,117 @@
+"""Telegram accounts: who has spoken to the bot, in which language, and whether they can be reached.
+
+Also the inbox of updates, so that each is handled once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import Account, Inbox, Person, Standing
+
+SEEN_EVERY = timedelta(hours=1)
+"""`last_seen_at` is kept no finer than this, so that a press that only reads writes nothing."""
+
+
+async def find_account(
+    session: AsyncSession, telegram_id: int
+) -> tuple[Account, Person | None] | None:
+    row = (
+        await session.execute(
+            select(Account, Person)
+            .outerjoin(Person, Person.id == Account.person_id)
+            .where(Account.telegram_id == telegram_id)
+        )
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+async def meet(
+    session: AsyncSession, telegram_id: int, language: str, now: datetime
+) -> tuple[Account, Person | None]:
+    """The account of somebody who has just written, made on their first word.
+
+    Whoever writes can be reached again.
+    """
+    found = await find_account(session, telegram_id)
+    if found is None:
+        account = Account(
+            telegram_id=telegram_id,
+            language=language,
+            language_chosen=False,
+            first_seen_at=now,
+            last_seen_at=now,
+        )
+        session.add(account)
+        await session.flush()
+        return account, None
+    account, _ = found
+    if now - account.last_seen_at >= SEEN_EVERY or account.unreachable_since is not None:
+        account.last_seen_at = now
+        account.unreachable_since = None
+        account.unreachable_reason = None
+    return found
+
+
+async def mark_unreachable(
+    session: AsyncSession, telegram_id: int, reason: str, now: datetime
+) -> None:
+    await session.execute(
+        update(Account)
+        .where(Account.telegram_id == telegram_id)
+        .values(unreachable_since=now, unreachable_reason=reason)
+    )
+
+
+def is_volunteer(person: Person | None) -> bool:
+    return person is not None and person.standing is Standing.ACTIVE
+
+
+# The inbox
+
+
+async def receive(
+    session: AsyncSession, updates: Sequence[tuple[int, int | None, str]], now: datetime
+) -> list[int]:
+    """Stores raw updates as (update id, chat id, JSON); answers the ids that are new."""
+    if not updates:
+        return []
+    rows = [
+        {"update_id": update_id, "chat_id": chat_id, "body": body, "received_at": now}
+        for update_id, chat_id, body in updates
+    ]
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(Inbox).on_conflict_do_nothing().returning(Inbox.update_id)
+    return list(await session.scalars(statement, rows))
+
+
+async def claim_update(session: AsyncSession, update_id: int, now: datetime) -> bool:
+    """Marks an update as handled in this transaction; False if it already was, or is unknown."""
+    done = await session.execute(
+        update(Inbox)
+        .where(Inbox.update_id == update_id, Inbox.handled_at.is_(None))
+        .values(handled_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(getattr(done, "rowcount", 0))
+
+
+async def forget_updates(session: AsyncSession, update_ids: Sequence[int]) -> None:
+    """Drops updates whose answers have gone out."""
+    await session.execute(delete(Inbox).where(Inbox.update_id.in_(update_ids)))
+
+
+async def unanswered(session: AsyncSession) -> tuple[list[str], list[int]]:
+    """After a restart: raw updates never handled, and chats whose answer may not have gone out."""
+    waiting = await session.scalars(
+        select(Inbox.body).where(Inbox.handled_at.is_(None)).order_by(Inbox.update_id)
+    )
+    half_done = await session.scalars(
+        select(Inbox.chat_id)
+        .where(Inbox.handled_at.is_not(None), Inbox.chat_id.is_not(None))
+        .distinct()
+    )
+    return list(waiting), [chat_id for chat_id in half_done if chat_id is not None]

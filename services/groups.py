@@ -1,0 +1,49 @@
+"""Groups and channels that belong to an organisation and hear of its activities."""
+
+from sqlalchemy import select, update
+
+from models import Account, Group, Organisation, Person
+from models.sealed import keyring
+from services import access, audit
+from services.errors import Gone
+from services.work import Work
+
+CODE_LENGTH = 10
+
+
+def binding_code(organisation_id: int) -> str:
+    """What a coordinator types in a group to bind it: "<organisation>-<signature>"."""
+    return f"{organisation_id}-{keyring().sign(f'bind:{organisation_id}', CODE_LENGTH)}"
+
+
+async def bind(
+    work: Work, code: str, *, chat_id: int, title: str, language: str, telegram_id: int
+) -> Organisation:
+    """Binds a group. Raises Gone for a wrong code, NotAllowed without the right."""
+    organisation_id = code.partition("-")[0]
+    if not organisation_id.isdigit() or binding_code(int(organisation_id)) != code:
+        raise Gone
+    actor = await work.session.scalar(
+        select(Person)
+        .join(Account, Account.person_id == Person.id)
+        .where(Account.telegram_id == telegram_id)
+    )
+    work = work.acting_as(actor)
+    await access.require(work, access.Right.REGISTER_GROUPS, int(organisation_id))
+    group = await work.session.scalar(select(Group).where(Group.chat_id == chat_id))
+    if group is None:
+        group = Group(chat_id=chat_id, title=title, language=language)
+        work.session.add(group)
+    group.organisation_id = int(organisation_id)
+    group.title, group.language, group.left_at = title, language, None
+    group.registered_by_id = work.person.id
+    await work.session.flush()
+    audit.note(work, "group.bound", f"group:{group.id}", organisation_id=group.organisation_id)
+    return await work.session.get_one(Organisation, group.organisation_id)
+
+
+async def leave(work: Work, chat_id: int) -> None:
+    """The bot was removed: nothing is announced there any more."""
+    await work.session.execute(
+        update(Group).where(Group.chat_id == chat_id).values(left_at=work.now)
+    )

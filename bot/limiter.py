@@ -178,7 +178,7 @@ class Limiter(BaseRateLimiter[Lane]):
             self._pump.cancel()
             self._pump = None
 
-    async def process_request(
+    async def process_request(  # noqa: PLR0917 - the base class says so
         self,
         callback: Callable[..., Coroutine[Any, Any, Any]],
         args: Any,

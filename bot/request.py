@@ -32,7 +32,7 @@ class AiohttpRequest(BaseRequest):
             await self._session.close()
             self._session = None
 
-    async def do_request(
+    async def do_request(  # noqa: PLR0917 - the base class says so
         self,
         url: str,
         method: str,

@@ -5,6 +5,7 @@ from models.activities import (
     ActivityState,
     Confirmation,
     Shift,
+    ShiftLanguage,
     ShiftQualification,
     ShiftSkill,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "RoleKind",
     "ServiceField",
     "Shift",
+    "ShiftLanguage",
     "ShiftQualification",
     "ShiftSkill",
     "Skill",

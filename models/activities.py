@@ -90,3 +90,14 @@ class ShiftQualification(Base):
 
     shift_id: Mapped[int] = mapped_column(ForeignKey("shift.id"), primary_key=True)
     kind_id: Mapped[int] = mapped_column(ForeignKey("qualification_kind.id"), primary_key=True)
+
+
+class ShiftLanguage(Base):
+    """A language or dialect that everyone on the shift must speak."""
+
+    __tablename__ = "shift_language"
+
+    shift_id: Mapped[int] = mapped_column(ForeignKey("shift.id"), primary_key=True)
+    spoken_language_id: Mapped[int] = mapped_column(
+        ForeignKey("spoken_language.id"), primary_key=True
+    )

@@ -1,0 +1,74 @@
+"""What the pick fields of forms offer: the city's terms and organisations as options."""
+
+from services.finding import search_key
+
+from handlers.fields import Asked, Option, Options
+from models import (
+    Organisation,
+    OrganisationKind,
+    QualificationKind,
+    ServiceField,
+    Skill,
+    SpokenLanguage,
+)
+from services import access, organisations, terms
+
+
+async def fields(asked: Asked) -> list[Option]:
+    return [
+        Option(row.id, row.names, row.search, emoji=row.emoji)
+        for row in await terms.every(asked.turn.work.session, ServiceField)
+    ]
+
+
+async def skills(asked: Asked) -> list[Option]:
+    return [
+        Option(row.id, row.names, row.search, group=row.group)
+        for row in await terms.every(asked.turn.work.session, Skill)
+    ]
+
+
+async def qualification_kinds(asked: Asked) -> list[Option]:
+    return [
+        Option(row.id, row.names, row.search)
+        for row in await terms.every(asked.turn.work.session, QualificationKind)
+    ]
+
+
+async def spoken_languages(asked: Asked) -> list[Option]:
+    return [
+        Option(row.id, row.names, row.search)
+        for row in await terms.every(asked.turn.work.session, SpokenLanguage)
+    ]
+
+
+async def towns(asked: Asked) -> list[Option]:
+    found = await organisations.of_kind(asked.turn.work.session, OrganisationKind.TOWN_ASSOCIATION)
+    return [of_area(row) for row in found]
+
+
+def stations_in(answer: str) -> Options:
+    """The organisations below the one that the field `answer` holds."""
+
+    async def stations(asked: Asked) -> list[Option]:
+        parent_id = int(asked.answers.get(answer) or 0)
+        return [
+            of_area(row) for row in await organisations.children(asked.turn.work.session, parent_id)
+        ]
+
+    return stations
+
+
+def organisations_with(right: access.Right) -> Options:
+    """The organisations in which the person may do something."""
+
+    async def own(asked: Asked) -> list[Option]:
+        found = await access.organisations_with(asked.turn.work, right)
+        return [Option(row.id, row.names, search_key(row.names)) for row in found]
+
+    return own
+
+
+def of_area(organisation: Organisation) -> Option:
+    names = organisations.area_names(organisation)
+    return Option(organisation.id, names, search_key(names))

@@ -1,0 +1,19 @@
+"""The font in which pictures are lettered: Chinese in mainland forms, and Latin."""
+
+from functools import cache
+from pathlib import Path
+
+import pylopdf_fonts_zh_cn
+from PIL import ImageFont
+
+
+def font_path() -> Path:
+    """Noto Sans SC, as its package ships it."""
+    package = Path(pylopdf_fonts_zh_cn.__file__).parent
+    return next(package.rglob("NotoSansSC-Regular.otf"))
+
+
+@cache
+def lettering(size: int) -> ImageFont.FreeTypeFont:
+    """The font at `size` pixels."""
+    return ImageFont.truetype(str(font_path()), size)

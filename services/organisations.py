@@ -1,0 +1,74 @@
+"""The tree of organisations: towns, stations, the way up and down, and what lies nearest."""
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import Organisation, OrganisationKind
+from services import geo
+
+
+async def root(session: AsyncSession) -> Organisation | None:
+    """The federation; None before `muster init`."""
+    return await session.scalar(select(Organisation).where(Organisation.parent_id.is_(None)))
+
+
+async def of_kind(session: AsyncSession, kind: OrganisationKind) -> list[Organisation]:
+    found = select(Organisation).where(Organisation.kind == kind).order_by(Organisation.id)
+    return list(await session.scalars(found))
+
+
+async def children(session: AsyncSession, organisation_id: int) -> list[Organisation]:
+    found = select(Organisation).where(Organisation.parent_id == organisation_id)
+    return list(await session.scalars(found.order_by(Organisation.id)))
+
+
+async def chain(session: AsyncSession, organisation: Organisation) -> list[Organisation]:
+    """From the root down to the organisation itself."""
+    keys = [int(key) for key in organisation.path.split(".") if key]
+    found = {
+        row.id: row
+        for row in await session.scalars(select(Organisation).where(Organisation.id.in_(keys)))
+    }
+    return [found[key] for key in keys]
+
+
+async def town_of(session: AsyncSession, organisation: Organisation) -> Organisation:
+    """The town association that it is or lies under; the organisation itself above that level."""
+    for step in await chain(session, organisation):
+        if step.kind is OrganisationKind.TOWN_ASSOCIATION:
+            return step
+    return organisation
+
+
+def within(path: str) -> ColumnElement[bool]:
+    """The condition that an organisation lies in the subtree of `path`."""
+    return Organisation.path.startswith(path, autoescape=True)
+
+
+async def nearest(
+    session: AsyncSession,
+    kind: OrganisationKind,
+    latitude: float,
+    longitude: float,
+    *,
+    under: int | None = None,
+) -> tuple[Organisation, float] | None:
+    """The nearest of a kind that has a place, with its distance in metres."""
+    candidates = select(Organisation).where(
+        Organisation.kind == kind, Organisation.latitude.is_not(None)
+    )
+    if under is not None:
+        candidates = candidates.where(Organisation.parent_id == under)
+    measured = [
+        (geo.distance(latitude, longitude, row.latitude or 0.0, row.longitude or 0.0), row.id, row)
+        for row in await session.scalars(candidates)
+    ]
+    if not measured:
+        return None
+    metres, _, organisation = min(measured)
+    return organisation, metres
+
+
+def area_names(organisation: Organisation) -> dict[str, str]:
+    """What people call the area: its place, else the organisation's own name."""
+    return organisation.place or organisation.names

@@ -1,0 +1,68 @@
+"""What every test stands on: keys, a clock, and a city in a fresh database of either kind."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from models import Database
+from models.sealed import Keyring, use_keyring
+from services.policy import Policy
+from services.words import Words
+from tests.databases import Databases, PostgresServer, SqliteFolder
+from tests.making import Making
+from tests.times import ManualClock
+
+KINDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keys() -> None:
+    use_keyring(Keyring.fresh())
+
+
+@pytest.fixture(scope="session")
+def words() -> Words:
+    return Words(Policy())
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    return SqliteFolder(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    folder: Path = tmp_path_factory.mktemp("postgresql")
+    server = PostgresServer(folder)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of its own with the sample city in it."""
+    databases: Databases = request.getfixturevalue(
+        "sqlite_databases" if request.param == "sqlite" else "postgres_databases"
+    )
+    url = databases.fresh()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def making(database: Database, clock: ManualClock) -> Making:
+    """Makes the people and activities that a test begins with."""
+    return Making(database, clock)

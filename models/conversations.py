@@ -11,10 +11,12 @@ from models.sealed import SealedDocument
 
 
 class Inbox(Base):
-    """A raw update, kept from before Telegram is told "received" until it has been answered.
+    """A raw update, kept from before Telegram is told "received".
 
-    `handled_at` is set in the transaction of the handler. A handled row that is still here after a
-    crash means that its effect stands but its answer may not have gone out.
+    `handled_at` is set in the transaction of the handler, `answered_at` once its answer has gone
+    out; a row with the first and without the second after a crash means that its effect stands but
+    its answer may be missing. An answered row is emptied, and stays for a while so that the same
+    update is known when it comes again.
     """
 
     __tablename__ = "inbox"
@@ -24,6 +26,7 @@ class Inbox(Base):
     body: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime]
     handled_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None] = mapped_column(index=True)
 
 
 class Conversation(Base):

@@ -4,16 +4,20 @@ Also the inbox of updates, so that each is handled once.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Account, Inbox, Person, Standing
+from services.work import Work
 
 SEEN_EVERY = timedelta(hours=1)
 """`last_seen_at` is kept no finer than this, so that a press that only reads writes nothing."""
+REMEMBERED_FOR = timedelta(days=2)
+"""Telegram keeps undelivered updates for a day; one that is known twice as long is never new."""
 
 
 async def find_account(
@@ -99,19 +103,44 @@ async def claim_update(session: AsyncSession, update_id: int, now: datetime) -> 
     return bool(getattr(done, "rowcount", 0))
 
 
-async def forget_updates(session: AsyncSession, update_ids: Sequence[int]) -> None:
-    """Drops updates whose answers have gone out."""
-    await session.execute(delete(Inbox).where(Inbox.update_id.in_(update_ids)))
+async def mark_answered(session: AsyncSession, update_ids: Sequence[int], now: datetime) -> None:
+    """Their answers have gone out; what they said is no longer needed."""
+    await session.execute(
+        update(Inbox)
+        .where(Inbox.update_id.in_(update_ids))
+        .values(answered_at=now, handled_at=func.coalesce(Inbox.handled_at, now), body="")
+        .execution_options(synchronize_session=False)
+    )
 
 
-async def unanswered(session: AsyncSession) -> tuple[list[str], list[int]]:
-    """After a restart: raw updates never handled, and chats whose answer may not have gone out."""
-    waiting = await session.scalars(
-        select(Inbox.body).where(Inbox.handled_at.is_(None)).order_by(Inbox.update_id)
+async def forget_updates(work: Work) -> int:
+    """Sweep: drops updates answered so long ago that they won't be delivered again."""
+    done = await work.session.execute(
+        delete(Inbox).where(Inbox.answered_at < work.now - REMEMBERED_FOR)
     )
-    half_done = await session.scalars(
-        select(Inbox.chat_id)
-        .where(Inbox.handled_at.is_not(None), Inbox.chat_id.is_not(None))
-        .distinct()
+    return int(getattr(done, "rowcount", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """What a crash left behind: updates never handled, and those whose answer may be missing."""
+
+    waiting: list[str]
+    """Raw JSON, in the order of their ids."""
+    half_done: dict[int, int]
+    """Update id -> chat id."""
+
+
+async def unanswered(session: AsyncSession) -> Unanswered:
+    rows = await session.execute(
+        select(Inbox.update_id, Inbox.chat_id, Inbox.body, Inbox.handled_at)
+        .where(Inbox.answered_at.is_(None))
+        .order_by(Inbox.update_id)
     )
-    return list(waiting), [chat_id for chat_id in half_done if chat_id is not None]
+    found = Unanswered([], {})
+    for update_id, chat_id, body, handled_at in rows:
+        if handled_at is None:
+            found.waiting.append(body)
+        elif chat_id is not None:
+            found.half_done[update_id] = chat_id
+    return found

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Select, String, cast, func, insert, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import Account, Delivery, DeliveryState, Lane, Message, Person
+from models import Account, Delivery, DeliveryState, Group, Lane, Message, Person
 from services.work import Work
 
 POSTED = "muster_posted"
@@ -22,7 +22,7 @@ Recipients = Select[*tuple[Any, ...]]
 
 ANNOUNCEMENT = "announcement"
 CLAIM_LIMIT = 50
-MAX_ATTEMPTS = 6
+UNSENT = (DeliveryState.QUEUED, DeliveryState.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +255,8 @@ class Receipt:
     retry_at: datetime | None = None
     unreachable: bool = False
     """The chat can't be written to at all: blocked, deactivated, never started."""
+    possible_duplicate: bool = False
+    """It may have arrived although no answer came."""
 
 
 async def record(session: AsyncSession, receipts: Iterable[Receipt], now: datetime) -> None:
@@ -270,6 +272,7 @@ async def record(session: AsyncSession, receipts: Iterable[Receipt], now: dateti
                 reason=receipt.reason,
                 finished_at=None if again else now,
                 **({"due_at": receipt.retry_at} if receipt.retry_at else {}),
+                **({"possible_duplicate": True} if receipt.possible_duplicate else {}),
             )
             .execution_options(synchronize_session=False)
         )
@@ -292,6 +295,26 @@ async def release_claimed(session: AsyncSession, now: datetime) -> int:
         .execution_options(synchronize_session=False)
     )
     return int(getattr(done, "rowcount", 0))
+
+
+async def next_due_at(session: AsyncSession) -> datetime | None:
+    """When the next queued delivery is due; None if nothing waits."""
+    return await session.scalar(
+        select(func.min(Delivery.due_at)).where(Delivery.state == DeliveryState.QUEUED)
+    )
+
+
+async def move_group(session: AsyncSession, chat_id: int, new_chat_id: int) -> None:
+    """A group has become a supergroup: what waits for it, and its registration, follow."""
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.chat_id == chat_id, Delivery.state.in_(UNSENT))
+        .values(chat_id=new_chat_id)
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        update(Group).where(Group.chat_id == chat_id).values(chat_id=new_chat_id)
+    )
 
 
 def after_quiet_hours(work: Work, moment: datetime) -> datetime:

@@ -1,0 +1,136 @@
+"""How updates come in: kept in the database first, then handed to the application.
+
+An update that Telegram regards as delivered is in the inbox; one that is in the inbox is answered,
+if need be after a restart.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from telegram import Bot, Update
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+
+from handlers.dispatch import Clock
+from models import Database
+from services import accounts
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 50
+LONGEST_PAUSE = 30.0
+FLUSH_SECONDS = 0.2
+ALLOWED = ("message", "callback_query", "my_chat_member", "edited_message")
+
+RawUpdate = dict[str, Any]
+
+
+class Intake:
+    """`queue` is the application's; it is bounded, so that a flood waits at Telegram's side."""
+
+    def __init__(
+        self, database: Database, bot: Bot, queue: "asyncio.Queue[object]", clock: Clock
+    ) -> None:
+        self.database = database
+        self.bot = bot
+        self.queue = queue
+        self.clock = clock
+        self._answered: list[int] = []
+        self._something_answered = asyncio.Event()
+        self._under_way = 0
+        self.quiet = asyncio.Event()
+        """Set while no update is between its arrival and its answer."""
+        self.quiet.set()
+
+    async def take(self, updates: Sequence[RawUpdate]) -> None:
+        """Stores raw updates and queues the new ones; when it returns they can't be lost."""
+        rows = [(u["update_id"], _chat_id(u), json.dumps(u, ensure_ascii=False)) for u in updates]
+        async with self.database.write() as session:
+            fresh = set(await accounts.receive(session, rows, self.clock()))
+        for raw in updates:
+            if raw["update_id"] in fresh:
+                await self._enqueue(raw)
+
+    async def replay(self, bodies: Sequence[str]) -> None:
+        """Queues updates that were stored and never handled."""
+        for body in bodies:
+            await self._enqueue(json.loads(body))
+
+    async def _enqueue(self, raw: RawUpdate) -> None:
+        update = Update.de_json(raw, self.bot)
+        self._under_way += 1
+        self.quiet.clear()
+        await self.queue.put(update)
+
+    def left(self, update_id: int) -> None:
+        """The application is through with an update, whether or not its answer went out."""
+        self._under_way -= 1
+        if self._under_way == 0:
+            self.quiet.set()
+
+    def answered(self, update_id: int) -> None:
+        """The answer to an update has gone out; noted in batches."""
+        self._answered.append(update_id)
+        self._something_answered.set()
+
+    async def keep_noting(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            await self._something_answered.wait()
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.note_answered()
+
+    async def note_answered(self) -> None:
+        self._something_answered.clear()
+        done, self._answered = self._answered, []
+        if done:
+            async with self.database.write() as session:
+                await accounts.mark_answered(session, done, self.clock())
+
+    async def poll(self) -> None:
+        """Asks Telegram for updates until cancelled. Raises InvalidToken."""
+        offset: int | None = None
+        pause = 1.0
+        while True:
+            try:
+                found = await self._ask(offset)
+                pause = 1.0
+            except InvalidToken:
+                raise
+            except Conflict as fault:
+                log.error("another program reads this bot's updates: %s", fault.message)  # noqa: TRY400
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            except TelegramError as fault:
+                wait = fault.retry_after if isinstance(fault, RetryAfter) else pause
+                log.warning("no updates: %s", fault.message)
+                await asyncio.sleep(float(wait if isinstance(wait, int | float) else pause))
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            if found:
+                await self.take(found)
+                offset = found[-1]["update_id"] + 1
+
+    async def _ask(self, offset: int | None) -> list[RawUpdate]:
+        asked: dict[str, Any] = {"timeout": POLL_SECONDS, "allowed_updates": list(ALLOWED)}
+        if offset is not None:
+            asked["offset"] = offset
+        found = await self.bot.do_api_request(
+            "getUpdates", api_kwargs=asked, read_timeout=POLL_SECONDS + 10
+        )
+        return list(found)
+
+
+def _chat_id(raw: RawUpdate) -> int | None:
+    """The chat that an update belongs to, out of the kinds that are asked for."""
+    for kind in ("message", "edited_message", "my_chat_member"):
+        if kind in raw:
+            return int(raw[kind]["chat"]["id"])
+    query = raw.get("callback_query")
+    if query is None:
+        return None
+    message = query.get("message")
+    return int(message["chat"]["id"] if message else query["from"]["id"])

@@ -1,0 +1,212 @@
+"""Muster running: intake, handlers, sender, scheduler and pages around one database."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+from telegram import Update
+from telegram.constants import ParseMode
+from telegram.error import TelegramError
+from telegram.ext import Application, ApplicationBuilder, Defaults, ExtBot, TypeHandler
+
+import handlers.topics  # noqa: F401 - registers every command, button and link
+from bot.intake import ALLOWED, Intake
+from bot.lanes import ChatLanes
+from bot.limiter import Limiter, Schedule
+from bot.menus import Menus
+from bot.request import AiohttpRequest
+from bot.scheduler import Scheduler
+from bot.sender import Sender
+from bot.settings import Mode, Settings, TelegramSettings
+from handlers.dispatch import Clock, Dispatcher
+from handlers.presenting import Presenter
+from handlers.turns import Surroundings
+from models import Database
+from services import accounts
+from services.words import Words
+from web.app import WEBHOOK_PATH, add_webhook, make_app
+from web.keys import BOT_USERNAME, CLOCK, DATABASE, POLICY, WORDS
+from web.pages import ROUTES
+
+log = logging.getLogger(__name__)
+
+QUEUED_UPDATES = 1000
+"""Updates that wait in memory at most; the rest waits at Telegram's side."""
+ANSWER_SECONDS = 20.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Program:
+    """`start` returns once everything runs; `stop` finishes what is under way."""
+
+    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.words = Words(settings.policy)
+        self.database = Database(settings.database.url)
+        self.application = build_application(settings.telegram)
+        self.bot: ExtBot[Any] = self.application.bot
+        self.intake = Intake(
+            self.database, self.bot, self.application.update_queue, clock
+        )
+        self.sender = Sender(
+            self.database, self.bot, self.words, clock, settings.telegram.concurrency
+        )
+        self.scheduler = Scheduler(self.database, settings.policy, clock)
+        self.menus = Menus(self.bot, self.words, self.database)
+        self.database.after_commit(self.sender.notice)
+        self.database.after_commit(self._notice_menus)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._menu_tasks: set[asyncio.Task[None]] = set()
+        self._runner: web.AppRunner | None = None
+        self.web_port = 0
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Raises what one of the engines died of."""
+
+    async def start(self) -> None:
+        """Raises telegram.error.InvalidToken or NetworkError if Telegram can't be spoken to."""
+        await self.application.initialize()
+        dispatcher = Dispatcher(
+            database=self.database,
+            words=self.words,
+            policy=self.settings.policy,
+            presenter=Presenter(self.bot, self.words),
+            around=Surroundings(self.bot.username, self.settings.web.public_url),
+            clock=self.clock,
+            answered=self.intake.answered,
+        )
+        self.application.add_handler(TypeHandler(Update, self._answering(dispatcher)))
+        await self.application.start()
+        await self._serve()
+        await self._recover(dispatcher)
+        self._run(self.intake.keep_noting(), "noting")
+        self._run(self.sender.run(), "sender")
+        self._run(self._register_menus(), "menus")
+        await self._listen()
+        self.scheduler.start()
+        log.info("running as @%s", self.bot.username)
+
+    async def stop(self) -> None:
+        self.scheduler.stop()
+        for task in self._tasks:
+            if task.get_name() != "sender":
+                task.cancel()
+        if self.application.running:
+            await self.application.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._menu_tasks, return_exceptions=True)
+        await self.intake.note_answered()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.application.shutdown()
+        await self.database.close()
+
+    def _answering(self, dispatcher: Dispatcher) -> Any:
+        async def answer(update: Update, _context: object) -> None:
+            try:
+                await dispatcher.handle(update)
+            finally:
+                self.intake.left(update.update_id)
+
+        return answer
+
+    def _run(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(coroutine, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled() or self.failed.done():
+            return
+        fault = task.exception()
+        if fault is not None:
+            self.failed.set_exception(fault)
+
+    async def _recover(self, dispatcher: Dispatcher) -> None:
+        """Answers what a crash left unanswered."""
+        async with self.database.read() as session:
+            left = await accounts.unanswered(session)
+        for chat_id in dict.fromkeys(left.half_done.values()):
+            try:
+                await dispatcher.pick_up_again(chat_id)
+            except TelegramError as fault:
+                log.info("could not pick up again: %s", fault.message)
+        for update_id in left.half_done:
+            self.intake.answered(update_id)
+        await self.intake.replay(left.waiting)
+
+    async def _listen(self) -> None:
+        telegram = self.settings.telegram
+        if telegram.mode is Mode.POLLING:
+            await self.bot.delete_webhook()
+            self._run(self.intake.poll(), "polling")
+            return
+        await self.bot.set_webhook(
+            self.settings.web.public_url + WEBHOOK_PATH,
+            secret_token=telegram.webhook_secret.get_secret_value(),
+            allowed_updates=list(ALLOWED),
+        )
+
+    async def _serve(self) -> None:
+        app = make_app(ROUTES)
+        app[DATABASE] = self.database
+        app[WORDS] = self.words
+        app[POLICY] = self.settings.policy
+        app[CLOCK] = self.clock
+        app[BOT_USERNAME] = self.bot.username
+        if self.settings.telegram.mode is Mode.WEBHOOK:
+            secret = self.settings.telegram.webhook_secret.get_secret_value()
+            add_webhook(app, secret, self.intake.take)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.settings.web.host, self.settings.web.port)
+        await site.start()
+        self.web_port = self._runner.addresses[0][1]
+
+    async def _register_menus(self) -> None:
+        try:
+            await self.menus.register_all()
+        except TelegramError as fault:
+            log.warning("command menus not registered: %s", fault.message)
+
+    def _notice_menus(self, session: AsyncSession) -> None:
+        for telegram_id in self.menus.changed(session):
+            task = asyncio.create_task(self.menus.register(telegram_id))
+            self._menu_tasks.add(task)
+            task.add_done_callback(self._menu_tasks.discard)
+
+
+def build_application(telegram: TelegramSettings) -> Application[Any, Any, Any, Any, Any, Any]:
+    """python-telegram-bot's application: our request, limiter and order of updates."""
+    schedule = Schedule(
+        telegram.messages_per_second,
+        telegram.chat_messages_per_second,
+        telegram.chat_burst,
+        telegram.group_messages_per_minute,
+    )
+    bot: ExtBot[Any] = ExtBot(
+        telegram.token.get_secret_value(),
+        base_url=f"{telegram.api_base_url}/bot",
+        base_file_url=f"{telegram.api_base_url}/file/bot",
+        request=AiohttpRequest(read_timeout=ANSWER_SECONDS),
+        get_updates_request=AiohttpRequest(connections=2),
+        defaults=Defaults(parse_mode=ParseMode.HTML),
+        rate_limiter=Limiter(schedule),
+    )
+    return (
+        ApplicationBuilder()
+        .bot(bot)
+        .updater(None)
+        .job_queue(None)
+        .update_queue(asyncio.Queue(maxsize=QUEUED_UPDATES))
+        .concurrent_updates(ChatLanes())
+        .build()
+    )

@@ -1,0 +1,72 @@
+"""Time passing: wakes the sweeps. Holds no truth; each sweep asks the tables what is due now."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from handlers.dispatch import Clock
+from models import Database
+from services import accounts
+from services.policy import Policy
+from services.work import Work
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """`run` answers how many things it did; `seconds` is how often it is woken."""
+
+    run: Callable[[Work], Awaitable[int]]
+    seconds: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.run.__module__.rpartition('.')[2]}.{self.run.__name__}"
+
+
+SWEEPS: tuple[Sweep, ...] = (Sweep(accounts.forget_updates, 3600),)
+
+
+class Scheduler:
+    """APScheduler as the clock's hand; a sweep that is still running is not started again."""
+
+    def __init__(self, database: Database, policy: Policy, clock: Clock) -> None:
+        self.database = database
+        self.policy = policy
+        self.clock = clock
+        self._ticker = AsyncIOScheduler(timezone="UTC")
+        for sweep in SWEEPS:
+            self._ticker.add_job(
+                self.run,
+                "interval",
+                args=[sweep],
+                seconds=sweep.seconds,
+                id=sweep.name,
+                max_instances=1,
+                coalesce=True,
+            )
+
+    def start(self) -> None:
+        self._ticker.start()
+
+    def stop(self) -> None:
+        self._ticker.shutdown(wait=False)
+
+    async def run(self, sweep: Sweep) -> None:
+        """One sweep in one transaction; what goes wrong is logged and tried again next time."""
+        try:
+            async with self.database.write() as session:
+                done = await sweep.run(Work(session, self.clock(), self.policy))
+        except Exception:
+            log.exception("sweep failed", extra={"sweep": sweep.name})
+        else:
+            if done:
+                log.info("%s: %d", sweep.name, done)
+
+    async def run_all(self) -> None:
+        """What has become due is caught up with at once, as at the start."""
+        for sweep in SWEEPS:
+            await self.run(sweep)

@@ -1,0 +1,160 @@
+"""Roles: claiming the system with the one-time code, granting, taking away."""
+
+import secrets
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models import Account, Claim, Organisation, Person, Role, RoleKind
+from models.sealed import keyring
+from services import access, audit, delivery
+from services.errors import Gone, Refusal
+from services.work import Work
+
+MENU_CHANGED = "muster_menu_changed"
+"""Chats whose command menu is no longer right, noted on the session."""
+ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+CODE_LENGTH = 16
+GRANTABLE = (
+    RoleKind.CORE_VOLUNTEER,
+    RoleKind.TEAM_LEADER,
+    RoleKind.COORDINATOR,
+    RoleKind.COMMANDER,
+    RoleKind.ADMINISTRATOR,
+)
+
+
+def menu_changed(session: AsyncSession, telegram_id: int) -> None:
+    session.info.setdefault(MENU_CHANGED, set()).add(telegram_id)
+
+
+async def new_claim(work: Work, organisation_id: int) -> str:
+    """A fresh code that makes its bearer an administrator once; earlier unused ones lapse."""
+    await work.session.execute(
+        update(Claim).where(Claim.used_at.is_(None)).values(used_at=work.now)
+    )
+    code = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
+    work.session.add(
+        Claim(
+            code_hash=keyring().fingerprint(code),
+            organisation_id=organisation_id,
+            created_at=work.now,
+        )
+    )
+    return code
+
+
+async def has_administrator(session: AsyncSession) -> bool:
+    found = select(Role.id).where(Role.kind == RoleKind.ADMINISTRATOR).limit(1)
+    return await session.scalar(found) is not None
+
+
+async def claim(work: Work, code: str) -> Organisation:
+    """Makes the actor administrator by the one-time code. Raises Refusal("claim_wrong")."""
+    person = work.person
+    tidy = "".join(c for c in code.upper() if c in ALPHABET)
+    taken = await work.session.execute(
+        update(Claim)
+        .where(Claim.code_hash == keyring().fingerprint(tidy), Claim.used_at.is_(None))
+        .values(used_at=work.now, used_by_id=person.id)
+        .returning(Claim.organisation_id)
+    )
+    organisation_id = taken.scalar_one_or_none()
+    if organisation_id is None:
+        raise Refusal("claim_wrong")
+    await _add(work, person.id, organisation_id, RoleKind.ADMINISTRATOR)
+    audit.note(work, "role.claimed", f"person:{person.id}", organisation_id=organisation_id)
+    return await work.session.get_one(Organisation, organisation_id)
+
+
+async def grant(work: Work, person_id: int, organisation_id: int, kind: RoleKind) -> Role:
+    """Raises NotAllowed, or Refusal("role_held") if they hold it already."""
+    await access.require(work, access.Right.GRANT_ROLES, organisation_id)
+    held = select(Role.id).where(
+        Role.person_id == person_id,
+        Role.organisation_id == organisation_id,
+        Role.kind == kind,
+    )
+    if await work.session.scalar(held) is not None:
+        raise Refusal("role_held")
+    role = await _add(work, person_id, organisation_id, kind)
+    audit.note(
+        work, "role.granted", f"person:{person_id}", organisation_id=organisation_id, kind=kind
+    )
+    await _tell(work, role, "roles/granted")
+    return role
+
+
+async def revoke(work: Work, role_id: int) -> Role:
+    """Raises Gone, NotAllowed, or Refusal("last_administrator")."""
+    role = await work.session.get(Role, role_id)
+    if role is None:
+        raise Gone
+    await access.require(work, access.Right.GRANT_ROLES, role.organisation_id)
+    if role.kind is RoleKind.ADMINISTRATOR and not await _another_administrator(work, role):
+        raise Refusal("last_administrator")
+    await _tell(work, role, "roles/revoked")
+    await work.session.delete(role)
+    await _menu_of(work, role.person_id)
+    audit.note(
+        work,
+        "role.revoked",
+        f"person:{role.person_id}",
+        organisation_id=role.organisation_id,
+        kind=role.kind,
+    )
+    return role
+
+
+async def _another_administrator(work: Work, role: Role) -> bool:
+    others = (
+        select(Role.id)
+        .where(
+            Role.kind == RoleKind.ADMINISTRATOR,
+            Role.id != role.id,
+            Role.organisation_id == role.organisation_id,
+        )
+        .limit(1)
+    )
+    organisation = await work.session.get_one(Organisation, role.organisation_id)
+    return organisation.parent_id is not None or await work.session.scalar(others) is not None
+
+
+async def held_in(work: Work, organisation_id: int) -> list[tuple[Role, Person]]:
+    """Who holds which role in the organisation. Raises NotAllowed."""
+    await access.require(work, access.Right.GRANT_ROLES, organisation_id)
+    rows = await work.session.execute(
+        select(Role, Person)
+        .join(Person, Person.id == Role.person_id)
+        .where(Role.organisation_id == organisation_id)
+        .order_by(Role.kind, Role.id)
+    )
+    return [(role, person) for role, person in rows]
+
+
+async def _add(work: Work, person_id: int, organisation_id: int, kind: RoleKind) -> Role:
+    role = Role(
+        person_id=person_id,
+        organisation_id=organisation_id,
+        kind=kind,
+        granted_by_id=work.person.id,
+        granted_at=work.now,
+    )
+    work.session.add(role)
+    await work.session.flush()
+    await _menu_of(work, person_id)
+    return role
+
+
+async def _menu_of(work: Work, person_id: int) -> None:
+    chats = await work.session.scalars(
+        select(Account.telegram_id).where(Account.person_id == person_id)
+    )
+    for telegram_id in chats:
+        menu_changed(work.session, telegram_id)
+
+
+async def _tell(work: Work, role: Role, template: str) -> None:
+    organisation = await work.session.get_one(Organisation, role.organisation_id)
+    parameters = {"role": role.kind.value, "organisation": organisation.names}
+    await delivery.tell(work, delivery.Post(template, parameters, kind="roles"), [role.person_id])

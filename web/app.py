@@ -1,0 +1,49 @@
+"""The web application: pages, health, and the address at which Telegram delivers updates."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import text
+
+from web.keys import DATABASE
+
+WEBHOOK_PATH = "/telegram/webhook"
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
+LARGEST_UPDATE = 1024 * 1024
+
+Take = Callable[[list[dict[str, Any]]], Awaitable[None]]
+
+
+def make_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
+    """Pages and health; the caller fills in what `web.keys` names."""
+    app = web.Application(client_max_size=LARGEST_UPDATE)
+    app.router.add_get("/healthz", healthz)
+    app.add_routes(routes)
+    return app
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """200 while the database answers."""
+    async with request.app[DATABASE].read() as session:
+        await session.execute(text("SELECT 1"))
+    return web.json_response({"ok": True})
+
+
+def add_webhook(app: web.Application, secret: str, take: Take) -> None:
+    """Accepts updates that carry the secret; answers 200 once they are stored."""
+
+    async def receive(request: web.Request) -> web.Response:
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, ""), secret):
+            raise web.HTTPForbidden
+        try:
+            update = await request.json()
+        except ValueError:
+            raise web.HTTPBadRequest from None
+        if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
+            raise web.HTTPBadRequest
+        await take([update])
+        return web.Response()
+
+    app.router.add_post(WEBHOOK_PATH, receive)

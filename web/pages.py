@@ -1,0 +1,5 @@
+"""All pages, gathered: what the program serves."""
+
+from aiohttp import web
+
+ROUTES: list[web.AbstractRouteDef] = []

@@ -16,7 +16,7 @@ from telegram.error import Forbidden, TelegramError
 from handlers import forms, groups
 from handlers.presenting import Presenter
 from handlers.replies import Part, Reply, Show, Toast, parts_of
-from handlers.routes import BUTTONS, COMMANDS, LINKS, Route, Who
+from handlers.routes import BUTTONS, COMMANDS, Route, Who, linked
 from handlers.turns import Surroundings, Turn, incoming_from
 from models import Account, Database, Person
 from services import accounts
@@ -36,6 +36,8 @@ class Call:
 
     route: Route | None
     arguments: list[str]
+    link: str | None = None
+    """The payload, where it came by a deep link."""
 
 
 class AlreadyHandled(Exception):
@@ -145,6 +147,7 @@ class Dispatcher:
         if call.route is None:
             return await _free_message(turn)
         if call.route.who is Who.VOLUNTEER and not accounts.is_volunteer(turn.person):
+            turn.account.came_for = call.link
             return Show("errors/volunteers_only", {"standing": standing_of(turn)}, fresh=True)
         return await call.route.function(turn, *call.route.convert(call.arguments))
 
@@ -215,8 +218,7 @@ def _call_of(update: Update) -> Call:
     name, _, rest = text[1:].partition(" ")
     name = name.partition("@")[0].lower()
     if name == "start" and rest.strip():
-        prefix, *arguments = rest.strip().split("-")
-        linked = LINKS.get(prefix)
-        if linked is not None:
-            return Call(linked, arguments)
+        found = linked(rest)
+        if found is not None:
+            return Call(*found, link=rest.strip())
     return Call(COMMANDS.get(name), [])

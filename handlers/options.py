@@ -2,6 +2,8 @@
 
 from services.finding import search_key
 
+from sqlalchemy import select
+
 from handlers.fields import Asked, Option, Options
 from models import (
     Organisation,
@@ -67,6 +69,16 @@ def organisations_with(right: access.Right) -> Options:
         return [Option(row.id, row.names, search_key(row.names)) for row in found]
 
     return own
+
+
+async def subtree_of_subject(asked: Asked) -> list[Option]:
+    """The organisation that the form is about, and all below it."""
+    session = asked.turn.work.session
+    top = await session.get_one(Organisation, asked.subject_id)
+    found = await session.scalars(
+        select(Organisation).where(organisations.within(top.path)).order_by(Organisation.path)
+    )
+    return [Option(row.id, row.names, search_key(row.names)) for row in found]
 
 
 def of_area(organisation: Organisation) -> Option:

@@ -63,6 +63,13 @@ class Audience(StrEnum):
     HIDDEN = "hidden"
 
 
+def linked(payload: str) -> tuple[Route, list[str]] | None:
+    """The route of a deep link's payload with its arguments."""
+    prefix, *arguments = payload.strip().split("-")
+    route = LINKS.get(prefix)
+    return None if route is None else (route, arguments)
+
+
 COMMANDS: dict[str, Route] = {}
 BUTTONS: dict[str, Route] = {}
 LINKS: dict[str, Route] = {}

@@ -104,6 +104,8 @@ class Account(Base):
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), unique=True)
     language: Mapped[str] = mapped_column(String(16))
     language_chosen: Mapped[bool] = mapped_column(default=False)
+    came_for: Mapped[str | None] = mapped_column(String(64))
+    """The deep link that a stranger opened; where to go on once they are a volunteer."""
     unreachable_since: Mapped[datetime | None]
     unreachable_reason: Mapped[str | None] = mapped_column(String(64))
     first_seen_at: Mapped[datetime]

@@ -12,6 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Account, Inbox, Person, Standing
+from services.errors import Gone
+from services.words import LANGUAGES
 from services.work import Work
 
 SEEN_EVERY = timedelta(hours=1)
@@ -68,6 +70,16 @@ async def mark_unreachable(
         .where(Account.telegram_id == telegram_id)
         .values(unreachable_since=now, unreachable_reason=reason)
     )
+
+
+def choose_language(work: Work, account: Account, language: str) -> None:
+    """The language in which somebody wishes to be spoken to. Raises Gone for an unknown one."""
+    if language not in LANGUAGES:
+        raise Gone
+    account.language = language
+    account.language_chosen = True
+    if work.actor is not None:
+        work.actor.language = language
 
 
 def is_volunteer(person: Person | None) -> bool:

@@ -312,9 +312,7 @@ async def move_group(session: AsyncSession, chat_id: int, new_chat_id: int) -> N
         .values(chat_id=new_chat_id)
         .execution_options(synchronize_session=False)
     )
-    await session.execute(
-        update(Group).where(Group.chat_id == chat_id).values(chat_id=new_chat_id)
-    )
+    await session.execute(update(Group).where(Group.chat_id == chat_id).values(chat_id=new_chat_id))
 
 
 def after_quiet_hours(work: Work, moment: datetime) -> datetime:

@@ -29,6 +29,16 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 SOURCE_LANGUAGE = "en"
 
 
+def languages_in(folder: Path) -> tuple[str, ...]:
+    """Languages with a catalogue, the source language last."""
+    found = sorted(path.name for path in (folder / "locale").iterdir() if path.is_dir())
+    return (*found, SOURCE_LANGUAGE)
+
+
+LANGUAGES = languages_in(TEMPLATES)
+"""The languages that Muster speaks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Button:
     """A button under a message: an action with its arguments, or an address to open."""
@@ -90,9 +100,7 @@ class Words:
 
     @cached_property
     def languages(self) -> tuple[str, ...]:
-        """Languages with a catalogue, the source language last."""
-        found = sorted(path.name for path in (self.folder / "locale").iterdir() if path.is_dir())
-        return (*found, SOURCE_LANGUAGE)
+        return languages_in(self.folder)
 
     def language_for(self, code: str | None) -> str:
         """The language to speak with somebody whose phone is set to the IETF tag `code`."""

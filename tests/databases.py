@@ -6,11 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any, Protocol
 
-from services.founding import found_city
 from sqlalchemy import make_url, text
 
 from models import Base, Database
-from tests.times import START
+from services.founding import found_city
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "zhongshan"
 
@@ -27,7 +26,7 @@ async def _found(url: str) -> None:
     async with database.engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     async with database.write() as session:
-        await found_city(session, SAMPLE, START)
+        await found_city(session, SAMPLE)
     if database.is_sqlite:
         async with database.engine.connect() as connection:
             await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

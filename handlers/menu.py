@@ -1,0 +1,77 @@
+"""Where everybody begins and comes back to: welcome, main menu, help, language, the desk."""
+
+from handlers import forms
+from handlers.replies import Reply, Show
+from handlers.routes import Audience, Who, button, command, linked
+from handlers.turns import Turn
+from services import access, accounts, desk, roles
+from services.errors import Gone
+
+
+@command("start", who=Who.ANYONE, menu=Audience.HIDDEN)
+async def start(turn: Turn) -> Reply:
+    """Whoever is filling in a form is brought back to their question."""
+    return await forms.show_again(turn) or await main_menu(turn)
+
+
+@command("menu", who=Who.ANYONE)
+@button("menu", who=Who.ANYONE)
+async def main_menu(turn: Turn) -> Reply:
+    await forms.set_aside(turn)
+    person = turn.person
+    if person is None or not accounts.is_volunteer(person):
+        standing = person.standing.value if person else None
+        return Show("menu/welcome", {"standing": standing, "drafts": await _drafts(turn)})
+    return Show(
+        "menu/main",
+        {
+            "name": person.name,
+            "paused_until": person.paused_until,
+            "coordinates": await desk.coordinates(turn.work),
+            "came_for": turn.account.came_for is not None,
+            "drafts": await _drafts(turn),
+        },
+    )
+
+
+async def _drafts(turn: Turn) -> list[dict[str, object]]:
+    return [{"id": draft.id, "form": draft.form} for draft in await forms.drafts(turn)][:3]
+
+
+@button("came_for")
+async def came_for(turn: Turn) -> Reply:
+    """Goes on where the link led that they opened before they had signed up."""
+    payload, turn.account.came_for = turn.account.came_for, None
+    found = linked(payload) if payload else None
+    if found is None:
+        raise Gone
+    route, arguments = found
+    return await route.function(turn, *route.convert(arguments))
+
+
+@command("help", who=Who.ANYONE, reads=True)
+@button("help", who=Who.ANYONE, reads=True)
+async def show_help(turn: Turn) -> Reply:
+    return Show("menu/help", {"coordinates": await desk.coordinates(turn.work)})
+
+
+@command("language", who=Who.ANYONE, reads=True)
+@button("language", who=Who.ANYONE, reads=True)
+async def languages(turn: Turn) -> Reply:
+    return Show("menu/language", {"current": turn.language})
+
+
+@button("language.set", who=Who.ANYONE)
+async def set_language(turn: Turn, code: str) -> Reply:
+    accounts.choose_language(turn.work, turn.account, code)
+    roles.menu_changed(turn.work.session, turn.account.telegram_id)
+    return await main_menu(turn)
+
+
+@command("desk", menu=Audience.COORDINATORS)
+@button("desk")
+async def show_desk(turn: Turn) -> Reply:
+    await forms.set_aside(turn)
+    waiting = await desk.waiting(turn.work)
+    grants = await access.organisations_with(turn.work, access.Right.GRANT_ROLES)
+    return Show("menu/desk", {"waiting": waiting, "grants_roles": bool(grants)})

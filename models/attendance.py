@@ -46,10 +46,10 @@ class Attendance(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolment.id"), unique=True)
     checked_in_at: Mapped[datetime]
-    in_means: Mapped[Means] = mapped_column(choice(Means))
+    in_means: Mapped[Means] = mapped_column(choice(Means, "in_means"))
     in_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     checked_out_at: Mapped[datetime | None]
-    out_means: Mapped[Means | None] = mapped_column(choice(Means))
+    out_means: Mapped[Means | None] = mapped_column(choice(Means, "out_means"))
     out_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     state: Mapped[HoursState] = mapped_column(choice(HoursState), index=True)
     minutes: Mapped[int | None]

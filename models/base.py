@@ -36,14 +36,17 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def choice(kind: type[StrEnum]) -> Enum:
-    """A column that holds one of `kind`'s values, kept as text and checked by the database."""
+def choice(kind: type[StrEnum], name: str | None = None) -> Enum:
+    """A column that holds one of `kind`'s values, kept as text and checked by the database.
+
+    `name` tells the checks apart where a table has two columns of one kind.
+    """
     return Enum(
         kind,
         native_enum=False,
         create_constraint=True,
         length=24,
-        name=kind.__name__.lower(),
+        name=name or kind.__name__.lower(),
         values_callable=lambda members: [member.value for member in members],
     )
 

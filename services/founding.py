@@ -42,10 +42,8 @@ async def found_city(session: AsyncSession, folder: Path, progress: Progress | N
     kinds = _entries(folder, "qualifications", "qualification")
     languages = _entries(folder, "languages", "language")
     everything = len(organisations) + len(fields) + len(skills) + len(kinds) + len(languages)
-    done = 0
-    for entry in organisations:
+    for done, entry in enumerate(organisations, 1):
         await _organisation(session, entry)
-        done += 1
         if progress:
             progress(done, everything)
     await _terms(session, ServiceField, fields)

@@ -19,7 +19,7 @@ OPTIONS = {
     for pattern, _ in METHODS
 }  # fmt: skip
 TRANSLATED = [language for language in LANGUAGES if language != SOURCE_LANGUAGE]
-CHINESE = re.compile(r"[\u4e00-\u9fff]")
+CHINESE = re.compile(r"[\u4e00-\u9fff]{2,}")
 SENTENCE = re.compile(r"[A-Z][a-z]+( [a-z']+){3,}[.!?]")
 
 

@@ -123,6 +123,23 @@ async def correct(work: Work, subject: str, post: Post, *, kind: str | None = No
         .values(state=DeliveryState.REVOKED, finished_at=work.now)
         .execution_options(synchronize_session=False)
     )
+    await _edit_sent(work, about, post)
+
+
+async def revise(work: Work, subject: str, post: Post, *, kind: str) -> None:
+    """What was said about `subject` has changed: unsent goes out as it is now, sent is edited."""
+    about = select(Message.id).where(Message.subject == subject, Message.kind == kind)
+    await work.session.execute(
+        update(Message)
+        .where(Message.subject == subject, Message.kind == kind)
+        .values(template=post.template, parameters=storable(post.parameters))
+        .execution_options(synchronize_session=False)
+    )
+    await _edit_sent(work, about, post)
+
+
+async def _edit_sent(work: Work, about: Select[int], post: Post) -> None:
+    """Queues an edit of each message among `about` that is on a phone."""
     message = await _write(work, post)
     sent = select(
         literal(message.id),

@@ -44,13 +44,15 @@ Describe = Callable[[Turn, Filled], Awaitable[dict[str, Any]]]
 @dataclass(frozen=True, slots=True)
 class Form:
     """`describe` gives the parameters of the summary `<name>/summary`; without it there is none
-    and the last answer submits. The prompt of a field is the template `<name>/<field>`.
+    and the last answer submits. The prompt of a field is the template `<name>/<field>`; forms that
+    ask the same questions share one `folder` of templates instead.
     """
 
     name: str
     fields: tuple[Field, ...]
     submit: Submit
     describe: Describe | None = None
+    folder: str = ""
 
     def field(self, name: str) -> Field:
         """Raises Gone for a field that the form no longer has."""
@@ -377,7 +379,7 @@ async def _show(
         return Show(
             "forms/summary",
             {
-                "form": form.name,
+                "form": form.folder or form.name,
                 "field": SUMMARY,
                 "answers": answers,
                 "fields": [f.name for f in form.relevant(answers)],
@@ -393,7 +395,7 @@ async def _show(
         {
             "form": form.name,
             "field": asked.field.name,
-            "prompt": f"{form.name}/{asked.field.name}.j2",
+            "prompt": f"{form.folder or form.name}/{asked.field.name}.j2",
             "partial": f"forms/kinds/{asked.field.kind.partial}.j2",
             "answers": answers,
             "current": answers.get(asked.field.name),

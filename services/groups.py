@@ -42,6 +42,30 @@ async def bind(
     return await work.session.get_one(Organisation, group.organisation_id)
 
 
+async def bound_to(work: Work, organisation_id: int) -> list[Group]:
+    """The groups in which the organisation is heard. Raises NotAllowed."""
+    await access.require(work, access.Right.REGISTER_GROUPS, organisation_id)
+    found = await work.session.scalars(
+        select(Group)
+        .where(Group.organisation_id == organisation_id, Group.left_at.is_(None))
+        .order_by(Group.title, Group.id)
+    )
+    return list(found)
+
+
+async def unbind(work: Work, group_id: int) -> int:
+    """Ends a binding; answers which organisation it was bound to. Raises Gone or NotAllowed."""
+    group = await work.session.get(Group, group_id)
+    if group is None or group.organisation_id is None:
+        raise Gone
+    organisation_id = group.organisation_id
+    await access.require(work, access.Right.REGISTER_GROUPS, organisation_id)
+    group.organisation_id = None
+    await work.session.flush()
+    audit.note(work, "group.unbound", f"group:{group_id}", organisation_id=organisation_id)
+    return organisation_id
+
+
 async def leave(work: Work, chat_id: int) -> None:
     """The bot was removed: nothing is announced there any more."""
     await work.session.execute(

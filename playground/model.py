@@ -54,7 +54,7 @@ class Bot:
     descriptions: dict[str, str] = field(default_factory=dict)
     short_descriptions: dict[str, str] = field(default_factory=dict)
     commands: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
-    """(scope, language) -> [(command, description)]; the scope as `playground.commands` writes it."""
+    """(scope, language) -> [(command, description)]; a chat's scope is "chat:<id>"."""
     menu_buttons: dict[int | None, Json] = field(default_factory=dict)
     """Chat id, or None for all chats -> MenuButton."""
 
@@ -230,7 +230,7 @@ class Message:
     @property
     def html(self) -> str:
         """The words with their entities, in the Bot API's HTML."""
-        from playground.html import to_bot_html
+        from playground.richtext import to_bot_html
 
         if self.text:
             return to_bot_html(self.text, self.entities)
@@ -239,8 +239,11 @@ class Message:
     def __str__(self) -> str:
         who = "bot" if self.from_bot else "person"
         parts = [f"#{self.id} {who}: {self.words!r}"]
-        parts += [name for name in ("photo", "document", "voice", "venue", "location", "contact")
-                  if getattr(self, name) is not None]
+        parts += [
+            name
+            for name in ("photo", "document", "voice", "venue", "location", "contact")
+            if getattr(self, name) is not None
+        ]
         parts += [" | ".join(button.text for button in row) for row in self.keyboard]
         if self.edited:
             parts.append(f"edited {self.edited}x")
@@ -285,15 +288,19 @@ class Chat:
     def bots(self) -> list[Bot]:
         if self.bot is not None:
             return [self.bot]
-        return [m.who for m in self.members.values()
-                if isinstance(m.who, Bot) and m.standing in IN_CHAT]
+        return [
+            m.who for m in self.members.values() if isinstance(m.who, Bot) and m.standing in IN_CHAT
+        ]
 
     @property
     def people(self) -> list[Person]:
         if self.person is not None:
             return [self.person]
-        return [m.who for m in self.members.values()
-                if isinstance(m.who, Person) and m.standing in IN_CHAT]
+        return [
+            m.who
+            for m in self.members.values()
+            if isinstance(m.who, Person) and m.standing in IN_CHAT
+        ]
 
     def standing(self, member_id: int) -> Standing:
         member = self.members.get(member_id)

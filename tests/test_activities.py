@@ -511,7 +511,7 @@ async def test_added_places_are_offered_to_the_waitlist(
         await planning.change_shift(making.work(session, wang), shift.id, raised, LINK)
     async with database.read() as session:
         rows = await session.execute(select(Enrolment.person_id, Enrolment.state))
-        states = {person_id: state for person_id, state in rows}
+        states = {row[0]: row[1] for row in rows}
         kept = await session.get_one(Shift, shift.id)
     assert [states[person.id] for person in people] == [
         EnrolmentState.CONFIRMED,

@@ -7,6 +7,7 @@ if need be after a restart.
 import asyncio
 import json
 import logging
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ ALLOWED = ("message", "callback_query", "my_chat_member", "edited_message")
 
 RawUpdate = dict[str, Any]
 
+# The raw update is what is kept; `Bot.get_updates` would give only what it knows of it.
+warnings.filterwarnings("ignore", message="Please use 'Bot.getUpdates'")
+
 
 class Intake:
     """`queue` is the application's; it is bounded, so that a flood waits at Telegram's side."""
@@ -39,10 +43,12 @@ class Intake:
         self.clock = clock
         self._answered: list[int] = []
         self._something_answered = asyncio.Event()
-        self._under_way = 0
-        self.quiet = asyncio.Event()
-        """Set while no update is between its arrival and its answer."""
-        self.quiet.set()
+        self.under_way = 0
+        """Updates between their arrival and their answer."""
+        self.newest = 0
+        """The highest update id that has been stored."""
+        self.moved = asyncio.Event()
+        """Set whenever one of the two changes."""
 
     async def take(self, updates: Sequence[RawUpdate]) -> None:
         """Stores raw updates and queues the new ones; when it returns they can't be lost."""
@@ -52,6 +58,8 @@ class Intake:
         for raw in updates:
             if raw["update_id"] in fresh:
                 await self._enqueue(raw)
+            self.newest = max(self.newest, raw["update_id"])
+        self.moved.set()
 
     async def replay(self, bodies: Sequence[str]) -> None:
         """Queues updates that were stored and never handled."""
@@ -60,15 +68,13 @@ class Intake:
 
     async def _enqueue(self, raw: RawUpdate) -> None:
         update = Update.de_json(raw, self.bot)
-        self._under_way += 1
-        self.quiet.clear()
+        self.under_way += 1
         await self.queue.put(update)
 
     def left(self, update_id: int) -> None:
         """The application is through with an update, whether or not its answer went out."""
-        self._under_way -= 1
-        if self._under_way == 0:
-            self.quiet.set()
+        self.under_way -= 1
+        self.moved.set()
 
     def answered(self, update_id: int) -> None:
         """The answer to an update has gone out; noted in batches."""

@@ -53,9 +53,7 @@ class Program:
         self.database = Database(settings.database.url)
         self.application = build_application(settings.telegram)
         self.bot: ExtBot[Any] = self.application.bot
-        self.intake = Intake(
-            self.database, self.bot, self.application.update_queue, clock
-        )
+        self.intake = Intake(self.database, self.bot, self.application.update_queue, clock)
         self.sender = Sender(
             self.database, self.bot, self.words, clock, settings.telegram.concurrency
         )

@@ -87,6 +87,10 @@ class Phone:
         """Waits for a message from the bot with `text` in its words."""
         return await self.wait(lambda m: text in m.words, limit)
 
+    async def wait_until(self, look: Callable[[], Any], limit: float = 10) -> Any:
+        """Waits until `look` finds something; asked again at every change in the playground."""
+        return await self._until(look, limit, "it did not happen")
+
     def _newest(self, match: Match) -> Message | None:
         return next((m for m in reversed(self.messages) if m.from_bot and match(m)), None)
 

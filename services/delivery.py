@@ -18,6 +18,9 @@ from services.work import Work
 POSTED = "muster_posted"
 """Marks a session that has something for the sender, see `Database.after_commit`."""
 
+NO_PARAMETERS = cast(null(), Delivery.parameters.type)
+"""For recipients who need none of their own; PostgreSQL must be told the type."""
+
 Recipients = Select[*tuple[Any, ...]]
 
 ANNOUNCEMENT = "announcement"
@@ -50,7 +53,7 @@ async def tell(work: Work, post: Post, people: Iterable[int]) -> None:
             Account.person_id,
             Account.telegram_id,
             func.coalesce(Person.language, Account.language),
-            null(),
+            NO_PARAMETERS,
         ).join(Person, Person.id == Account.person_id)
         await tell_all(work, post, recipients.where(Person.id.in_(keys)))
 

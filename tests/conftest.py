@@ -9,6 +9,7 @@ from models import Database
 from models.sealed import Keyring, use_keyring
 from services.policy import Policy
 from services.words import Words
+from tests.city import City
 from tests.databases import Databases, PostgresServer, SqliteFolder
 from tests.making import Making
 from tests.times import ManualClock
@@ -66,3 +67,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 def making(database: Database, clock: ManualClock) -> Making:
     """Makes the people and activities that a test begins with."""
     return Making(database, clock)
+
+
+@pytest.fixture
+async def city(database_url: str, clock: ManualClock) -> AsyncIterator[City]:
+    """The whole program against a playground, on either database."""
+    running = City(database_url, clock)
+    await running.start()
+    yield running
+    await running.stop()

@@ -1,0 +1,162 @@
+"""A city at work for end-to-end tests: the whole program against a playground, over HTTP."""
+
+from sqlalchemy import select
+
+from bot.program import Program
+from bot.settings import (
+    DatabaseSettings,
+    Mode,
+    SecuritySettings,
+    Settings,
+    TelegramSettings,
+    WebSettings,
+)
+from models import Account, Database, Person, RoleKind
+from playground import Phone, Playground
+from playground.model import Bot, CallbackAnswer, Message
+from services.policy import Policy
+from tests.making import Making
+from tests.times import ManualClock
+
+TOKEN = "100200:TEST-token-of-the-playground"
+USERNAME = "muster_test_bot"
+FAST = 1_000_000.0
+
+
+class City:
+    """`telegram` is the playground, `program` the bot; time stands still but for `clock`."""
+
+    def __init__(self, database_url: str, clock: ManualClock, mode: Mode = Mode.POLLING) -> None:
+        self.database_url = database_url
+        self.clock = clock
+        self.mode = mode
+        self.policy = Policy()
+        self.telegram = Playground(clock=clock)
+        self.program: Program
+        self.bot: Bot
+        self.making: Making
+
+    async def start(self) -> None:
+        await self.telegram.start()
+        self.bot = self.telegram.add_bot(TOKEN, USERNAME, "集结")
+        await self.start_bot()
+
+    async def start_bot(self) -> None:
+        self.program = Program(self.settings(), self.clock)
+        self.making = Making(self.program.database, self.clock)
+        await self.program.start()
+
+    def settings(self) -> Settings:
+        return Settings(
+            telegram=TelegramSettings(
+                token=TOKEN,
+                api_base_url=self.telegram.url,
+                mode=self.mode,
+                webhook_secret="secret-of-the-tests",
+                messages_per_second=1000,
+                chat_messages_per_second=FAST,
+                group_messages_per_minute=FAST,
+            ),
+            database=DatabaseSettings(url=self.database_url),
+            security=SecuritySettings(),
+            web=WebSettings(port=0, public_url="http://127.0.0.1:8080"),
+            policy=self.policy,
+        )
+
+    async def stop(self) -> None:
+        await self.program.stop()
+        await self.telegram.stop()
+
+    @property
+    def database(self) -> Database:
+        return self.program.database
+
+    # People
+
+    def stranger(
+        self, name: str = "陈晓丽", *, language_code: str = "zh-hans", **more: object
+    ) -> Phone:
+        """Somebody's phone that has never spoken to the bot. Chinese names: family name first."""
+        family, given = (name[0], name[1:]) if not name.isascii() else ("", name)
+        return self.telegram.add_person(given, family, language_code=language_code, **more).use(
+            self.bot
+        )
+
+    async def volunteer(
+        self, name: str = "陈晓丽", *, language: str = "zh_Hans", **more: object
+    ) -> Phone:
+        """The phone of a registered volunteer, who has pressed Start."""
+        phone = self.stranger(name, language_code="zh-hans" if language == "zh_Hans" else "en")
+        await self.making.volunteer(
+            name,
+            telegram_id=phone.id,
+            language=language,
+            **more,  # type: ignore[arg-type]
+        )
+        phone.chat.started = True
+        return phone
+
+    async def coordinator(
+        self,
+        name: str = "王强",
+        *,
+        language: str = "zh_Hans",
+        role: RoleKind = RoleKind.COORDINATOR,
+        **more: object,
+    ) -> Phone:
+        phone = self.stranger(name, language_code="zh-hans" if language == "zh_Hans" else "en")
+        await self.making.coordinator(
+            name,
+            telegram_id=phone.id,
+            language=language,
+            role=role,
+            **more,  # type: ignore[arg-type]
+        )
+        phone.chat.started = True
+        return phone
+
+    async def person(self, phone: Phone) -> Person:
+        """The row of somebody with a phone."""
+        async with self.database.read() as session:
+            found = await session.scalars(
+                select(Person)
+                .join(Account, Account.person_id == Person.id)
+                .where(Account.telegram_id == phone.id)
+            )
+            return found.one()
+
+    # Time
+
+    async def settle(self) -> None:
+        """Runs the sweeps that are due, then waits until everything is answered and sent."""
+        await self.answered()
+        await self.program.scheduler.run_all()
+        await self.sent()
+
+    async def answered(self) -> None:
+        """Waits until every update has been taken and answered."""
+        intake = self.program.intake
+        while True:
+            intake.moved.clear()
+            waiting = self.telegram.updates.of(self.bot).waiting
+            taken = not waiting or waiting[-1]["update_id"] <= intake.newest
+            if taken and not intake.under_way:
+                return
+            await intake.moved.wait()
+
+    async def sent(self) -> None:
+        """Waits until nothing that is due is left to be sent."""
+        self.program.sender.wake()
+        await self.program.sender.idle.wait()
+
+    async def forward(self, **duration: float) -> None:
+        """Time passes: `forward(hours=2)`; then what has become due happens."""
+        self.clock.forward(**duration)
+        await self.settle()
+
+    async def go_to(self, local: str) -> None:
+        self.clock.go_to(local)
+        await self.settle()
+
+
+__all__ = ["CallbackAnswer", "City", "Message", "Phone"]

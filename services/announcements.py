@@ -70,7 +70,10 @@ async def announce(work: Work, activity: Activity, link: str) -> int:
         work,
         await _to_groups(work, activity, link, due_at, closes),
         select(
-            cast(null(), BigInteger), Group.chat_id, Group.language, cast(null(), Document)
+            cast(null(), BigInteger).label("person_id"),
+            Group.chat_id,
+            Group.language,
+            cast(null(), Document).label("parameters"),
         ).where(Group.id.in_(await _groups(work.session, activity))),
     )
     return told

@@ -64,7 +64,7 @@ async def announce(work: Work, activity: Activity, link: str) -> int:
     told = await delivery.tell_all(
         work,
         await _to_people(work, activity, due_at, closes),
-        matching.audience(work, activity),
+        await matching.audience(work, activity),
     )
     await delivery.tell_all(
         work,

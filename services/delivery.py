@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, String, cast, func, insert, literal, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    cast,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Account, Delivery, DeliveryState, Group, Lane, Message, Person
@@ -25,6 +37,8 @@ Recipients = Select[*tuple[Any, ...]]
 
 ANNOUNCEMENT = "announcement"
 CLAIM_LIMIT = 50
+COUNTED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.SENT)
+"""What somebody has been told, or is about to be."""
 UNSENT = (DeliveryState.QUEUED, DeliveryState.SENDING)
 
 
@@ -43,6 +57,16 @@ class Post:
     expires_at: datetime | None = None
     dedupe: str | None = None
     """Makes posting twice harmless; one delivery a recipient for each key."""
+
+
+def own_parameters(work: Work, name: str, value: Any) -> ColumnElement[Any]:
+    """A recipient's own parameters {name: value}, built by the database for `tell_all`."""
+    if work.session.get_bind().dialect.name == "postgresql":
+        built: ColumnElement[Any] = func.jsonb_build_object(name, value)
+    else:
+        built = func.json_object(name, value)
+    # A CAST would make a number of it on SQLite.
+    return type_coerce(built, Delivery.parameters.type)
 
 
 async def tell(work: Work, post: Post, people: Iterable[int]) -> None:
@@ -315,6 +339,12 @@ async def release_claimed(session: AsyncSession, now: datetime) -> int:
         .execution_options(synchronize_session=False)
     )
     return int(getattr(done, "rowcount", 0))
+
+
+def posted(work: Work, dedupe: str) -> Select[bool]:
+    """Whether something was posted under this key."""
+    key = Delivery.dedupe_key.startswith(f"{dedupe}:", autoescape=True)
+    return select(select(Delivery.id).where(key).exists())
 
 
 async def next_due_at(session: AsyncSession) -> datetime | None:

@@ -1,0 +1,645 @@
+"""Enrolment: asking for a place, the waitlist, offers, cancelling, confirming by hand.
+
+A place is taken by one conditional UPDATE and nothing else, so no crowd overfills a shift.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+
+from models import (
+    ENGAGED,
+    HOLDING_A_PLACE,
+    Account,
+    Activity,
+    ActivityState,
+    Coming,
+    Confirmation,
+    Enrolment,
+    EnrolmentState,
+    Person,
+    PersonLanguage,
+    PersonSkill,
+    Qualification,
+    QualificationKind,
+    QualificationState,
+    Shift,
+    ShiftLanguage,
+    ShiftQualification,
+    ShiftSkill,
+    Skill,
+    SpokenLanguage,
+)
+from services import access, accounts, activities, audit, delivery, matching
+from services.errors import Gone, NotAllowed, Refusal
+from services.work import Work
+
+KIND = "enrolment"
+OPEN = (
+    EnrolmentState.APPLIED,
+    EnrolmentState.CONFIRMED,
+    EnrolmentState.OFFERED,
+    EnrolmentState.WAITLISTED,
+)
+"""States that the person can still cancel."""
+OVER = (EnrolmentState.CANCELLED, EnrolmentState.DECLINED)
+"""States after which one may enrol anew."""
+
+Names = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An enrolment with what it is for."""
+
+    enrolment: Enrolment
+    shift: Shift
+    activity: Activity
+
+
+# Asking for a place
+
+
+async def enrol(work: Work, shift_id: int) -> Enrolment:
+    """A place for the actor, or one on the waitlist. Raises Gone or a Refusal that says why not."""
+    shift, activity = await _shift(work, shift_id)
+    await _check_open(work, shift, activity)
+    known = await _of_person(work, shift_id)
+    if known is not None and known.state not in OVER:
+        raise Refusal("enrol_already", state=known.state.value)
+    await check_suits(work, shift)
+    await check_clash(work, shift)
+    enrolment = known or Enrolment(shift_id=shift_id, person_id=work.person.id)
+    enrolment.state = await _state_after_taking(work, shift, activity)
+    enrolment.queued_at = work.now
+    _forget_earlier(enrolment)
+    work.session.add(enrolment)
+    await work.session.flush()
+    if enrolment.state is EnrolmentState.APPLIED:
+        await _ask_coordinators(work, Place(enrolment, shift, activity))
+    return enrolment
+
+
+def _forget_earlier(enrolment: Enrolment) -> None:
+    """What was noted of an earlier, cancelled enrolment no longer counts."""
+    enrolment.walk_in = False
+    enrolment.reconfirm = False
+    enrolment.cancelled_late = False
+    enrolment.coming = None
+    enrolment.offer_expires_at = None
+    enrolment.reminded_day_at = None
+    enrolment.reminded_hours_at = None
+    enrolment.cancelled_at = None
+    enrolment.cancel_reason = None
+
+
+async def _state_after_taking(work: Work, shift: Shift, activity: Activity) -> EnrolmentState:
+    if not await take_place(work, shift.id):
+        return EnrolmentState.WAITLISTED
+    if activity.confirmation is Confirmation.BY_HAND:
+        return EnrolmentState.APPLIED
+    return EnrolmentState.CONFIRMED
+
+
+async def take_place(work: Work, shift_id: int) -> bool:
+    """Takes a free place of the shift, if there is one."""
+    done = await work.session.execute(
+        update(Shift)
+        .where(Shift.id == shift_id, Shift.taken < Shift.quota)
+        .values(taken=Shift.taken + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(getattr(done, "rowcount", 0))
+
+
+async def _shift(work: Work, shift_id: int) -> tuple[Shift, Activity]:
+    row = (
+        await work.session.execute(
+            select(Shift, Activity)
+            .join(Activity, Activity.id == Shift.activity_id)
+            .where(Shift.id == shift_id, Activity.state != ActivityState.DRAFT)
+        )
+    ).one_or_none()
+    if row is None:
+        raise Gone
+    return row[0], row[1]
+
+
+async def _of_person(work: Work, shift_id: int) -> Enrolment | None:
+    return await work.session.scalar(
+        select(Enrolment).where(
+            Enrolment.shift_id == shift_id, Enrolment.person_id == work.person.id
+        )
+    )
+
+
+async def _check_open(work: Work, shift: Shift, activity: Activity) -> None:
+    if not accounts.is_volunteer(work.actor):
+        raise NotAllowed
+    if activity.state is ActivityState.CANCELLED:
+        raise Refusal("enrol_cancelled", title=activity.title)
+    if activity.state is not ActivityState.PUBLISHED or shift.starts_at <= work.now:
+        raise Refusal("enrol_over")
+    if activity.enrolment_deadline is not None and activity.enrolment_deadline <= work.now:
+        raise Refusal("enrol_deadline", deadline=activity.enrolment_deadline)
+    paused_until = work.person.paused_until
+    if paused_until is not None and paused_until > work.today:
+        raise Refusal("enrol_paused", until=paused_until)
+
+
+async def check_suits(work: Work, shift: Shift) -> None:
+    """Raises Refusal with what the actor lacks for the shift."""
+    person = work.person
+    if shift.least_age and (
+        person.birth_date is None or person.birth_date > matching.born_before(work, shift)
+    ):
+        raise Refusal("enrol_too_young", age=shift.least_age)
+    day = shift.starts_at.astimezone(work.policy.zone).date()
+    verified = select(Qualification.kind_id).where(
+        Qualification.person_id == person.id,
+        Qualification.state == QualificationState.VERIFIED,
+        or_(Qualification.expires_on.is_(None), Qualification.expires_on >= day),
+    )
+    missing = await _names(
+        work, QualificationKind, ShiftQualification.kind_id, ShiftQualification, shift, verified
+    )
+    if missing:
+        raise Refusal("enrol_lacks_qualification", names=missing)
+    skills = select(PersonSkill.skill_id).where(PersonSkill.person_id == person.id)
+    missing = await _names(work, Skill, ShiftSkill.skill_id, ShiftSkill, shift, skills)
+    if missing:
+        raise Refusal("enrol_lacks_skill", names=missing)
+    spoken = select(PersonLanguage.spoken_language_id).where(PersonLanguage.person_id == person.id)
+    column = ShiftLanguage.spoken_language_id
+    missing = await _names(work, SpokenLanguage, column, ShiftLanguage, shift, spoken)
+    if missing:
+        raise Refusal("enrol_lacks_language", names=missing)
+
+
+async def _names(  # noqa: PLR0917 - a query in five parts
+    work: Work, term: Any, column: Any, link: Any, shift: Shift, held: Any
+) -> list[Names]:
+    """What the shift needs of one kind and the actor does not hold."""
+    found = await work.session.scalars(
+        select(term.names)
+        .join(link, column == term.id)
+        .where(link.shift_id == shift.id, term.id.not_in(held))
+        .order_by(term.position)
+    )
+    return list(found)
+
+
+async def check_clash(work: Work, shift: Shift) -> None:
+    """Raises Refusal naming what the actor is engaged in at that time."""
+    other = (
+        await work.session.execute(
+            select(Activity.title, Shift.starts_at, Shift.ends_at)
+            .join(Shift, Shift.activity_id == Activity.id)
+            .join(Enrolment, Enrolment.shift_id == Shift.id)
+            .where(
+                Enrolment.person_id == work.person.id,
+                Enrolment.state.in_(ENGAGED),
+                Shift.id != shift.id,
+                Shift.starts_at < shift.ends_at,
+                Shift.ends_at > shift.starts_at,
+            )
+            .order_by(Shift.starts_at)
+            .limit(1)
+        )
+    ).one_or_none()
+    if other is not None:
+        raise Refusal("enrol_clash", title=other[0], starts_at=other[1], ends_at=other[2])
+
+
+# Places that become free
+
+
+async def give_back(work: Work, shift_id: int) -> None:
+    """Somebody's place is free: the next on the waitlist is offered it."""
+    await work.session.execute(
+        update(Shift)
+        .where(Shift.id == shift_id)
+        .values(taken=Shift.taken - 1)
+        .execution_options(synchronize_session=False)
+    )
+    await free_place(work, shift_id)
+
+
+async def free_place(work: Work, shift_id: int) -> None:
+    """Offers one unoccupied place to the first on the waitlist; nothing once the shift began."""
+    shift, activity = await _shift(work, shift_id)
+    if activity.state is not ActivityState.PUBLISHED or shift.starts_at <= work.now:
+        return
+    first = (
+        select(Enrolment)
+        .where(Enrolment.shift_id == shift_id, Enrolment.state == EnrolmentState.WAITLISTED)
+        .order_by(Enrolment.queued_at, Enrolment.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    enrolment = await work.session.scalar(first)
+    if enrolment is None or not await take_place(work, shift_id):
+        return
+    lasts = timedelta(minutes=work.policy.offer_minutes)
+    enrolment.state = EnrolmentState.OFFERED
+    enrolment.offer_expires_at = min(work.now + lasts, shift.starts_at)
+    await work.session.flush()
+    await _tell(
+        work,
+        Place(enrolment, shift, activity),
+        "offer",
+        expires_at=enrolment.offer_expires_at,
+    )
+
+
+async def accept_offer(work: Work, enrolment_id: int) -> Place:
+    """Raises Gone, or Refusal if the offer has lapsed or something else now clashes."""
+    place = await own_place(work, enrolment_id)
+    enrolment = place.enrolment
+    if enrolment.state is not EnrolmentState.OFFERED:
+        raise Refusal("offer_over")
+    if enrolment.offer_expires_at is not None and enrolment.offer_expires_at <= work.now:
+        raise Refusal("offer_over")
+    await check_clash(work, place.shift)
+    by_hand = place.activity.confirmation is Confirmation.BY_HAND
+    enrolment.state = EnrolmentState.APPLIED if by_hand else EnrolmentState.CONFIRMED
+    enrolment.offer_expires_at = None
+    await work.session.flush()
+    if by_hand:
+        await _ask_coordinators(work, place)
+    return place
+
+
+async def decline_offer(work: Work, enrolment_id: int) -> Place:
+    """The place goes to the next. Raises Gone or Refusal("offer_over")."""
+    place = await own_place(work, enrolment_id)
+    if place.enrolment.state is not EnrolmentState.OFFERED:
+        raise Refusal("offer_over")
+    await _let_go(work, place)
+    return place
+
+
+async def _let_go(work: Work, place: Place) -> None:
+    place.enrolment.state = EnrolmentState.DECLINED
+    place.enrolment.offer_expires_at = None
+    await work.session.flush()
+    await give_back(work, place.shift.id)
+
+
+async def expire_offers(work: Work) -> int:
+    """Sweep: offers that nobody accepted in time go to the next on the waitlist."""
+    lapsed = await _places(
+        work,
+        Enrolment.state == EnrolmentState.OFFERED,
+        Enrolment.offer_expires_at <= work.now,
+    )
+    for place in lapsed:
+        await _let_go(work, place)
+        await delivery.correct(
+            work,
+            subject(place.enrolment),
+            delivery.Post(
+                "enrolment/offer_lapsed", _about(place), kind=KIND, subject=subject(place.enrolment)
+            ),
+        )
+    return len(lapsed)
+
+
+# Cancelling
+
+
+def is_late(work: Work, place: Place) -> bool:
+    """Whether cancelling now needs a reason: the place is held, and the start is near."""
+    near = timedelta(minutes=work.policy.late_cancel_minutes)
+    held = place.enrolment.state in (EnrolmentState.APPLIED, EnrolmentState.CONFIRMED)
+    return held and place.shift.starts_at - work.now < near
+
+
+async def cancel(work: Work, enrolment_id: int, reason: str | None = None) -> Place:
+    """The actor's own enrolment ends. Raises Gone, or Refusal if it is too late or has no reason.
+
+    A changed time or place is a reason of its own.
+    """
+    place = await own_place(work, enrolment_id)
+    enrolment = place.enrolment
+    if enrolment.state not in OPEN:
+        raise Refusal("cancel_over")
+    if place.shift.starts_at <= work.now:
+        raise Refusal("cancel_begun")
+    late = is_late(work, place) and not enrolment.reconfirm
+    if late and not reason:
+        raise Refusal("cancel_needs_reason")
+    held = enrolment.state in HOLDING_A_PLACE
+    enrolment.state = EnrolmentState.CANCELLED
+    enrolment.cancelled_at = work.now
+    enrolment.cancelled_late = late
+    enrolment.cancel_reason = reason
+    await work.session.flush()
+    if held:
+        await give_back(work, place.shift.id)
+    if late:
+        await _tell_coordinators(work, place, "cancelled_late", reason=reason)
+    return place
+
+
+async def release_all(work: Work, activity_id: int) -> None:
+    """The activity does not take place: nobody is engaged in it any more."""
+    shifts = select(Shift.id).where(Shift.activity_id == activity_id)
+    await work.session.execute(
+        update(Enrolment)
+        .where(Enrolment.shift_id.in_(shifts), Enrolment.state.in_(OPEN))
+        .values(state=EnrolmentState.CANCELLED, cancelled_at=work.now, offer_expires_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    await _recount(work, Shift.activity_id == activity_id)
+
+
+async def leave_everything(work: Work, person_id: int) -> int:
+    """Somebody withdraws: their coming places go to the next. Answers how many there were."""
+    places = await _places(
+        work,
+        Enrolment.person_id == person_id,
+        Enrolment.state.in_(OPEN),
+        Shift.starts_at > work.now,
+    )
+    for place in places:
+        held = place.enrolment.state in HOLDING_A_PLACE
+        place.enrolment.state = EnrolmentState.CANCELLED
+        place.enrolment.cancelled_at = work.now
+        await work.session.flush()
+        if held:
+            await give_back(work, place.shift.id)
+    return len(places)
+
+
+async def _recount(work: Work, which: Any) -> None:
+    holding = (
+        select(func.count())
+        .select_from(Enrolment)
+        .where(Enrolment.shift_id == Shift.id, Enrolment.state.in_(HOLDING_A_PLACE))
+        .scalar_subquery()
+    )
+    await work.session.execute(
+        update(Shift)
+        .where(which)
+        .values(taken=holding)
+        .execution_options(synchronize_session=False)
+    )
+
+
+# Changes and coming
+
+
+async def ask_to_reconfirm(work: Work, activity_id: int, changed: dict[str, Any]) -> int:
+    """Time or place has changed: everyone enrolled is asked anew. Answers how many.
+
+    `changed` names what is new (`address`, or `shift_id` with its times) and what it was.
+    """
+    concerned = [
+        Shift.activity_id == activity_id,
+        Shift.ends_at > work.now,
+        Enrolment.state.in_((EnrolmentState.APPLIED, EnrolmentState.CONFIRMED)),
+    ]
+    if "shift_id" in changed:
+        concerned.append(Shift.id == changed["shift_id"])
+    keys = select(Enrolment.id).join(Shift, Shift.id == Enrolment.shift_id).where(*concerned)
+    activity = await work.session.get_one(Activity, activity_id)
+    recipients = (
+        select(
+            Enrolment.person_id,
+            Account.telegram_id,
+            Person.language,
+            delivery.own_parameters(work, "enrolment_id", Enrolment.id).label("parameters"),
+        )
+        .join(Person, Person.id == Enrolment.person_id)
+        .join(Account, Account.person_id == Person.id)
+        .where(Enrolment.id.in_(keys))
+    )
+    asked = await delivery.tell_all(
+        work,
+        delivery.Post(
+            "enrolment/changed",
+            {"title": activity.title, "activity_id": activity_id, "changed": changed},
+            kind=KIND,
+            subject=activities.subject(activity_id),
+        ),
+        recipients,
+    )
+    await work.session.execute(
+        update(Enrolment)
+        .where(Enrolment.id.in_(keys))
+        .values(reconfirm=True, coming=None, reminded_day_at=None, reminded_hours_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    return asked
+
+
+async def answer_coming(work: Work, enrolment_id: int, coming: Coming) -> Place:
+    """The answer to "still coming?". Raises Gone or Refusal."""
+    place = await own_place(work, enrolment_id)
+    if place.enrolment.state not in (EnrolmentState.APPLIED, EnrolmentState.CONFIRMED):
+        raise Refusal("cancel_over")
+    if place.shift.ends_at <= work.now:
+        raise Refusal("enrol_over")
+    if coming is Coming.YES:
+        place.enrolment.reconfirm = False
+    place.enrolment.coming = coming
+    await work.session.flush()
+    return place
+
+
+# Confirming by hand
+
+
+async def applications(work: Work, activity_id: int) -> list[tuple[Place, Person]]:
+    """Who waits for the coordinator's word, the earliest first. Raises Gone or NotAllowed."""
+    await activities.planned(work, activity_id)
+    rows = await work.session.execute(
+        select(Enrolment, Shift, Activity, Person)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(Activity.id == activity_id, Enrolment.state == EnrolmentState.APPLIED)
+        .order_by(Enrolment.queued_at, Enrolment.id)
+    )
+    return [(Place(row[0], row[1], row[2]), row[3]) for row in rows]
+
+
+async def decide(work: Work, enrolment_id: int, *, accept: bool) -> Place:
+    """A coordinator's word on an application. Raises Gone, NotAllowed, Refusal("decided")."""
+    place = await _place(work, enrolment_id)
+    await access.require(work, access.Right.PLAN_ACTIVITIES, place.activity.organisation_id)
+    if place.enrolment.state is not EnrolmentState.APPLIED:
+        raise Refusal("application_decided")
+    place.enrolment.state = EnrolmentState.CONFIRMED if accept else EnrolmentState.DECLINED
+    await work.session.flush()
+    if not accept:
+        await give_back(work, place.shift.id)
+    await _tell(work, place, "accepted" if accept else "declined")
+    person = await work.session.get_one(Person, place.enrolment.person_id)
+    await delivery.correct(
+        work,
+        _application(place.enrolment),
+        delivery.Post(
+            "enrolment/application_decided",
+            {**_about(place), "name": person.name, "accepted": accept, "by": work.person.name},
+            kind=KIND,
+            subject=_application(place.enrolment),
+        ),
+    )
+    audit.note(
+        work,
+        "enrolment.accepted" if accept else "enrolment.declined",
+        f"enrolment:{enrolment_id}",
+        organisation_id=place.activity.organisation_id,
+    )
+    return place
+
+
+async def _ask_coordinators(work: Work, place: Place) -> None:
+    person = work.person
+    await delivery.tell(
+        work,
+        delivery.Post(
+            "enrolment/application",
+            {**_about(place), "name": person.name, "number": person.number},
+            kind=KIND,
+            subject=_application(place.enrolment),
+        ),
+        await access.holders(work, access.Right.PLAN_ACTIVITIES, place.activity.organisation_id),
+    )
+
+
+# What somebody has, and who has a shift
+
+
+async def own_place(work: Work, enrolment_id: int) -> Place:
+    """An enrolment of the actor. Raises Gone, also for somebody else's."""
+    place = await _place(work, enrolment_id)
+    if work.actor is None or place.enrolment.person_id != work.actor.id:
+        raise Gone
+    return place
+
+
+async def _place(work: Work, enrolment_id: int) -> Place:
+    found = await _places(work, Enrolment.id == enrolment_id)
+    if not found:
+        raise Gone
+    return found[0]
+
+
+async def _places(work: Work, *conditions: Any) -> list[Place]:
+    rows = await work.session.execute(
+        select(Enrolment, Shift, Activity)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(*conditions)
+        .order_by(Shift.starts_at, Enrolment.id)
+    )
+    return [Place(*row) for row in rows]
+
+
+async def coming_places(work: Work) -> list[Place]:
+    """What the actor is enrolled in or waits for, the next first."""
+    return await _places(
+        work,
+        Enrolment.person_id == work.person.id,
+        Enrolment.state.in_((*OPEN, EnrolmentState.ATTENDED)),
+        Shift.ends_at > work.now,
+    )
+
+
+async def of_activity(work: Work, activity_id: int) -> dict[int, Enrolment]:
+    """The actor's enrolments in an activity that are not over, by shift."""
+    places = await _places(
+        work,
+        Enrolment.person_id == work.person.id,
+        Activity.id == activity_id,
+        Enrolment.state.not_in(OVER),
+    )
+    return {place.shift.id: place.enrolment for place in places}
+
+
+async def position(work: Work, enrolment: Enrolment) -> int:
+    """The place in the queue of somebody on the waitlist, from 1."""
+    before = (
+        select(func.count())
+        .select_from(Enrolment)
+        .where(
+            Enrolment.shift_id == enrolment.shift_id,
+            Enrolment.state == EnrolmentState.WAITLISTED,
+            or_(
+                Enrolment.queued_at < enrolment.queued_at,
+                (Enrolment.queued_at == enrolment.queued_at) & (Enrolment.id <= enrolment.id),
+            ),
+        )
+    )
+    return await work.session.scalar(before) or 1
+
+
+async def roster(work: Work, shift_id: int) -> tuple[Place, list[tuple[Enrolment, Person]]]:
+    """Everyone with a place in a shift, by name; the Place bears no enrolment of the actor.
+
+    Raises Gone or NotAllowed.
+    """
+    shift, activity = await _shift(work, shift_id)
+    await access.require(work, access.Right.TAKE_ROLL, activity.organisation_id)
+    rows = await work.session.execute(
+        select(Enrolment, Person)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(Enrolment.shift_id == shift_id, Enrolment.state.not_in(OVER))
+        .order_by(Enrolment.state, Person.name_search, Enrolment.id)
+    )
+    found = [(row[0], row[1]) for row in rows]
+    return Place(Enrolment(shift_id=shift_id), shift, activity), found
+
+
+# What is said
+
+
+def subject(enrolment: Enrolment) -> str:
+    return f"enrolment:{enrolment.id}"
+
+
+def _application(enrolment: Enrolment) -> str:
+    return f"application:{enrolment.id}"
+
+
+def _about(place: Place) -> dict[str, Any]:
+    return {
+        "enrolment_id": place.enrolment.id,
+        "activity_id": place.activity.id,
+        "shift_id": place.shift.id,
+        "title": place.activity.title,
+        "address": place.activity.address,
+        "starts_at": place.shift.starts_at,
+        "ends_at": place.shift.ends_at,
+    }
+
+
+async def _tell(work: Work, place: Place, template: str, **more: Any) -> None:
+    await delivery.tell(
+        work,
+        delivery.Post(
+            f"enrolment/{template}",
+            {**_about(place), **more},
+            kind=KIND,
+            subject=subject(place.enrolment),
+        ),
+        [place.enrolment.person_id],
+    )
+
+
+async def _tell_coordinators(work: Work, place: Place, template: str, **more: Any) -> None:
+    await delivery.tell(
+        work,
+        delivery.Post(
+            f"enrolment/{template}",
+            {**_about(place), "name": work.person.name, **more},
+            kind=KIND,
+            subject=subject(place.enrolment),
+        ),
+        await access.holders(work, access.Right.PLAN_ACTIVITIES, place.activity.organisation_id),
+    )

@@ -1,0 +1,425 @@
+"""Who fits an activity, and which activities fit somebody. The same conditions for both.
+
+One SQL condition a rule, portable to SQLite and PostgreSQL; the box round the place is found by
+index, the rest is looked at only inside of it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from math import cos, radians, sqrt
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
+
+from models import (
+    ENGAGED,
+    Account,
+    Activity,
+    ActivityState,
+    Delivery,
+    Enrolment,
+    EnrolmentState,
+    Message,
+    Organisation,
+    Person,
+    PersonInterest,
+    PersonLanguage,
+    PersonSkill,
+    Qualification,
+    QualificationState,
+    ServiceField,
+    Shift,
+    ShiftLanguage,
+    ShiftQualification,
+    ShiftSkill,
+    Standing,
+)
+from services import delivery, geo
+from services.work import Work
+
+WEEK = timedelta(days=7)
+NOON, EVENING, PARTS_A_DAY = 12, 18, 3
+WHOLE_WEEK = (1 << 21) - 1
+CANDIDATES = 300
+"""Coming shifts that are weighed for somebody; a city has about as many in a fortnight."""
+NOT_AGAIN = (EnrolmentState.CANCELLED, EnrolmentState.DECLINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whom an activity fits: `fits` people, of whom some can't or shan't be told."""
+
+    fits: int
+    unreachable: int
+    """No Telegram, blocked, or announcements switched off."""
+    over_limit: int
+    """Have had this week's announcements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An activity for somebody; `reasons` are codes: distance, skill, time, interest, urgent."""
+
+    activity: Activity
+    shifts: list[Shift]
+    distance: float | None
+    reasons: list[str] = field(default_factory=list)
+
+
+# From an activity to people
+
+
+async def reach(work: Work, activity_id: int) -> Reach:
+    activity = await work.session.get_one(Activity, activity_id)
+    shifts = await _coming_shifts(work, activity_id)
+    fitting = _fitting(work, activity, shifts)
+    reachable = and_(
+        Person.announcements,
+        Account.id.is_not(None),
+        Account.unreachable_since.is_(None),
+    )
+    told = _told_this_week(work) >= work.policy.announcements_per_week
+    row = (
+        await work.session.execute(
+            fitting.with_only_columns(
+                func.count(),
+                func.coalesce(func.sum(case((reachable, 0), else_=1)), 0),
+                func.coalesce(func.sum(case((and_(reachable, told), 1), else_=0)), 0),
+            ).order_by(None)
+        )
+    ).one()
+    return Reach(*(int(number) for number in row))
+
+
+async def audience(work: Work, activity: Activity) -> delivery.Recipients:
+    """Those to be told now, the nearest first; their distance in metres as own parameter."""
+    shifts = await _coming_shifts(work, activity.id)
+    return (
+        _fitting(work, activity, shifts)
+        .with_only_columns(
+            Person.id,
+            Account.telegram_id,
+            Person.language,
+            case(
+                (Person.latitude.is_(None), delivery.NO_PARAMETERS),
+                else_=delivery.own_parameters(
+                    work, "distance", func.sqrt(cast(_squared_distance(activity), Float))
+                ),
+            ).label("parameters"),
+        )
+        .where(
+            Person.announcements,
+            Account.id.is_not(None),
+            Account.unreachable_since.is_(None),
+            _told_this_week(work) < work.policy.announcements_per_week,
+        )
+        .order_by(_squared_distance(activity), Person.id)
+    )
+
+
+def _fitting(work: Work, activity: Activity, shifts: list[Shift]) -> Select[Any]:
+    """Active volunteers whom at least one of the shifts suits."""
+    any_shift = or_(false(), *(_suits(work, shift) for shift in shifts))
+    return (
+        select(Person.id)
+        .outerjoin(Account, Account.person_id == Person.id)
+        .where(
+            Person.standing == Standing.ACTIVE,
+            or_(Person.paused_until.is_(None), Person.paused_until <= work.today),
+            _near(work, activity),
+            _interested(activity),
+            not_(_takes_part(activity)),
+            any_shift,
+        )
+    )
+
+
+def _near(work: Work, activity: Activity) -> ColumnElement[bool]:
+    """Within the radius; who gave no place counts as at home in their organisation's town."""
+    metres = work.policy.announcement_radius
+    box = geo.box_around(activity.latitude, activity.longitude, metres)
+    inside = and_(
+        Person.latitude.between(box.south, box.north),
+        Person.longitude.between(box.west, box.east),
+        _squared_distance(activity) <= metres**2,
+    )
+    home = select(Organisation.id).where(
+        Organisation.latitude.between(box.south, box.north),
+        Organisation.longitude.between(box.west, box.east),
+    )
+    return or_(inside, and_(Person.latitude.is_(None), Person.organisation_id.in_(home)))
+
+
+def _squared_distance(activity: Activity) -> ColumnElement[float | None]:
+    """Square metres on the plane at the activity: under 0.1% off at 20 km."""
+    north = (Person.latitude - activity.latitude) * geo.METRES_PER_DEGREE
+    across = geo.METRES_PER_DEGREE * cos(radians(activity.latitude))
+    east = (Person.longitude - activity.longitude) * across
+    return north * north + east * east
+
+
+def _interested(activity: Activity) -> ColumnElement[bool]:
+    """Named no interests, or this field, the one above it or one below it."""
+    own = PersonInterest.person_id == Person.id
+    parent = select(ServiceField.parent_id).where(ServiceField.id == activity.field_id)
+    related = or_(
+        PersonInterest.field_id == activity.field_id,
+        PersonInterest.field_id == parent.scalar_subquery(),
+        PersonInterest.field_id.in_(
+            select(ServiceField.id).where(ServiceField.parent_id == activity.field_id)
+        ),
+    )
+    return or_(
+        not_(select(PersonInterest.person_id).where(own).exists()),
+        select(PersonInterest.person_id).where(own, related).exists(),
+    )
+
+
+def _takes_part(activity: Activity) -> ColumnElement[bool]:
+    """Has already enrolled for a shift of it, or taken themselves off it."""
+    return (
+        select(Enrolment.id)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .where(Enrolment.person_id == Person.id, Shift.activity_id == activity.id)
+        .exists()
+    )
+
+
+def _suits(work: Work, shift: Shift) -> ColumnElement[bool]:
+    return and_(
+        _old_enough(work, shift),
+        Person.availability.bitwise_and(free_bits(work, shift)) != 0,
+        _has_all_skills(shift.id),
+        _has_all_qualifications(work, shift),
+        _speaks_all_languages(shift.id),
+        not_(_busy(shift)),
+    )
+
+
+def _old_enough(work: Work, shift: Shift) -> ColumnElement[bool]:
+    if not shift.least_age:
+        return true()
+    return Person.birth_date <= born_before(work, shift)
+
+
+def born_before(work: Work, shift: Shift) -> date:
+    """The latest birth date at which somebody is old enough on the shift's day."""
+    day = shift.starts_at.astimezone(work.policy.zone).date()
+    try:
+        return day.replace(year=day.year - shift.least_age)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year - shift.least_age, day=28)
+
+
+def free_bits(work: Work, shift: Shift) -> int:
+    """The parts of the week that a shift touches, as bits of `Person.availability`."""
+    start = shift.starts_at.astimezone(work.policy.zone)
+    end = shift.ends_at.astimezone(work.policy.zone)
+    bits = 0
+    at = start
+    while at < end:
+        bits |= 1 << (PARTS_A_DAY * at.weekday() + part_of_day(at))
+        at += timedelta(hours=1)
+    return bits
+
+
+def part_of_day(local: datetime) -> int:
+    """0 morning, 1 afternoon, 2 evening."""
+    return 0 if local.hour < NOON else 1 if local.hour < EVENING else 2
+
+
+def _has_all_skills(shift_id: int) -> ColumnElement[bool]:
+    held = select(PersonSkill.skill_id).where(
+        PersonSkill.person_id == Person.id, PersonSkill.skill_id == ShiftSkill.skill_id
+    )
+    missing = select(ShiftSkill.skill_id).where(ShiftSkill.shift_id == shift_id, ~held.exists())
+    return ~missing.exists()
+
+
+def _has_all_qualifications(work: Work, shift: Shift) -> ColumnElement[bool]:
+    """Verified, and still valid on the day of the shift."""
+    day = shift.starts_at.astimezone(work.policy.zone).date()
+    held = select(Qualification.id).where(
+        Qualification.person_id == Person.id,
+        Qualification.kind_id == ShiftQualification.kind_id,
+        Qualification.state == QualificationState.VERIFIED,
+        or_(Qualification.expires_on.is_(None), Qualification.expires_on >= day),
+    )
+    missing = select(ShiftQualification.kind_id).where(
+        ShiftQualification.shift_id == shift.id, ~held.exists()
+    )
+    return ~missing.exists()
+
+
+def _speaks_all_languages(shift_id: int) -> ColumnElement[bool]:
+    held = select(PersonLanguage.spoken_language_id).where(
+        PersonLanguage.person_id == Person.id,
+        PersonLanguage.spoken_language_id == ShiftLanguage.spoken_language_id,
+    )
+    missing = select(ShiftLanguage.spoken_language_id).where(
+        ShiftLanguage.shift_id == shift_id, ~held.exists()
+    )
+    return ~missing.exists()
+
+
+def _busy(shift: Shift) -> ColumnElement[bool]:
+    other = Shift.__table__.alias("other_shift")
+    return (
+        select(Enrolment.id)
+        .join(other, other.c.id == Enrolment.shift_id)
+        .where(
+            Enrolment.person_id == Person.id,
+            Enrolment.state.in_(ENGAGED),
+            other.c.starts_at < shift.ends_at,
+            other.c.ends_at > shift.starts_at,
+        )
+        .exists()
+    )
+
+
+def _told_this_week(work: Work) -> ColumnElement[int]:
+    """How many announcements somebody was sent, or is about to be, in the last seven days."""
+    return (
+        select(func.count())
+        .select_from(Delivery)
+        .join(Message, Message.id == Delivery.message_id)
+        .where(
+            Delivery.person_id == Person.id,
+            Delivery.created_at > work.now - WEEK,
+            Delivery.edits_id.is_(None),
+            Delivery.state.in_(delivery.COUNTED),
+            Message.kind == delivery.ANNOUNCEMENT,
+        )
+        .correlate(Person)
+        .scalar_subquery()
+    )
+
+
+async def _coming_shifts(work: Work, activity_id: int) -> list[Shift]:
+    found = await work.session.scalars(
+        select(Shift).where(Shift.activity_id == activity_id, Shift.starts_at > work.now)
+    )
+    return list(found)
+
+
+# From a person to activities
+
+
+async def suggestions(work: Work, limit: int) -> list[Suggestion]:
+    """What suits the actor, the best first: near, wanted, needing their skills, with places."""
+    person = work.person
+    rows = await work.session.execute(
+        select(Shift, Activity)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .join(Person, Person.id == person.id)
+        .where(
+            Activity.state == ActivityState.PUBLISHED,
+            Shift.starts_at > work.now,
+            Shift.taken < Shift.quota,
+            or_(Activity.enrolment_deadline.is_(None), Activity.enrolment_deadline > work.now),
+            _not_engaged_in_shift(),
+        )
+        .order_by(Shift.starts_at, Shift.id)
+        .limit(CANDIDATES)
+    )
+    by_activity: dict[int, tuple[Activity, list[Shift]]] = {}
+    for shift, activity in rows:
+        by_activity.setdefault(activity.id, (activity, []))[1].append(shift)
+    weighed: list[tuple[float, Suggestion]] = []
+    wishes = await _wishes(work)
+    for activity, shifts in by_activity.values():
+        fitting = [shift for shift in shifts if await suits(work, shift)]
+        if fitting:
+            weighed.append(_weigh(work, activity, fitting, wishes))
+    weighed.sort(key=lambda pair: (-pair[0], pair[1].shifts[0].starts_at))
+    return [suggestion for points, suggestion in weighed if points > 0][:limit]
+
+
+async def suits(work: Work, shift: Shift) -> bool:
+    """Whether the actor may and can take the shift."""
+    found = select(Person.id).where(Person.id == work.person.id, _suits(work, shift))
+    return await work.session.scalar(found) is not None
+
+
+def _not_engaged_in_shift() -> ColumnElement[bool]:
+    mine = select(Enrolment.id).where(
+        Enrolment.shift_id == Shift.id,
+        Enrolment.person_id == Person.id,
+        Enrolment.state.not_in(NOT_AGAIN),
+    )
+    return ~mine.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What speaks for an activity: fields of interest with those above and below, own skills."""
+
+    fields: frozenset[int]
+    skills_needed: frozenset[int]
+    """Shifts that need a skill which the actor has."""
+
+
+async def _wishes(work: Work) -> _Wishes:
+    person = work.person
+    chosen = select(PersonInterest.field_id).where(PersonInterest.person_id == person.id)
+    related = await work.session.scalars(
+        select(ServiceField.id).where(
+            or_(ServiceField.id.in_(chosen), ServiceField.parent_id.in_(chosen))
+        )
+    )
+    parents = await work.session.scalars(
+        select(ServiceField.parent_id).where(
+            ServiceField.id.in_(chosen), ServiceField.parent_id.is_not(None)
+        )
+    )
+    needed = await work.session.scalars(
+        select(ShiftSkill.shift_id)
+        .join(PersonSkill, PersonSkill.skill_id == ShiftSkill.skill_id)
+        .join(Shift, Shift.id == ShiftSkill.shift_id)
+        .where(PersonSkill.person_id == person.id, Shift.starts_at > work.now)
+    )
+    fields = {*related, *(key for key in parents if key is not None)}
+    return _Wishes(frozenset(fields), frozenset(needed))
+
+
+def _weigh(
+    work: Work, activity: Activity, shifts: list[Shift], wishes: _Wishes
+) -> tuple[float, Suggestion]:
+    """Points: near up to 3, a wanted field 2, a needed skill 2, soon to begin up to 1."""
+    person = work.person
+    points = 1.0
+    reasons: list[str] = []
+    metres: float | None = None
+    if person.latitude is not None and person.longitude is not None:
+        metres = geo.distance(
+            person.latitude, person.longitude, activity.latitude, activity.longitude
+        )
+        radius = work.policy.announcement_radius
+        if metres > radius:
+            return 0.0, Suggestion(activity, shifts, metres)
+        points += 3 * (1 - sqrt(metres / radius))
+        reasons.append("distance")
+    if activity.field_id in wishes.fields:
+        points += 2
+        reasons.append("interest")
+    if any(shift.id in wishes.skills_needed for shift in shifts):
+        points += 2
+        reasons.append("skill")
+    if person.availability != WHOLE_WEEK:
+        reasons.append("time")
+    days = (shifts[0].starts_at - work.now) / timedelta(days=1)
+    points += max(0.0, 1 - days / 14)
+    return points, Suggestion(activity, shifts, metres, reasons)

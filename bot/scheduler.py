@@ -8,7 +8,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from handlers.dispatch import Clock
 from models import Database
-from services import accounts
+from services import accounts, enrolment, reminders
 from services.policy import Policy
 from services.work import Work
 
@@ -27,7 +27,13 @@ class Sweep:
         return f"{self.run.__module__.rpartition('.')[2]}.{self.run.__name__}"
 
 
-SWEEPS: tuple[Sweep, ...] = (Sweep(accounts.forget_updates, 3600),)
+SWEEPS: tuple[Sweep, ...] = (
+    Sweep(enrolment.expire_offers, 20),
+    Sweep(reminders.remind_hours_before, 60),
+    Sweep(reminders.remind_day_before, 60),
+    Sweep(reminders.report_gaps, 60),
+    Sweep(accounts.forget_updates, 3600),
+)
 
 
 class Scheduler:

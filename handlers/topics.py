@@ -1,5 +1,25 @@
 """All topics: importing one registers its commands, buttons, links and forms."""
 
-from handlers import forms, menu, roles
+from handlers import (
+    activities,
+    browsing,
+    enrolment,
+    forms,
+    menu,
+    my_groups,
+    planning,
+    roles,
+    rosters,
+)
 
-__all__ = ["forms", "menu", "roles"]
+__all__ = [
+    "activities",
+    "browsing",
+    "enrolment",
+    "forms",
+    "menu",
+    "my_groups",
+    "planning",
+    "roles",
+    "rosters",
+]

@@ -416,7 +416,8 @@ def _day_by_dateparser(text: str, now: datetime, zone: ZoneInfo) -> date:
         raise MomentError(Reason.NOT_UNDERSTOOD)
     if re.fullmatch(r"\s*\d{1,2}[./-]\d{1,2}[./-]\d{4}\s*", text):
         raise MomentError(Reason.AMBIGUOUS)
-    return found.date()
+    day: date = found.date()
+    return day
 
 
 def _moment_by_dateparser(text: str, now: datetime, zone: ZoneInfo) -> datetime:
@@ -435,4 +436,5 @@ def _moment_by_dateparser(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     )
     if found is None:
         raise MomentError(Reason.NOT_UNDERSTOOD)
-    return found.replace(tzinfo=zone).astimezone(UTC)
+    moment: datetime = found.replace(tzinfo=zone)
+    return moment.astimezone(UTC)

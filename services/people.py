@@ -26,7 +26,7 @@ async def in_reach(work: Work, right: access.Right) -> ColumnElement[bool]:
     return Person.organisation_id.in_(below)
 
 
-def named_like(typed: str) -> Select[tuple[Person]]:
+def named_like(typed: str) -> Select[Person]:
     """Active volunteers whose name, in characters or pinyin, contains what was typed."""
     wanted = "".join(typed.split()).lower()
     return select(Person).where(

@@ -245,7 +245,9 @@ def _has_all_skills(shift_id: int) -> ColumnElement[bool]:
     held = select(PersonSkill.skill_id).where(
         PersonSkill.person_id == Person.id, PersonSkill.skill_id == ShiftSkill.skill_id
     )
-    missing = select(ShiftSkill.skill_id).where(ShiftSkill.shift_id == shift_id, ~held.exists())
+    missing = select(ShiftSkill.skill_id).where(
+        ShiftSkill.shift_id == shift_id, ~held.correlate(Person, ShiftSkill).exists()
+    )
     return ~missing.exists()
 
 
@@ -259,7 +261,8 @@ def _has_all_qualifications(work: Work, shift: Shift) -> ColumnElement[bool]:
         or_(Qualification.expires_on.is_(None), Qualification.expires_on >= day),
     )
     missing = select(ShiftQualification.kind_id).where(
-        ShiftQualification.shift_id == shift.id, ~held.exists()
+        ShiftQualification.shift_id == shift.id,
+        ~held.correlate(Person, ShiftQualification).exists(),
     )
     return ~missing.exists()
 
@@ -270,7 +273,7 @@ def _speaks_all_languages(shift_id: int) -> ColumnElement[bool]:
         PersonLanguage.spoken_language_id == ShiftLanguage.spoken_language_id,
     )
     missing = select(ShiftLanguage.spoken_language_id).where(
-        ShiftLanguage.shift_id == shift_id, ~held.exists()
+        ShiftLanguage.shift_id == shift_id, ~held.correlate(Person, ShiftLanguage).exists()
     )
     return ~missing.exists()
 

@@ -106,6 +106,26 @@ class Making:
                 session.add(PersonInterest(person_id=person.id, field_id=key))
         return person
 
+    async def crowd(self, size: int, organisation: str = "zs-shiqi") -> list[Person]:
+        """Many volunteers at once, with nothing said about themselves but that they are free."""
+        home = (await self.organisation(organisation)).id
+        people = [
+            Person(
+                standing=Standing.ACTIVE,
+                number=f"ZC{next(_numbers):09d}",
+                organisation_id=home,
+                language="zh_Hans",
+                name=f"志愿者{number}",
+                birth_date=date(1990, 5, 1),
+                availability=ALL_WEEK,
+                applied_at=self.clock(),
+            )
+            for number in range(size)
+        ]
+        async with self.database.write() as session:
+            session.add_all(people)
+        return people
+
     async def coordinator(
         self,
         name: str = "王强",

@@ -1,0 +1,90 @@
+"""Codes on site: what a check-in code says, how long it is good for, and who may show it. Pure.
+
+A rotating code is good while it is shown and for as long again, so a photo of it is soon useless. A
+printed one never changes; it counts only together with a location on site.
+"""
+
+import hmac
+from datetime import UTC, datetime, timedelta
+
+from models import Means
+from models.sealed import keyring
+
+SIGNATURE = 12
+SCREEN_SIGNATURE = 20
+TICKET_LASTS = timedelta(minutes=10)
+"""How long the question whether to check out may be answered."""
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def rotating(shift_id: int, now: datetime, seconds: int) -> str:
+    """The deep-link payload that checks in (or out) at this moment: `i-<shift>-<slot>-<sign>`."""
+    slot = _base36(_slot(now, seconds))
+    return f"i-{shift_id}-{slot}-{_sign('in', shift_id, slot)}"
+
+
+def is_rotating(shift_id: int, slot: str, signature: str, *, now: datetime, seconds: int) -> bool:
+    """Whether a scanned code was made here and is still good."""
+    if not _matches(signature, _sign("in", shift_id, slot)):
+        return False
+    return 0 <= _slot(now, seconds) - int(slot, 36) <= 1
+
+
+def next_change(now: datetime, seconds: int) -> float:
+    """Seconds until the code changes."""
+    return seconds - now.timestamp() % seconds
+
+
+def printed(shift_id: int) -> str:
+    """The payload of the printable code: `p-<shift>-<sign>`."""
+    return f"p-{shift_id}-{_sign('print', shift_id)}"
+
+
+def is_printed(shift_id: int, signature: str) -> bool:
+    return _matches(signature, _sign("print", shift_id))
+
+
+def screen_key(shift_id: int) -> str:
+    """Opens the page for a screen on site to whoever was given its address."""
+    return _sign("screen", shift_id, length=SCREEN_SIGNATURE)
+
+
+def is_screen_key(shift_id: int, key: str) -> bool:
+    return _matches(key, screen_key(shift_id))
+
+
+def ticket(attendance_id: int, means: Means, at: datetime) -> str:
+    """`<unix time>:<means>:<sign>`: somebody was seen on site and is asked whether they leave."""
+    moment = _base36(int(at.timestamp()))
+    return f"{moment}:{means.value}:{_sign('out', attendance_id, moment, means.value)}"
+
+
+def ticket_moment(  # noqa: PLR0917 - the parts of a ticket in their order
+    attendance_id: int, moment: str, means: str, signature: str, now: datetime
+) -> datetime | None:
+    """When the ticket was made; None if it was not made here or is too old."""
+    if not _matches(signature, _sign("out", attendance_id, moment, means)):
+        return None
+    at = datetime.fromtimestamp(int(moment, 36), UTC)
+    return at if now - at <= TICKET_LASTS else None
+
+
+def _slot(now: datetime, seconds: int) -> int:
+    return int(now.timestamp()) // seconds
+
+
+def _sign(*parts: object, length: int = SIGNATURE) -> str:
+    """Without dashes, which separate the parts of a payload."""
+    return keyring().sign(":".join(map(str, parts)), length).replace("-", "_")
+
+
+def _matches(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, len(DIGITS))
+        digits = DIGITS[digit] + digits
+    return digits or "0"

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
@@ -15,7 +15,8 @@ class EntryKind(StrEnum):
 
 
 class LedgerEntry(Base):
-    """`minutes` may be negative in a correction, which names the entry that it corrects.
+    """`minutes` may be negative in a correction, which names the entry that it corrects; no attendance
+    is confirmed twice.
 
     An entry names people by key only, so that erasing somebody's data leaves the chain whole.
     """
@@ -24,6 +25,13 @@ class LedgerEntry(Base):
     __table_args__ = (
         UniqueConstraint("organisation_id", "sequence"),
         Index("ix_ledger_entry_person_served_at", "person_id", "served_at"),
+        Index(
+            "uq_ledger_entry_confirmation",
+            "attendance_id",
+            unique=True,
+            sqlite_where=text("kind = 'confirmation'"),
+            postgresql_where=text("kind = 'confirmation'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)

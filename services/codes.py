@@ -59,7 +59,7 @@ def ticket(attendance_id: int, means: Means, at: datetime) -> str:
     return f"{moment}:{means.value}:{_sign('out', attendance_id, moment, means.value)}"
 
 
-def ticket_moment(  # noqa: PLR0917 - the parts of a ticket in their order
+def ticket_moment(
     attendance_id: int, moment: str, means: str, signature: str, now: datetime
 ) -> datetime | None:
     """When the ticket was made; None if it was not made here or is too old."""

@@ -59,12 +59,12 @@ class Post:
     """Makes posting twice harmless; one delivery a recipient for each key."""
 
 
-def own_parameters(work: Work, name: str, value: Any) -> ColumnElement[Any]:
-    """A recipient's own parameters {name: value}, built by the database for `tell_all`."""
+def own_parameters(work: Work, *names_and_values: Any) -> ColumnElement[Any]:
+    """A recipient's own parameters {name: value, ...}, built by the database for `tell_all`."""
     if work.session.get_bind().dialect.name == "postgresql":
-        built: ColumnElement[Any] = func.jsonb_build_object(name, value)
+        built: ColumnElement[Any] = func.jsonb_build_object(*names_and_values)
     else:
-        built = func.json_object(name, value)
+        built = func.json_object(*names_and_values)
     # A CAST would make a number of it on SQLite.
     return type_coerce(built, Delivery.parameters.type)
 

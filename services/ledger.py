@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -162,8 +162,11 @@ async def verify(
 ) -> list[Fault]:
     """Everything that is wrong with one organisation's chain, or with all of them.
 
-    Reads `BATCH` entries at a time. The comparison with attendances is made for all chains only.
+    `session` must be fresh: all is read as it stood at one moment, `BATCH` entries at a time. The
+    comparison with attendances is made for all chains only.
     """
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     chains = select(Organisation.id, Organisation.ledger_length, Organisation.ledger_head)
     entries = select(func.count()).select_from(LedgerEntry)
     if organisation_id is not None:
@@ -190,25 +193,21 @@ async def verify(
 
 
 async def _chain(session: AsyncSession, organisation_id: int) -> AsyncIterator[LedgerEntry]:
-    after = 0
+    chain = (
+        select(LedgerEntry)
+        .where(LedgerEntry.organisation_id == organisation_id)
+        .order_by(LedgerEntry.sequence)
+        .limit(BATCH)
+        .execution_options(populate_existing=True)
+    )
+    following = chain
     while True:
-        batch = await session.scalars(
-            select(LedgerEntry)
-            .where(
-                LedgerEntry.organisation_id == organisation_id,
-                LedgerEntry.sequence > after,
-            )
-            .order_by(LedgerEntry.sequence)
-            .limit(BATCH)
-            .execution_options(populate_existing=True)
-        )
-        found = list(batch)
+        found = list(await session.scalars(following))
         for entry in found:
             yield entry
         if len(found) < BATCH:
             return
-        after = found[-1].sequence
-        session.expunge_all()
+        following = chain.where(LedgerEntry.sequence > found[-1].sequence)
 
 
 class _Chain:

@@ -98,9 +98,9 @@ class Keyring:
         return hmac.new(self.hashing, value.encode(), hashlib.sha256).hexdigest()
 
     def sign(self, text: str, length: int) -> str:
-        """The first `length` characters of a signature that is safe in links."""
+        """The first `length` characters of a signature that is safe in links, and has no dash."""
         digest = hmac.new(self.signing, text.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).decode()[:length]
+        return base64.b64encode(digest, altchars=b"__").decode()[:length]
 
 
 def _key_id(key: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 from enum import StrEnum
 
-from sqlalchemy import literal, select
+from sqlalchemy import ColumnElement, false, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from models import Account, Organisation, Role, RoleKind
 from services.errors import NotAllowed
@@ -80,6 +81,17 @@ async def organisations_with(work: Work, right: Right) -> list[Organisation]:
         .distinct()
     )
     return list(found)
+
+
+async def within_reach(
+    work: Work, right: Right, organisation_key: ColumnElement[int] | InstrumentedAttribute[int]
+) -> ColumnElement[bool]:
+    """The condition that a key names an organisation in which the actor holds `right`."""
+    tops = await organisations_with(work, right)
+    if not tops:
+        return false()
+    below = [Organisation.path.startswith(top.path, autoescape=True) for top in tops]
+    return organisation_key.in_(select(Organisation.id).where(or_(*below)))
 
 
 async def holders(work: Work, right: Right, organisation_id: int) -> list[int]:

@@ -91,7 +91,7 @@ async def revoke(work: Work, role_id: int) -> Role:
     if role is None:
         raise Gone
     await access.require(work, access.Right.GRANT_ROLES, role.organisation_id)
-    if role.kind is RoleKind.ADMINISTRATOR and not await _another_administrator(work, role):
+    if role.kind is RoleKind.ADMINISTRATOR and await is_last_administrator(work, role.person_id):
         raise Refusal("last_administrator")
     await _tell(work, role, "roles/revoked")
     await work.session.delete(role)
@@ -106,18 +106,14 @@ async def revoke(work: Work, role_id: int) -> Role:
     return role
 
 
-async def _another_administrator(work: Work, role: Role) -> bool:
-    others = (
-        select(Role.id)
-        .where(
-            Role.kind == RoleKind.ADMINISTRATOR,
-            Role.id != role.id,
-            Role.organisation_id == role.organisation_id,
-        )
-        .limit(1)
+async def is_last_administrator(work: Work, person_id: int) -> bool:
+    """Whether nobody else administers the federation."""
+    administrators = await work.session.scalars(
+        select(Role.person_id)
+        .join(Organisation, Organisation.id == Role.organisation_id)
+        .where(Role.kind == RoleKind.ADMINISTRATOR, Organisation.parent_id.is_(None))
     )
-    organisation = await work.session.get_one(Organisation, role.organisation_id)
-    return organisation.parent_id is not None or await work.session.scalar(others) is not None
+    return set(administrators) == {person_id}
 
 
 async def held_in(work: Work, organisation_id: int) -> list[tuple[Role, Person]]:

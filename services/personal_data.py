@@ -1,0 +1,215 @@
+"""Everything that is held about a person: handed to them, and erased when they ask (PIPL 45, 47)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import delete, or_, select, update
+
+from models import (
+    Account,
+    Activity,
+    Attendance,
+    AuditEntry,
+    Consent,
+    Conversation,
+    Delivery,
+    Dispute,
+    Enrolment,
+    Guardian,
+    Inbox,
+    LedgerEntry,
+    Message,
+    Organisation,
+    PersonInterest,
+    PersonLanguage,
+    PersonSkill,
+    Qualification,
+    Role,
+    ServiceField,
+    Shift,
+    Skill,
+    SpokenLanguage,
+    Standing,
+)
+from services import audit, enrolment, roles
+from services.delivery import storable
+from services.errors import Refusal
+from services.work import Work
+
+HIDDEN = frozenset({"phone_hash", "id_number_hash", "name_search", "code_hash", "id"})
+"""Columns that say nothing of a person beyond what others say in the clear."""
+
+
+async def everything_about(work: Work) -> dict[str, Any]:
+    """All rows about the actor, decrypted, as JSON, under the names of their tables."""
+    person = work.person
+    mine = person.id
+    found: dict[str, Any] = {"person": _row(person)}
+    organisation = await work.session.get_one(Organisation, person.organisation_id)
+    found["person"]["organisation"] = organisation.names
+    found["skills"] = await _names(work, Skill, PersonSkill, PersonSkill.skill_id)
+    found["interests"] = await _names(work, ServiceField, PersonInterest, PersonInterest.field_id)
+    found["languages"] = await _names(
+        work, SpokenLanguage, PersonLanguage, PersonLanguage.spoken_language_id
+    )
+    for name, query in {
+        "accounts": select(Account).where(Account.person_id == mine),
+        "guardians": select(Guardian).where(Guardian.person_id == mine),
+        "consents": select(Consent).where(Consent.person_id == mine),
+        "qualifications": select(Qualification).where(Qualification.person_id == mine),
+        "roles": select(Role).where(Role.person_id == mine),
+        "forms_not_finished": select(Conversation).where(
+            Conversation.account_id.in_(_accounts(mine))
+        ),
+        "ledger": select(LedgerEntry).where(LedgerEntry.person_id == mine),
+        "audit": select(AuditEntry).where(
+            or_(AuditEntry.actor_id == mine, AuditEntry.subject == f"person:{mine}")
+        ),
+    }.items():
+        found[name] = [_row(row) for row in await work.session.scalars(query)]
+    found["enrolments"] = await _enrolments(work, mine)
+    found["messages"] = await _messages(work, mine)
+    return found
+
+
+def _accounts(person_id: int) -> Any:
+    return select(Account.id).where(Account.person_id == person_id)
+
+
+async def _enrolments(work: Work, person_id: int) -> list[dict[str, Any]]:
+    rows = await work.session.execute(
+        select(Enrolment, Shift, Activity, Attendance, Dispute)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(Attendance, Attendance.enrolment_id == Enrolment.id)
+        .outerjoin(Dispute, Dispute.attendance_id == Attendance.id)
+        .where(Enrolment.person_id == person_id)
+        .order_by(Shift.starts_at)
+    )
+    return [
+        {
+            "activity": activity.title,
+            "starts_at": storable(shift.starts_at),
+            "ends_at": storable(shift.ends_at),
+            "enrolment": _row(own),
+            "attendance": _row(attendance) if attendance else None,
+            "dispute": _row(dispute) if dispute else None,
+        }
+        for own, shift, activity, attendance, dispute in rows
+    ]
+
+
+async def _messages(work: Work, person_id: int) -> list[dict[str, Any]]:
+    rows = await work.session.execute(
+        select(Message.template, Message.kind, Delivery.state, Delivery.created_at)
+        .join(Delivery, Delivery.message_id == Message.id)
+        .where(Delivery.person_id == person_id)
+        .order_by(Delivery.id)
+    )
+    return [
+        {"message": template, "kind": kind, "state": state.value, "at": storable(at)}
+        for template, kind, state, at in rows
+    ]
+
+
+async def _names(work: Work, term: Any, link: Any, column: Any) -> list[dict[str, str]]:
+    found = await work.session.scalars(
+        select(term.names).join(link, column == term.id).where(link.person_id == work.person.id)
+    )
+    return list(found)
+
+
+def _row(row: Any) -> dict[str, Any]:
+    columns: Iterable[str] = (c.key for c in row.__mapper__.column_attrs)
+    return {name: storable(getattr(row, name)) for name in columns if name not in HIDDEN}
+
+
+# Forgetting
+
+
+async def forget(work: Work) -> None:
+    """Erases the actor's personal data; the ledger keeps its entries about nobody in particular.
+
+    Raises Refusal("forget_last_administrator").
+    """
+    person = work.person
+    if await roles.is_last_administrator(work, person.id):
+        raise Refusal("forget_last_administrator")
+    await enrolment.leave_everything(work, person.id)
+    await _drop_what_is_only_theirs(work, person.id)
+    await _blank_what_others_refer_to(work, person.id)
+    person.standing = Standing.ERASED
+    for name in ("number", "birth_date", "phone", "phone_hash", "id_number", "id_number_hash",
+                 "home", "latitude", "longitude", "call_from", "call_until",
+                 "emergency_contact", "paused_until"):  # fmt: skip
+        setattr(person, name, None)
+    person.name = ""
+    person.name_search = ""
+    person.availability = 0
+    person.phone_verified = False
+    person.emergency_opt_in = False
+    person.announcements = False
+    await work.session.flush()
+    audit.note(work, "person.erased", f"person:{person.id}")
+
+
+async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
+    accounts = _accounts(person_id)
+    chats = list(
+        await work.session.scalars(
+            select(Account.telegram_id).where(Account.person_id == person_id)
+        )
+    )
+    await _delete(work, Conversation, Conversation.account_id.in_(accounts))
+    for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
+                  Role):  # fmt: skip
+        await _delete(work, table, table.person_id == person_id)
+    await work.session.execute(
+        update(Inbox)
+        .where(Inbox.chat_id.in_(chats), Inbox.answered_at.is_not(None))
+        .values(body="")
+        .execution_options(synchronize_session=False)
+    )
+    for telegram_id in chats:
+        roles.menu_changed(work.session, telegram_id)
+
+
+async def _blank_what_others_refer_to(work: Work, person_id: int) -> None:
+    """Rows that numbers rest on stay, without words and without a way to the person."""
+    await work.session.execute(
+        update(Enrolment)
+        .where(Enrolment.person_id == person_id)
+        .values(cancel_reason=None)
+        .execution_options(synchronize_session=False)
+    )
+    attended = select(Attendance.id).join(Enrolment).where(Enrolment.person_id == person_id)
+    await work.session.execute(
+        update(Dispute)
+        .where(Dispute.attendance_id.in_(attended))
+        .values(text="")
+        .execution_options(synchronize_session=False)
+    )
+    own = select(Delivery.message_id).where(Delivery.person_id == person_id)
+    others = select(Delivery.message_id).where(
+        or_(Delivery.person_id.is_(None), Delivery.person_id != person_id)
+    )
+    await work.session.execute(
+        update(Message)
+        .where(Message.id.in_(own), Message.id.not_in(others))
+        .values(parameters={})
+        .execution_options(synchronize_session=False)
+    )
+    await _delete(work, Delivery, Delivery.edits_id.is_not(None), Delivery.person_id == person_id)
+    await _delete(work, Delivery, Delivery.person_id == person_id)
+    await work.session.execute(
+        update(Account)
+        .where(Account.person_id == person_id)
+        .values(person_id=None, came_for=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _delete(work: Work, table: Any, *which: Any) -> None:
+    await work.session.execute(
+        delete(table).where(*which).execution_options(synchronize_session=False)
+    )

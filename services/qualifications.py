@@ -1,0 +1,150 @@
+"""Qualifications: a document is photographed and handed in; it counts once it was verified."""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import func, select
+
+from models import (
+    Person,
+    Qualification,
+    QualificationKind,
+    QualificationState,
+)
+from services import access, audit, delivery
+from services.errors import Gone, NotAllowed, Refusal
+from services.people import in_reach
+from services.work import Work
+
+KIND = "qualification"
+
+
+async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | None) -> Qualification:
+    """A document to be looked at; a new one takes the place of an old one of its kind.
+
+    Raises Gone, or Refusal("qualification_expired").
+    """
+    person = work.person
+    kind = await work.session.get(QualificationKind, kind_id)
+    if kind is None:
+        raise Gone
+    if expires_on is not None and expires_on <= work.today:
+        raise Refusal("qualification_expired")
+    document = await work.session.scalar(
+        select(Qualification).where(
+            Qualification.person_id == person.id, Qualification.kind_id == kind_id
+        )
+    )
+    if document is None:
+        document = Qualification(person_id=person.id, kind_id=kind_id)
+        work.session.add(document)
+    document.state = QualificationState.AWAITING
+    document.picture = picture
+    document.expires_on = expires_on
+    document.submitted_at = work.now
+    document.decided_at = document.decided_by_id = document.reason = None
+    await work.session.flush()
+    holders = await access.holders(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)
+    post = delivery.Post(
+        "qualifications/card",
+        {**_about(document, kind), "name": person.name, "number": person.number},
+        kind=KIND,
+        subject=_subject(document),
+        picture=picture,
+    )
+    await delivery.tell(work, post, [key for key in holders if key != person.id])
+    return document
+
+
+async def own(work: Work) -> list[tuple[Qualification, QualificationKind]]:
+    rows = await work.session.execute(
+        select(Qualification, QualificationKind)
+        .join(QualificationKind, QualificationKind.id == Qualification.kind_id)
+        .where(Qualification.person_id == work.person.id)
+        .order_by(QualificationKind.position)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def waiting(work: Work) -> int:
+    found = await _awaiting(work)
+    return await work.session.scalar(select(func.count()).select_from(found.subquery())) or 0
+
+
+async def pending(work: Work, limit: int) -> list[tuple[Qualification, QualificationKind, Person]]:
+    """What waits for the actor's look, the earliest first."""
+    found = (await _awaiting(work)).order_by(Qualification.submitted_at).limit(limit)
+    return [(row[0], row[1], row[2]) for row in await work.session.execute(found)]
+
+
+async def _awaiting(work: Work) -> Any:
+    reach = await in_reach(work, access.Right.VERIFY_QUALIFICATIONS)
+    actor = work.actor.id if work.actor else 0
+    return (
+        select(Qualification, QualificationKind, Person)
+        .join(QualificationKind, QualificationKind.id == Qualification.kind_id)
+        .join(Person, Person.id == Qualification.person_id)
+        .where(Qualification.state == QualificationState.AWAITING, reach, Person.id != actor)
+    )
+
+
+async def to_look_at(
+    work: Work, document_id: int
+) -> tuple[Qualification, QualificationKind, Person]:
+    """A document that the actor may verify. Raises Gone or NotAllowed; nobody verifies their own."""
+    row = (
+        await work.session.execute(
+            select(Qualification, QualificationKind, Person)
+            .join(QualificationKind, QualificationKind.id == Qualification.kind_id)
+            .join(Person, Person.id == Qualification.person_id)
+            .where(Qualification.id == document_id)
+        )
+    ).one_or_none()
+    if row is None:
+        raise Gone
+    person: Person = row[2]
+    await access.require(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)
+    if person.id == work.person.id:
+        raise NotAllowed
+    return row[0], row[1], person
+
+
+async def decide(
+    work: Work, document_id: int, *, accept: bool, reason: str | None = None
+) -> Qualification:
+    """Raises Gone, NotAllowed or Refusal("qualification_decided")."""
+    document, kind, person = await to_look_at(work, document_id)
+    if document.state is not QualificationState.AWAITING:
+        raise Refusal("qualification_decided")
+    document.state = QualificationState.VERIFIED if accept else QualificationState.REFUSED
+    document.decided_at = work.now
+    document.decided_by_id = work.person.id
+    document.reason = reason
+    await work.session.flush()
+    about = _about(document, kind)
+    post = delivery.Post(
+        "qualifications/decided", {**about, "accepted": accept, "reason": reason}, kind=KIND
+    )
+    await delivery.tell(work, post, [person.id])
+    closed = {**about, "accepted": accept, "name": person.name, "by": work.person.name}
+    await delivery.correct(
+        work,
+        _subject(document),
+        delivery.Post("qualifications/closed", closed, kind=KIND, subject=_subject(document)),
+    )
+    audit.note(
+        work,
+        "qualification.verified" if accept else "qualification.refused",
+        f"person:{person.id}",
+        organisation_id=person.organisation_id,
+        kind=kind.code,
+    )
+    return document
+
+
+def _subject(document: Qualification) -> str:
+    return f"qualification:{document.id}"
+
+
+def _about(document: Qualification, kind: QualificationKind) -> dict[str, Any]:
+    return {"document_id": document.id, "kind": kind.names, "expires_on": document.expires_on}

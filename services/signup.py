@@ -1,0 +1,268 @@
+"""Signing up: the rules of each answer, who is let in at once, and the registration itself."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from pypinyin import Style, lazy_pinyin
+from sqlalchemy import delete, select
+from stdnum import luhn
+from stdnum.cn import ric
+from stdnum.exceptions import ValidationError
+
+from models import (
+    Account,
+    Consent,
+    ConsentKind,
+    Organisation,
+    Person,
+    PersonInterest,
+    PersonLanguage,
+    PersonSkill,
+    Standing,
+)
+from models.sealed import keyring
+from services import approvals, audit, geo, guardians, organisations
+from services.errors import Refusal
+from services.finding import folded
+from services.work import Work
+
+OLDEST = 120
+NUMBER_DIGITS = 8
+NAME = re.compile(r"[^\W\d_]+(?:[·•.'’ \-][^\W\d_]+)*\.?")
+RETURNS = (Standing.REFUSED, Standing.WITHDRAWN)
+"""Standings from which one may sign up anew, under the same number."""
+PLACES = ((PersonSkill, "skill_id"), (PersonInterest, "field_id"),
+          (PersonLanguage, "spoken_language_id"))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """All that a volunteer tells about themselves; keys of terms, phones in E.164."""
+
+    language: str
+    name: str
+    birth_date: date
+    phone: str
+    phone_verified: bool
+    organisation_id: int
+    place: dict[str, float] | None = None
+    """{"latitude", "longitude"} if a location was shared."""
+    skills: tuple[int, ...] = ()
+    interests: tuple[int, ...] = ()
+    languages: tuple[int, ...] = ()
+    availability: int = 0
+    emergencies: bool = False
+    not_called: tuple[int, int] | None = None
+    """From and until, minutes of the local day."""
+    emergency_contact: dict[str, str] | None = None
+    id_number: str | None = None
+    guardian: dict[str, str] | None = field(default=None)
+    """{"name", "phone"} of a minor's guardian."""
+
+
+# The rules of the answers
+
+
+def age_on(birth_date: date, today: date) -> int:
+    """Whole years; who was born on 29 February has a birthday on 1 March in common years."""
+    had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)
+    return today.year - birth_date.year - (0 if had_birthday else 1)
+
+
+def checked_name(name: str) -> str:
+    """Raises Refusal("signup_name") for what is no name."""
+    if not NAME.fullmatch(name) or len(folded(name)) < 2:
+        raise Refusal("signup_name")
+    return name
+
+
+def checked_birth_date(work: Work, day: date) -> date:
+    """Raises Refusal: in the future, too long ago, or too young to register."""
+    if day > work.today:
+        raise Refusal("signup_birth_future")
+    age = age_on(day, work.today)
+    if age > OLDEST:
+        raise Refusal("signup_birth_long_ago")
+    if age < work.policy.least_age:
+        raise Refusal("signup_too_young", age=work.policy.least_age)
+    return day
+
+
+def is_minor(work: Work, day: date) -> bool:
+    return age_on(day, work.today) < work.policy.adult_age
+
+
+async def check_phone(work: Work, phone: str) -> None:
+    """Raises Refusal("signup_phone_known") if somebody else is registered with it."""
+    known = await with_phone(work, phone)
+    if known is not None and (work.actor is None or known.id != work.actor.id):
+        raise Refusal("signup_phone_known")
+
+
+async def with_phone(work: Work, phone: str) -> Person | None:
+    return await work.session.scalar(
+        select(Person).where(Person.phone_hash == keyring().fingerprint(phone))
+    )
+
+
+async def check_id_number(work: Work, typed: str, birth_date: date) -> str:
+    """The number as it is kept. Raises Refusal. GB 11643: 18 digits, the last one a check."""
+    try:
+        number = str(ric.validate(typed))
+    except ValidationError:
+        raise Refusal("signup_id_number") from None
+    if ric.get_birth_date(number) != birth_date:
+        raise Refusal("signup_id_birth")
+    owner = await work.session.scalar(
+        select(Person.id).where(Person.id_number_hash == keyring().fingerprint(number))
+    )
+    if owner is not None and (work.actor is None or owner != work.actor.id):
+        raise Refusal("signup_id_known")
+    return number
+
+
+async def asks_id_number(work: Work, organisation: Organisation) -> bool:
+    """Whether the organisation or one above it asks for ID numbers."""
+    way = await organisations.chain(work.session, organisation)
+    return any(step.asks_id_number for step in way)
+
+
+# Registering
+
+
+async def register(work: Work, account: Account, details: Details) -> Person:
+    """A new volunteer, or one who comes back; the account is theirs from now on.
+
+    Active at once, unless a guardian or the organisation has to agree first. Raises Refusal.
+    """
+    checked_birth_date(work, details.birth_date)
+    returning = work.actor
+    if returning is not None and returning.standing not in RETURNS:
+        raise Refusal("signup_registered")
+    await check_phone(work, details.phone)
+    person = returning or Person(applied_at=work.now)
+    person.applied_at = work.now
+    person.standing = Standing.AWAITING_APPROVAL
+    write(person, details)
+    work.session.add(person)
+    await work.session.flush()
+    account.person_id = person.id
+    account.language = details.language
+    work = work.acting_as(person)
+    await write_terms(work, person, details)
+    await _consent(work, person, details)
+    audit.note(
+        work, "person.applied", f"person:{person.id}", organisation_id=person.organisation_id
+    )
+    if details.guardian is not None and is_minor(work, details.birth_date):
+        person.standing = Standing.AWAITING_GUARDIAN
+        await work.session.flush()
+    else:
+        await let_in(work, person)
+    return person
+
+
+async def let_in(work: Work, person: Person) -> None:
+    """Everything is there: active, or to the coordinator for approval."""
+    organisation = await work.session.get_one(Organisation, person.organisation_id)
+    way = await organisations.chain(work.session, organisation)
+    if any(step.approves_registrations for step in way):
+        person.standing = Standing.AWAITING_APPROVAL
+        await work.session.flush()
+        await approvals.ask(work, person, organisation)
+    else:
+        await activate(work, person)
+
+
+async def activate(work: Work, person: Person) -> None:
+    """Gives the registration number, which stays the same for ever."""
+    person.standing = Standing.ACTIVE
+    person.registered_at = person.registered_at or work.now
+    person.number = person.number or _number(work, person.id)
+    await work.session.flush()
+
+
+def _number(work: Work, person_id: int) -> str:
+    """Prefix, running number and a check digit (Luhn, ISO/IEC 7812) against slips in typing."""
+    digits = f"{person_id:0{NUMBER_DIGITS}d}"
+    return f"{work.policy.number_prefix}{digits}{luhn.calc_check_digit(digits)}"
+
+
+def write(person: Person, details: Details) -> None:
+    """Puts the answers on the person's row; the exact place only sealed."""
+    person.language = details.language
+    person.name = details.name
+    person.name_search = search_of(details.name)
+    person.birth_date = details.birth_date
+    person.phone = details.phone
+    person.phone_hash = keyring().fingerprint(details.phone)
+    person.phone_verified = details.phone_verified
+    person.organisation_id = details.organisation_id
+    person.home = dict(details.place) if details.place else None
+    person.latitude, person.longitude = (
+        geo.rounded(details.place["latitude"], details.place["longitude"])
+        if details.place
+        else (None, None)
+    )
+    person.availability = details.availability
+    person.emergency_opt_in = details.emergencies
+    person.call_from, person.call_until = details.not_called or (None, None)
+    person.emergency_contact = (
+        dict(details.emergency_contact) if details.emergency_contact else None
+    )
+    person.id_number = details.id_number
+    person.id_number_hash = keyring().fingerprint(details.id_number) if details.id_number else None
+
+
+def search_of(name: str) -> str:
+    """The name in characters, pinyin and initials, as typed words are compared with it."""
+    full = "".join(lazy_pinyin(name))
+    initials = "".join(lazy_pinyin(name, style=Style.FIRST_LETTER))
+    return " ".join(dict.fromkeys((folded(name), folded(full), folded(initials))))[:255]
+
+
+async def write_terms(work: Work, person: Person, details: Details) -> None:
+    chosen = (details.skills, details.interests, details.languages)
+    for (link, column), keys in zip(PLACES, chosen, strict=True):
+        await work.session.execute(delete(link).where(link.person_id == person.id))
+        work.session.add_all(link(person_id=person.id, **{column: key}) for key in keys)
+    await work.session.flush()
+
+
+async def _consent(work: Work, person: Person, details: Details) -> None:
+    given = {
+        ConsentKind.PRIVACY: True,
+        ConsentKind.EMERGENCY: details.emergencies,
+        ConsentKind.ID_NUMBER: details.id_number is not None,
+    }
+    for kind, agreed in given.items():
+        await record_consent(work, person, kind, agreed=agreed)
+
+
+async def record_consent(work: Work, person: Person, kind: ConsentKind, *, agreed: bool) -> None:
+    """Notes a consent with the notice's version and the time, or that it was taken back."""
+    standing = await work.session.scalar(
+        select(Consent).where(
+            Consent.person_id == person.id, Consent.kind == kind, Consent.withdrawn_at.is_(None)
+        )
+    )
+    if standing is not None and (not agreed or standing.version != work.policy.privacy_version):
+        standing.withdrawn_at = work.now
+        standing = None
+    if agreed and standing is None:
+        work.session.add(
+            Consent(
+                person_id=person.id,
+                kind=kind,
+                version=work.policy.privacy_version,
+                given_at=work.now,
+            )
+        )
+    await work.session.flush()
+
+
+async def name_guardian(work: Work, person: Person, guardian: dict[str, Any]) -> str:
+    """Keeps who must agree; answers the code that they confirm with."""
+    return await guardians.name(work, person, guardian["name"], guardian["phone"])

@@ -143,7 +143,7 @@ async def _to_groups(
     about = await activities.describe(work.session, activity, counting=False)
     return delivery.Post(
         "activities/in_group",
-        {"about": about, "link": link},
+        {"about": about, "opens": link},
         kind=IN_GROUPS,
         lane=Lane.BROADCAST,
         subject=activities.subject(activity.id),

@@ -374,7 +374,7 @@ async def test_groups_of_the_organisation_and_above_it_hear_of_it(
         await planning.publish(making.work(session, wang), activity.id, LINK)
     told = await posted(database, "activities/in_group")
     assert {row.chat_id for row, _ in told} == {-1001, -1002}
-    assert {message.parameters["link"] for _, message in told} == {LINK}
+    assert {message.parameters["opens"] for _, message in told} == {LINK}
     assert shown.groups == ["全市志愿者", "石岐志愿者"]
 
 

@@ -76,7 +76,7 @@ class Program:
             words=self.words,
             policy=self.settings.policy,
             presenter=Presenter(self.bot, self.words),
-            around=Surroundings(self.bot.username, self.settings.web.public_url),
+            around=Surroundings(self.bot.username, self.settings.web.public_url, self.words),
             clock=self.clock,
             answered=self.intake.answered,
         )

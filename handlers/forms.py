@@ -88,7 +88,8 @@ async def start(
 ) -> Reply:
     """Begins a form, or goes on with the one about the same subject that was left half way.
 
-    `answers` fills it in beforehand (a fresh start then); `at` names the question to begin with.
+    `answers` fills it in beforehand (a fresh start then); `at` names the question to begin
+    with, which is then the only one.
     """
     await set_aside(turn)
     conversation = await _left_half_way(turn, form, subject_id)
@@ -102,7 +103,7 @@ async def start(
             field=form.fields[0].name,
             answers=storable(answers or {}),
             scratch={},
-            correcting=False,
+            correcting=at not in (None, SUMMARY),
             started_at=turn.work.now,
         )
         conversation.field = at or _next_open(form, conversation)
@@ -400,7 +401,7 @@ async def _show(
             "answers": answers,
             "current": answers.get(asked.field.name),
             "step": step,
-            "steps": len(names),
+            "steps": 1 if conversation.correcting else len(names),
             "optional": asked.field.optional,
             "can_go_back": step > 1 or conversation.correcting,
             **await asked.field.kind.view(asked),

@@ -1,7 +1,5 @@
 """What the pick fields of forms offer: the city's terms and organisations as options."""
 
-from services.finding import search_key
-
 from sqlalchemy import select
 
 from handlers.fields import Asked, Option, Options
@@ -14,6 +12,7 @@ from models import (
     SpokenLanguage,
 )
 from services import access, organisations, terms
+from services.finding import search_key
 
 
 async def fields(asked: Asked) -> list[Option]:

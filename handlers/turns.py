@@ -6,6 +6,7 @@ from typing import Any
 from telegram import Update
 
 from models import Account, Person
+from services.words import Words
 from services.work import Work
 
 
@@ -50,6 +51,8 @@ class Surroundings:
     bot_username: str
     public_url: str
     """Where the web pages are reached from outside, without a slash at the end."""
+    words: Words
+    """For what is drawn or compared; everything else is rendered after the handler."""
 
     def link(self, payload: str) -> str:
         """A deep link that opens the bot with `payload`."""

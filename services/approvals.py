@@ -3,14 +3,42 @@
 from typing import Any
 
 from sqlalchemy import func, select
+from stdnum import luhn
 
 from models import Organisation, Person, Standing
-from services import access, audit, delivery
+from services import access, audit, delivery, organisations
 from services.errors import Gone, Refusal
 from services.people import in_reach
 from services.work import Work
 
 KIND = "registration"
+NUMBER_DIGITS = 8
+
+
+async def let_in(work: Work, person: Person) -> None:
+    """Everything is there: active, or to the coordinator where the organisation wants that."""
+    organisation = await work.session.get_one(Organisation, person.organisation_id)
+    way = await organisations.chain(work.session, organisation)
+    if any(step.approves_registrations for step in way):
+        person.standing = Standing.AWAITING_APPROVAL
+        await work.session.flush()
+        await ask(work, person, organisation)
+    else:
+        await activate(work, person)
+
+
+async def activate(work: Work, person: Person) -> None:
+    """Gives the registration number, which stays the same for ever."""
+    person.standing = Standing.ACTIVE
+    person.registered_at = person.registered_at or work.now
+    person.number = person.number or _number(work, person.id)
+    await work.session.flush()
+
+
+def _number(work: Work, person_id: int) -> str:
+    """Prefix, running number and a check digit (Luhn, ISO/IEC 7812) against slips in typing."""
+    digits = f"{person_id:0{NUMBER_DIGITS}d}"
+    return f"{work.policy.number_prefix}{digits}{luhn.calc_check_digit(digits)}"
 
 
 async def ask(work: Work, person: Person, organisation: Organisation) -> None:
@@ -52,8 +80,6 @@ async def _awaiting(work: Work) -> Any:
 
 async def approve(work: Work, person_id: int) -> Person:
     """Raises Gone, NotAllowed or Refusal("approval_decided")."""
-    from services.signup import activate
-
     person = await _applicant(work, person_id)
     await activate(work, person)
     await _decided(work, person, accepted=True, reason=None)

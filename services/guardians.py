@@ -6,7 +6,7 @@ from sqlalchemy import delete, select, update
 
 from models import Account, Consent, ConsentKind, Guardian, Person, Standing
 from models.sealed import keyring
-from services import audit, delivery
+from services import approvals, audit, delivery
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -62,8 +62,6 @@ async def asked(work: Work, code: str, telegram_id: int) -> tuple[Guardian, Pers
 
 async def agree(work: Work, code: str, telegram_id: int) -> Person:
     """The guardian consents; the minor's registration goes on. Raises Refusal."""
-    from services.signup import let_in
-
     _, person = await asked(work, code, telegram_id)
     done = await work.session.execute(
         update(Guardian)
@@ -82,7 +80,7 @@ async def agree(work: Work, code: str, telegram_id: int) -> Person:
         )
     )
     audit.note(work, "guardian.agreed", f"person:{person.id}")
-    await let_in(work.acting_as(person), person)
+    await approvals.let_in(work.acting_as(person), person)
     await delivery.tell(
         work,
         delivery.Post(

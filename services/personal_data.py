@@ -1,4 +1,4 @@
-"""Everything that is held about a person: handed to them, and erased when they ask (PIPL 45, 47)."""
+"""Everything that is held about a person: handed to them, and erased (PIPL, articles 45, 47)."""
 
 from collections.abc import Iterable
 from typing import Any

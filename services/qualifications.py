@@ -91,7 +91,7 @@ async def _awaiting(work: Work) -> Any:
 async def to_look_at(
     work: Work, document_id: int
 ) -> tuple[Qualification, QualificationKind, Person]:
-    """A document that the actor may verify. Raises Gone or NotAllowed; nobody verifies their own."""
+    """A document that the actor may verify. Nobody verifies their own. Raises Gone, NotAllowed."""
     row = (
         await work.session.execute(
             select(Qualification, QualificationKind, Person)

@@ -293,8 +293,8 @@ async def add_walk_in(
 ) -> Presence:
     """Somebody without a place is there and joins in.
 
-    `one_more` raises the quota of a full shift by one. Raises Gone, NotAllowed, Refusal("walkin_full")
-    while it is not said, or a Refusal that says why this person can't join.
+    `one_more` raises the quota of a full shift by one; without it Refusal("walkin_full") is raised.
+    Raises Gone, NotAllowed, or a Refusal that says why this person can't join.
     """
     shift, activity = await _open(work, shift_id)
     person = await work.session.get(Person, person_id)

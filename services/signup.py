@@ -7,7 +7,6 @@ from typing import Any
 
 from pypinyin import Style, lazy_pinyin
 from sqlalchemy import delete, select
-from stdnum import luhn
 from stdnum.cn import ric
 from stdnum.exceptions import ValidationError
 
@@ -29,12 +28,14 @@ from services.finding import folded
 from services.work import Work
 
 OLDEST = 120
-NUMBER_DIGITS = 8
 NAME = re.compile(r"[^\W\d_]+(?:[·•.'’ \-][^\W\d_]+)*\.?")
 RETURNS = (Standing.REFUSED, Standing.WITHDRAWN)
 """Standings from which one may sign up anew, under the same number."""
-PLACES = ((PersonSkill, "skill_id"), (PersonInterest, "field_id"),
-          (PersonLanguage, "spoken_language_id"))  # fmt: skip
+TERMS: tuple[tuple[Any, str], ...] = (
+    (PersonSkill, "skill_id"),
+    (PersonInterest, "field_id"),
+    (PersonLanguage, "spoken_language_id"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,34 +161,8 @@ async def register(work: Work, account: Account, details: Details) -> Person:
         person.standing = Standing.AWAITING_GUARDIAN
         await work.session.flush()
     else:
-        await let_in(work, person)
+        await approvals.let_in(work, person)
     return person
-
-
-async def let_in(work: Work, person: Person) -> None:
-    """Everything is there: active, or to the coordinator for approval."""
-    organisation = await work.session.get_one(Organisation, person.organisation_id)
-    way = await organisations.chain(work.session, organisation)
-    if any(step.approves_registrations for step in way):
-        person.standing = Standing.AWAITING_APPROVAL
-        await work.session.flush()
-        await approvals.ask(work, person, organisation)
-    else:
-        await activate(work, person)
-
-
-async def activate(work: Work, person: Person) -> None:
-    """Gives the registration number, which stays the same for ever."""
-    person.standing = Standing.ACTIVE
-    person.registered_at = person.registered_at or work.now
-    person.number = person.number or _number(work, person.id)
-    await work.session.flush()
-
-
-def _number(work: Work, person_id: int) -> str:
-    """Prefix, running number and a check digit (Luhn, ISO/IEC 7812) against slips in typing."""
-    digits = f"{person_id:0{NUMBER_DIGITS}d}"
-    return f"{work.policy.number_prefix}{digits}{luhn.calc_check_digit(digits)}"
 
 
 def write(person: Person, details: Details) -> None:
@@ -225,7 +200,7 @@ def search_of(name: str) -> str:
 
 async def write_terms(work: Work, person: Person, details: Details) -> None:
     chosen = (details.skills, details.interests, details.languages)
-    for (link, column), keys in zip(PLACES, chosen, strict=True):
+    for (link, column), keys in zip(TERMS, chosen, strict=True):
         await work.session.execute(delete(link).where(link.person_id == person.id))
         work.session.add_all(link(person_id=person.id, **{column: key}) for key in keys)
     await work.session.flush()

@@ -1,0 +1,410 @@
+"""Hours: from proposed minutes to entries of the ledger. A coordinator confirms, corrects, rejects.
+
+Nobody decides on their own hours. Each decision is made under a lock on its attendances, so that
+two coordinators at once make one entry.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from models import (
+    Account,
+    Activity,
+    Attendance,
+    Dispute,
+    Enrolment,
+    HoursState,
+    Person,
+    Shift,
+)
+from services import access, attendance, audit, delivery, ledger
+from services.errors import Gone, Refusal
+from services.work import Work
+
+KIND = "hours"
+PAGE = 8
+BEYOND_SHIFT = timedelta(hours=4)
+"""A correction may give so much more than the shift's length, for those who stayed to help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Somebody's attendance with what it was at."""
+
+    attendance: Attendance
+    person: Person
+    shift: Shift
+    activity: Activity
+    disputed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """A shift with proposed hours, and how many."""
+
+    shift: Shift
+    activity: Activity
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page of a shift's hours; those proposed come first. `left` still wait for a decision."""
+
+    shift: Shift
+    activity: Activity
+    records: list[Record]
+    page: int
+    pages: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """`own` and `empty` tell how many were left out: the actor's own, and those of 0 minutes."""
+
+    count: int
+    own: int
+    empty: int
+
+
+# What waits
+
+
+async def waiting(work: Work) -> int:
+    """How many proposals wait for the actor's decision."""
+    found = select(func.count()).select_from((await _waiting(work)).subquery())
+    return await work.session.scalar(found) or 0
+
+
+async def piles(work: Work) -> list[Pile]:
+    """Shifts with proposals that the actor decides on, the longest ago first."""
+    waits = (await _waiting(work)).subquery()
+    rows = await work.session.execute(
+        select(Shift, Activity, func.count())
+        .join(Activity, Activity.id == Shift.activity_id)
+        .join(waits, waits.c.shift_id == Shift.id)
+        .group_by(Shift.id, Activity.id)
+        .order_by(Shift.starts_at, Shift.id)
+        .limit(PAGE)
+    )
+    return [Pile(row[0], row[1], row[2]) for row in rows]
+
+
+async def _waiting(work: Work) -> Any:
+    reach = await access.within_reach(work, access.Right.CONFIRM_HOURS, Activity.organisation_id)
+    return (
+        select(Attendance.id, Enrolment.shift_id)
+        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(
+            Attendance.state == HoursState.PROPOSED,
+            Enrolment.person_id != work.person.id,
+            reach,
+        )
+    )
+
+
+async def remind_coordinators(work: Work) -> int:
+    """Sweep: once everybody has left a shift, its coordinators learn that hours wait. Once each."""
+    grace = timedelta(minutes=work.policy.check_out_grace)
+    rows = await work.session.execute(
+        select(Shift, Activity, func.count())
+        .join(Activity, Activity.id == Shift.activity_id)
+        .join(Enrolment, Enrolment.shift_id == Shift.id)
+        .join(Attendance, Attendance.enrolment_id == Enrolment.id)
+        .where(
+            Attendance.state == HoursState.PROPOSED,
+            Shift.ends_at <= work.now - grace,
+            Shift.ends_at > work.now - grace - timedelta(days=1),
+        )
+        .group_by(Shift.id, Activity.id)
+    )
+    reminded = 0
+    for shift, activity, count in rows.all():
+        dedupe = f"hours:{shift.id}"
+        if await work.session.scalar(delivery.posted(work, dedupe)):
+            continue
+        post = delivery.Post(
+            "hours/waiting",
+            {
+                "shift_id": shift.id,
+                "title": activity.title,
+                "starts_at": shift.starts_at,
+                "ends_at": shift.ends_at,
+                "count": count,
+            },
+            kind=KIND,
+            subject=f"shift:{shift.id}",
+            dedupe=dedupe,
+        )
+        right = access.Right.CONFIRM_HOURS
+        await delivery.tell(work, post, await access.holders(work, right, activity.organisation_id))
+        reminded += 1
+    return reminded
+
+
+# Looking
+
+
+async def sheet(work: Work, shift_id: int, page: int = 0) -> Sheet:
+    """The hours of a shift, page by page. Raises Gone or NotAllowed."""
+    shift, activity = await attendance.shift_of(work, shift_id)
+    await access.require(work, access.Right.CONFIRM_HOURS, activity.organisation_id)
+    counts = await work.session.execute(
+        select(Attendance.state, func.count())
+        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+        .where(Enrolment.shift_id == shift_id)
+        .group_by(Attendance.state)
+    )
+    by_state = {row[0]: row[1] for row in counts}
+    pages = max(1, -(-sum(by_state.values()) // PAGE))
+    page = max(0, min(page, pages - 1))
+    rows = await work.session.execute(
+        _records()
+        .where(Shift.id == shift_id)
+        .order_by(
+            (Attendance.state == HoursState.PROPOSED).desc(), Person.name_search, Attendance.id
+        )
+        .limit(PAGE)
+        .offset(page * PAGE)
+    )
+    left = by_state.get(HoursState.PROPOSED, 0)
+    return Sheet(shift, activity, [Record(*row) for row in rows], page, pages, left)
+
+
+async def record(work: Work, attendance_id: int) -> Record:
+    """One attendance, for those who decide on it. Raises Gone or NotAllowed."""
+    found = await find(work, attendance_id)
+    await access.require(work, access.Right.CONFIRM_HOURS, found.activity.organisation_id)
+    return found
+
+
+async def find(work: Work, attendance_id: int) -> Record:
+    """Whoever asks. Raises Gone."""
+    row = (
+        await work.session.execute(_records().where(Attendance.id == attendance_id))
+    ).one_or_none()
+    if row is None:
+        raise Gone
+    return Record(*row)
+
+
+def _records() -> Any:
+    return (
+        select(Attendance, Person, Shift, Activity, Dispute.id.is_not(None))
+        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(Dispute, Dispute.attendance_id == Attendance.id)
+    )
+
+
+# Deciding
+
+
+async def confirm_all(work: Work, shift_id: int) -> Confirmed:
+    """Confirms what is proposed for a shift. Raises Gone or NotAllowed.
+
+    The actor's own hours wait for somebody else, and proposals of 0 minutes for a single decision.
+    """
+    shift, activity = await attendance.shift_of(work, shift_id)
+    await access.require(work, access.Right.CONFIRM_HOURS, activity.organisation_id)
+    enrolled = select(Enrolment.id).where(Enrolment.shift_id == shift_id)
+    await _lock(
+        work, Attendance.enrolment_id.in_(enrolled), Attendance.state == HoursState.PROPOSED
+    )
+    rows = await work.session.execute(
+        _records().where(Shift.id == shift_id, Attendance.state == HoursState.PROPOSED)
+    )
+    proposed = [Record(*row) for row in rows]
+    others = [one for one in proposed if one.person.id != work.person.id]
+    due = [one for one in others if one.attendance.minutes]
+    await _confirm(work, due)
+    audit.note(
+        work,
+        "hours.confirmed_all",
+        f"shift:{shift.id}",
+        organisation_id=activity.organisation_id,
+        count=len(due),
+    )
+    return Confirmed(len(due), len(proposed) - len(others), len(others) - len(due))
+
+
+async def confirm(work: Work, attendance_id: int) -> Record:
+    """Confirms one proposal as it is. Raises Gone, NotAllowed or Refusal."""
+    found = await _to_decide(work, attendance_id)
+    if found.attendance.state is not HoursState.PROPOSED:
+        raise _decided(found)
+    if not found.attendance.minutes:
+        raise Refusal("hours_nothing")
+    await _confirm(work, [found])
+    _note(work, "hours.confirmed", found)
+    return found
+
+
+async def _confirm(work: Work, records: Sequence[Record]) -> None:
+    if not records:
+        return
+    for one in records:
+        decide(work, one, HoursState.CONFIRMED, one.attendance.minutes or 0, None)
+    await work.session.flush()
+    organisation_id = records[0].activity.organisation_id
+    drafts = [draft(one, one.attendance.minutes or 0) for one in records]
+    await ledger.append(work, organisation_id, drafts)
+    await _tell(work, "confirmed", records)
+
+
+async def correct(work: Work, attendance_id: int, minutes: int, reason: str) -> Record:
+    """Confirms other minutes than proposed, or puts an earlier decision right by a further entry.
+
+    Raises Gone, NotAllowed or Refusal.
+    """
+    found = await _to_decide(work, attendance_id)
+    before = found.attendance.minutes or 0
+    if found.attendance.state is HoursState.OPEN:
+        raise Refusal("hours_open")
+    check_minutes(found.shift, minutes)
+    if found.attendance.state is HoursState.CONFIRMED and minutes == before:
+        raise Refusal("hours_same", minutes=minutes)
+    await enter(work, found, minutes, reason)
+    await _tell(work, "corrected", [found])
+    _note(work, "hours.corrected", found, before=before, minutes=minutes)
+    return found
+
+
+async def reject(work: Work, attendance_id: int, reason: str) -> Record:
+    """No hours for this attendance. Raises Gone, NotAllowed or Refusal."""
+    found = await _to_decide(work, attendance_id)
+    if found.attendance.state is HoursState.OPEN:
+        raise Refusal("hours_open")
+    if found.attendance.state is not HoursState.PROPOSED:
+        raise _decided(found)
+    decide(work, found, HoursState.REJECTED, found.attendance.minutes or 0, reason)
+    await work.session.flush()
+    await _tell(work, "rejected", [found])
+    _note(work, "hours.rejected", found)
+    return found
+
+
+def check_minutes(shift: Shift, minutes: int) -> None:
+    """Raises Refusal for more than can have been served, or nothing at all."""
+    most = (shift.ends_at - shift.starts_at + BEYOND_SHIFT) // timedelta(minutes=1)
+    if not 1 <= minutes <= most:
+        raise Refusal("hours_range", most=most)
+
+
+async def enter(work: Work, found: Record, minutes: int, reason: str | None) -> None:
+    """Writes a decision for `minutes` into the ledger: what was confirmed before is corrected."""
+    earlier = await ledger.entry_to_correct(work, found.attendance.id)
+    before = found.attendance.minutes or 0 if earlier is not None else 0
+    corrects_id = None if earlier is None else earlier.id
+    decide(work, found, HoursState.CONFIRMED, minutes, reason)
+    await work.session.flush()
+    await ledger.append(
+        work, found.activity.organisation_id, [draft(found, minutes - before, corrects_id)]
+    )
+
+
+def draft(found: Record, minutes: int, corrects_id: int | None = None) -> ledger.Draft:
+    return ledger.Draft(
+        person_id=found.person.id,
+        attendance_id=found.attendance.id,
+        field_id=found.activity.field_id,
+        minutes=minutes,
+        served_at=found.shift.starts_at,
+        corrects_id=corrects_id,
+    )
+
+
+def decide(work: Work, found: Record, state: HoursState, minutes: int, reason: str | None) -> None:
+    found.attendance.state = state
+    found.attendance.minutes = minutes
+    found.attendance.reason = reason
+    found.attendance.decided_at = work.now
+    found.attendance.decided_by_id = work.person.id
+
+
+async def _to_decide(work: Work, attendance_id: int) -> Record:
+    """Locked for a decision by the actor. Raises Gone, NotAllowed or Refusal."""
+    await _lock(work, Attendance.id == attendance_id)
+    found = await record(work, attendance_id)
+    if found.person.id == work.person.id:
+        raise Refusal("hours_own")
+    if found.disputed:
+        raise Refusal("hours_disputed")
+    return found
+
+
+async def lock(work: Work, attendance_id: int) -> None:
+    """Whoever else decides on this attendance waits until we are done."""
+    await _lock(work, Attendance.id == attendance_id)
+
+
+async def _lock(work: Work, *conditions: Any) -> None:
+    """Locks in the order of keys, so that two who lock the same rows never wait for each other."""
+    await work.session.execute(
+        select(Attendance)
+        .where(*conditions)
+        .order_by(Attendance.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _decided(found: Record) -> Refusal:
+    if found.attendance.state is HoursState.OPEN:
+        return Refusal("hours_open")
+    return Refusal("hours_decided", state=found.attendance.state.value)
+
+
+def _note(work: Work, action: str, found: Record, **details: int) -> None:
+    audit.note(
+        work,
+        action,
+        f"attendance:{found.attendance.id}",
+        organisation_id=found.activity.organisation_id,
+        **details,
+    )
+
+
+# Telling
+
+
+async def _tell(work: Work, template: str, records: Sequence[Record]) -> None:
+    """Each volunteer learns their minutes and until when they may object."""
+    first = records[0]
+    keys = [one.attendance.id for one in records]
+    recipients = (
+        select(
+            Enrolment.person_id,
+            Account.telegram_id,
+            Person.language,
+            delivery.own_parameters(
+                work, "attendance_id", Attendance.id, "minutes", Attendance.minutes
+            ).label("parameters"),
+        )
+        .join(Attendance, Attendance.enrolment_id == Enrolment.id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .join(Account, Account.person_id == Person.id)
+        .where(Attendance.id.in_(keys))
+    )
+    post = delivery.Post(
+        f"hours/{template}",
+        {
+            "title": first.activity.title,
+            "starts_at": first.shift.starts_at,
+            "ends_at": first.shift.ends_at,
+            "reason": first.attendance.reason,
+            "until": work.now + timedelta(days=work.policy.dispute_days),
+        },
+        kind=KIND,
+        subject=f"attendance:{first.attendance.id}" if len(records) == 1 else None,
+    )
+    await delivery.tell_all(work, post, recipients)

@@ -187,12 +187,18 @@ async def record(work: Work, attendance_id: int) -> Record:
 
 async def find(work: Work, attendance_id: int) -> Record:
     """Whoever asks. Raises Gone."""
-    row = (
-        await work.session.execute(_records().where(Attendance.id == attendance_id))
-    ).one_or_none()
-    if row is None:
+    found = await find_all(work, [attendance_id])
+    if not found:
         raise Gone
-    return Record(*row)
+    return found[0]
+
+
+async def find_all(work: Work, attendance_ids: Sequence[int]) -> list[Record]:
+    """Whoever asks; in the order of keys."""
+    rows = await work.session.execute(
+        _records().where(Attendance.id.in_(attendance_ids)).order_by(Attendance.id)
+    )
+    return [Record(*row) for row in rows]
 
 
 def _records() -> Any:
@@ -217,13 +223,10 @@ async def confirm_all(work: Work, shift_id: int) -> Confirmed:
     shift, activity = await attendance.shift_of(work, shift_id)
     await access.require(work, access.Right.CONFIRM_HOURS, activity.organisation_id)
     enrolled = select(Enrolment.id).where(Enrolment.shift_id == shift_id)
-    await _lock(
+    held = await _lock(
         work, Attendance.enrolment_id.in_(enrolled), Attendance.state == HoursState.PROPOSED
     )
-    rows = await work.session.execute(
-        _records().where(Shift.id == shift_id, Attendance.state == HoursState.PROPOSED)
-    )
-    proposed = [Record(*row) for row in rows]
+    proposed = await find_all(work, held)
     others = [one for one in proposed if one.person.id != work.person.id]
     due = [one for one in others if one.attendance.minutes]
     await _confirm(work, due)
@@ -347,15 +350,19 @@ async def lock(work: Work, attendance_id: int) -> None:
     await _lock(work, Attendance.id == attendance_id)
 
 
-async def _lock(work: Work, *conditions: Any) -> None:
-    """Locks in the order of keys, so that two who lock the same rows never wait for each other."""
-    await work.session.execute(
+async def _lock(work: Work, *conditions: Any) -> list[int]:
+    """Locks in the order of keys, so that two who lock the same rows never wait for each other.
+
+    Answers the keys of what is locked.
+    """
+    held = await work.session.scalars(
         select(Attendance)
         .where(*conditions)
         .order_by(Attendance.id)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+    return [one.id for one in held]
 
 
 def _decided(found: Record) -> Refusal:

@@ -1,17 +1,13 @@
 """Objections: a volunteer's one objection to a decision, decided by the superior organisation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
-from models import (
-    Dispute,
-    DisputeState,
-    HoursState,
-    Organisation,
-)
-from services import access, audit, hours
+from models import Attendance, Dispute, DisputeState, Enrolment, HoursState, Organisation
+from services import access, audit, delivery, hours
 from services.errors import Gone, Refusal
 from services.hours import Record
 from services.work import Work

@@ -1,6 +1,6 @@
 """The coordinator's desk: how much waits for them, of each kind."""
 
-from services import access
+from services import access, approvals, qualifications
 from services.errors import NotAllowed
 from services.work import Work
 
@@ -14,4 +14,9 @@ async def waiting(work: Work) -> dict[str, int]:
     """Kind of task -> how many wait for the actor. Raises NotAllowed to those without a desk."""
     if not await coordinates(work):
         raise NotAllowed
-    return {"approvals": 0, "qualifications": 0, "hours": 0, "disputes": 0}
+    return {
+        "approvals": await approvals.waiting(work),
+        "qualifications": await qualifications.waiting(work),
+        "hours": 0,
+        "disputes": 0,
+    }

@@ -132,11 +132,8 @@ export class Composer {
       this.field.value = this.#marked().dataset.command;
       this.#typed();
     } else if (event.key === "Enter" && !event.shiftKey) {
-      if (shown && this.#marked() && this.field.value !== this.#marked().dataset.command) {
-        this.#marked().click();
-      } else {
-        this.#send();
-      }
+      if (shown && this.field.value.startsWith("/")) this.#command(this.#marked().dataset.command);
+      else this.#send();
     } else return;
     event.preventDefault();
   }

@@ -15,7 +15,7 @@ const ACTION_SECONDS = 5; // as long as Telegram shows "typing"
 const SETTLING = 60; // milliseconds in which several changes of the chats are taken together
 
 export class Phone {
-  /** `desk` offers bots, places, scan(phone, message), enlarge(message), putAway(phone), noticed(). */
+  /** `desk` offers bots, places, scan(phone, message), enlarge(phone, message), putAway, noticed. */
   constructor(person, desk) {
     this.person = person;
     this.desk = desk;
@@ -175,7 +175,7 @@ export class Phone {
         press: (message, row, column, button) => this.#press(message, row, column, button),
         openLink: (link) => this.#follow(link),
         command: (text) => this.#do((chat) => chat.say(text)),
-        enlarge: (message) => this.desk.enlarge(message),
+        enlarge: (message) => this.desk.enlarge(this, message),
         scan: (message) => this.desk.scan(this, message),
       },
     });
@@ -296,22 +296,29 @@ export class Phone {
       url &&
       ["t.me", "telegram.me"].includes(url.hostname) &&
       this.desk.bots.some(({ username }) => url.pathname.slice(1).toLowerCase() === username.toLowerCase());
-    if (toBot) this.open(link);
+    if (toBot) this.#open(link);
     return Boolean(toBot);
   }
 
   /** Opens a deep link, and the chat with that bot. */
-  open(link) {
-    return this.#attempt(async () => this.opened(await api.open(this.id, link)));
+  #open(link) {
+    return this.#attempt(async () => this.#opened(await api.open(this.id, link)));
+  }
+
+  /** Points the camera at a picture on another phone. */
+  scan(picture) {
+    return this.#attempt(async () => this.#opened(await api.scan(this.id, picture)));
   }
 
   /** What came of a link or a scanned code. */
-  async opened({ payload, opened }) {
+  async #opened({ payload, opened }) {
     if (opened) {
       const name = new URL(payload).pathname.slice(1).toLowerCase();
       const bot = this.desk.bots.find(({ username }) => username.toLowerCase() === name);
       if (bot) await this.openChat(bot.id);
-    } else if (payload && /^https?:/.test(payload) && !payload.startsWith("https://t.me/")) {
+    } else if (payload?.startsWith("https://t.me/")) {
+      this.sheets.toast(say("link_refused", { link: payload }));
+    } else if (/^https?:/.test(payload ?? "")) {
       this.#offer(payload);
     } else if (payload) {
       this.sheets.toast(say("scanned_text", { payload }));
@@ -429,7 +436,7 @@ export class Phone {
   async #scanFile() {
     const file = await chooseFile("image/*");
     this.sheets.close();
-    if (file) this.#attempt(async () => this.opened(await api.scanImage(this.id, file)));
+    if (file) this.#attempt(async () => this.#opened(await api.scanImage(this.id, file)));
   }
 
   #attach() {

@@ -90,7 +90,14 @@ class Dispatcher:
         if update.message is None and update.callback_query is None:
             return
         language, parts = await self._turn_safely(update)
-        await self.presenter.present(chat.id, language, parts, update.callback_query)
+        try:
+            await self.presenter.present(chat.id, language, parts, update.callback_query)
+        except TelegramError:
+            raise
+        except Exception:
+            log.exception("reply can't be rendered", extra={"update_id": update.update_id})
+            sorry = Show("errors/bug", {"update_id": update.update_id}, fresh=True)
+            await self.presenter.present(chat.id, language, [sorry], None)
 
     async def _turn_safely(self, update: Update) -> tuple[str, list[Part]]:
         try:

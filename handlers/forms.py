@@ -276,7 +276,7 @@ async def _step(
     if isinstance(outcome, Stay):
         conversation.scratch = storable(outcome.scratch)
         conversation.updated_at = turn.work.now
-        return await _show(turn, form, conversation)
+        return parts_of(await _show(turn, form, conversation))[0]
     conversation.answers = {**conversation.answers, asked.field.name: storable(outcome.value)}
     return await _go_on(turn, form, conversation, asked.field)
 

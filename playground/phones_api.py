@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ class PhonesApi:
         router.add_post("/api/phones", self._add_phone)
         router.add_patch("/api/phones/{id}", self._change_phone)
         router.add_get("/api/bots", self._bots)
+        router.add_get("/api/places", self._places)
         router.add_get("/api/phones/{id}/chats", self._chats)
         chat = "/api/phones/{id}/chats/{chat}"
         router.add_get(f"{chat}/messages", self._messages)
@@ -120,6 +122,9 @@ class PhonesApi:
             [{"id": b.id, "username": b.username, "name": b.name}
              for b in self._world.bots.values()]
         )  # fmt: skip
+
+    async def _places(self, request: web.Request) -> web.Response:
+        return web.json_response([asdict(place) for place in self._playground.places])
 
     # Chats and messages
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -44,8 +44,19 @@ class Call:
         return int(value) if value.lstrip("-").isdigit() else None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A point that the page's map names; degrees, WGS-84."""
+
+    name: str
+    latitude: float
+    longitude: float
+
+
 class Playground:
-    """Serves on loopback; `port` 0 takes any free one. `page` serves the phones at `/`."""
+    """Serves on loopback; `port` 0 takes any free one. `page` serves the phones at `/`, with the
+    `places` on its map; the first one is where the map opens.
+    """
 
     def __init__(
         self,
@@ -54,6 +65,7 @@ class Playground:
         port: int = 0,
         page: bool = False,
         clock: Callable[[], datetime] | None = None,
+        places: Sequence[Place] = (),
     ) -> None:
         self.world = World() if clock is None else World(clock)
         self.updates = Updates(self.world)
@@ -61,6 +73,7 @@ class Playground:
         self.limits = Limits()
         self.log: deque[Call] = deque(maxlen=LOGGED)
         self.counts: Counter[str] = Counter()
+        self.places = places
         self.host = host
         self.port = port
         self._page = page

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,46 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import (
     Attendance,
     Database,
-    Enrolment,
-    EnrolmentState,
     EntryKind,
     HoursState,
     LedgerEntry,
-    Means,
     Organisation,
     Person,
     Shift,
 )
 from services import hours, ledger
 from services.ledger import Draft, FaultKind
+from tests.attending import propose
 from tests.making import Making
 
 Tampering = Callable[[AsyncSession], Awaitable[object]]
-
-
-async def propose(making: Making, shift: Shift, person: Person, minutes: int = 180) -> int:
-    """Somebody was at a shift; the key of their attendance with `minutes` proposed."""
-    async with making.database.write() as session:
-        enrolment = Enrolment(
-            shift_id=shift.id,
-            person_id=person.id,
-            state=EnrolmentState.ATTENDED,
-            queued_at=making.clock(),
-        )
-        session.add(enrolment)
-        await session.flush()
-        attendance = Attendance(
-            enrolment_id=enrolment.id,
-            checked_in_at=shift.starts_at,
-            in_means=Means.ROLL,
-            checked_out_at=shift.starts_at + timedelta(minutes=minutes),
-            out_means=Means.ROLL,
-            state=HoursState.PROPOSED,
-            minutes=minutes,
-        )
-        session.add(attendance)
-        await session.flush()
-        return attendance.id
 
 
 async def served(making: Making, people: int = 3) -> tuple[Person, list[int]]:

@@ -43,7 +43,7 @@ async def manage(turn: Turn, activity_id: int, news: str | None = None) -> Reply
     """The screen of an activity; `news` names what has just been done with it."""
     activity = await activities.planned(turn.work, activity_id)
     about = await activities.describe(turn.work.session, activity)
-    return Show("activities/manage", {"about": about, "news": news, "now": turn.work.now})
+    return Show("activities/manage", {"about": about, "news": news})
 
 
 @button("shift.manage", reads=True)

@@ -321,6 +321,9 @@ async def test_nobody_is_told_at_night_of_what_begins_before_the_morning(
         kept = await session.get_one(Activity, activity.id)
         shown = await announcements.preview(making.work(session, wang), kept)
     assert shown.told_at is None
+    async with database.write() as session:
+        assert await planning.publish(making.work(session, wang), activity.id, LINK) == 0
+    assert await posted(database, "activities/announcement") == []
 
 
 async def test_who_has_heard_enough_this_week_is_left_in_peace(

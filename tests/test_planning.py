@@ -1,5 +1,8 @@
 """Coordinators plan in chat: the form, the preview, publishing, changes, copies, groups."""
 
+from io import BytesIO
+
+from PIL import Image
 from sqlalchemy import select
 
 from models import Activity, ActivityState, Enrolment, Organisation, Shift
@@ -99,7 +102,7 @@ async def test_a_coordinator_plans_as_people_write_and_publishes(city: City) -> 
     assert "有适合你的新活动" in preview.words
     assert "位志愿者" in preview.words
     await wang.press("📣 发布")
-    await wang.sees("正在通知")
+    await wang.sees("将通知")
     await city.settle()
     told = await chen.sees("有适合你的新活动")
     assert "公里" in told.words or "米" in told.words
@@ -211,7 +214,7 @@ async def published(city: City, wang: Phone) -> Activity:
     await wang.press("预览并发布")
     await wang.sees("志愿者会看到")
     await wang.press("📣 发布")
-    await wang.sees("正在通知")
+    await wang.sees("将通知")
     await city.settle()
     return await newest(city)
 
@@ -227,7 +230,7 @@ async def test_an_announcement_at_night_waits_for_the_morning(city: City) -> Non
     preview = await wang.sees("志愿者会看到")
     assert "2026年11月24日 周二 08:00 通知大家" in preview.words
     await wang.press("📣 发布")
-    await wang.sees("正在通知")
+    await wang.sees("将通知")
     await city.settle()
     assert not any("河岸植树" in message.words for message in chen.messages)
     await city.go_to("2026-11-24 08:00")
@@ -250,6 +253,54 @@ async def test_no_more_than_five_announcements_a_week(city: City) -> None:
         await city.settle()
     heard = [message for message in chen.messages if "有适合你的新活动" in message.words]
     assert len(heard) == 5
+
+
+async def test_an_announcement_carries_its_picture_and_is_corrected_on_the_phone(
+    city: City,
+) -> None:
+    wang = await city.coordinator("王强")
+    chen = await city.volunteer("陈晓丽", language="en")
+    activity = await city.making.activity(
+        await city.person(wang), state=ActivityState.DRAFT, contact="王强"
+    )
+    await city.making.shift(activity)
+    await wang.say("/menu")
+    await wang.sees("今天想做点什么")
+    await wang.press_data(f"activity.edit:{activity.id}")
+    await wang.sees("修改活动")
+    await wang.press("✏️ 图片")
+    await stands_at(wang, "宣传图片")
+    await wang.send_photo(a_picture())
+    await stands_at(wang, "有图片")
+    await wang.press("✅ 保存")
+    await wang.press("预览并发布")
+    preview = await wang.sees("志愿者会看到")
+    assert preview.photo is not None
+    await wang.press("📣 发布")
+    await wang.sees("将通知")
+    await city.settle()
+    told = await chen.sees("A new activity that fits you")
+    assert told.photo is not None
+
+    await wang.press("打开活动")
+    await wang.wait(lambda m: "✖️ 取消活动" in labels(m))
+    await wang.press("✏️ 修改")
+    await wang.sees("修改活动")
+    await wang.press("✏️ 携带物品")
+    await wang.sees("需要带什么")
+    await wang.say("雨衣")
+    await stands_at(wang, "雨衣")
+    await wang.press("✅ 保存")
+    await wang.sees("已保存")
+    await city.settle()
+    corrected = await chen.sees("雨衣")
+    assert corrected.id == told.id
+
+
+def a_picture() -> bytes:
+    content = BytesIO()
+    Image.new("RGB", (320, 200), "green").save(content, "PNG")
+    return content.getvalue()
 
 
 async def test_not_for_me_ends_announcements(city: City) -> None:

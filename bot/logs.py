@@ -6,7 +6,16 @@ import sys
 
 STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 TOKEN = re.compile(r"\d{3,}:[A-Za-z0-9_-]{8,}")
-NOISY = ("apscheduler", "aiosqlite", "telegram", "matplotlib", "fontTools", "PIL", "tzlocal")
+NOISY = (
+    "alembic",
+    "apscheduler",
+    "aiosqlite",
+    "telegram",
+    "matplotlib",
+    "fontTools",
+    "PIL",
+    "tzlocal",
+)
 
 
 class Line(logging.Formatter):

@@ -91,6 +91,12 @@ class Program:
         self.scheduler.start()
         log.info("running as @%s", self.bot.username)
 
+    async def give_up(self) -> None:
+        """After a start that failed before anything ran: closes what was opened."""
+        for request in self.bot.request, self.get_updates_request:
+            await request.shutdown()
+        await self.database.close()
+
     async def stop(self) -> None:
         self.scheduler.stop()
         for task in self._tasks:

@@ -58,7 +58,8 @@ async def draft(database: Database, message: str) -> None:
     def write(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
-        command.revision(config, message=message, autogenerate=True)
+        number = len(list(MIGRATIONS.glob("versions/*.py"))) + 1
+        command.revision(config, message=message, autogenerate=True, rev_id=f"{number:04d}")
 
     async with database.engine.connect() as connection:
         await connection.run_sync(write)

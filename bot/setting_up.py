@@ -1,7 +1,7 @@
 """Setting up: keys, schema, the city and the first administrator's code. Safe to repeat."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import schema
@@ -17,10 +17,11 @@ SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 
 @dataclass(frozen=True, slots=True)
 class SetUp:
-    """What was done; `claim_code` is None once there is an administrator."""
+    """What was done; `claim_code` is None once there is an administrator, or no city yet."""
 
     new_keys: bool
     entries: int
+    has_city: bool
     claim_code: str | None
 
 
@@ -36,24 +37,22 @@ def samples() -> list[str]:
     return sorted(path.parent.name for path in SAMPLES.glob("*/organisations.toml"))
 
 
-def prepare_keys(settings: Settings) -> bool:
-    """Reads the key file, or writes a new one; True if it is new. Raises KeyFileError."""
-    path = settings.security.key_file
-    fresh = not path.exists()
-    if fresh:
-        Keyring.fresh().write(path)
-    use_keyring(Keyring.read(path))
-    return fresh
+def read_keys(settings: Settings) -> None:
+    """Raises KeyFileError."""
+    use_keyring(Keyring.read(settings.security.key_file))
 
 
 async def set_up(
     settings: Settings,
-    now: datetime,
     city: Path | None,
     progress: Progress | None = None,
+    now: datetime | None = None,
 ) -> SetUp:
     """Raises KeyFileError, CityError, or what the database says."""
-    new_keys = prepare_keys(settings)
+    fresh = not settings.security.key_file.exists()
+    if fresh:
+        Keyring.fresh().write(settings.security.key_file)
+    read_keys(settings)
     database = Database(settings.database.url)
     try:
         await schema.upgrade(database)
@@ -62,7 +61,8 @@ async def set_up(
             root = await organisations.root(session)
             code = None
             if root is not None and not await roles.has_administrator(session):
-                code = await roles.new_claim(Work(session, now, settings.policy), root.id)
-        return SetUp(new_keys, entries, code)
+                work = Work(session, now or datetime.now(UTC), settings.policy)
+                code = await roles.new_claim(work, root.id)
+        return SetUp(fresh, entries, root is not None, code)
     finally:
         await database.close()

@@ -162,7 +162,7 @@ class Desk {
 
   /** A phone got a message, or was read. */
   noticed(phone = null) {
-    if (phone && phone.id !== this.active) this.missed.set(phone.id, (this.missed.get(phone.id) ?? 0) + 1);
+    if (phone && !phone.node.checkVisibility()) this.missed.set(phone.id, (this.missed.get(phone.id) ?? 0) + 1);
     this.#showTabs();
   }
 

@@ -19,6 +19,7 @@ export class Chat {
     this.nodes = new Map();
     this.meanwhile = null;
     this.atEnd = true;
+    this.sizes = "";
     this.unseen = 0;
     this.list = el("ol", { class: "messages", role: "log", "aria-label": title, "aria-live": "polite" });
     this.scroller = el("div", { class: "scroller", tabindex: "0", "aria-label": title }, this.list);
@@ -134,12 +135,18 @@ export class Chat {
 
   #keepAtEnd() {
     if (this.atEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.sizes = this.#sizes();
     this.#showWay();
   }
 
+  #sizes() {
+    return `${this.scroller.clientHeight} ${this.scroller.scrollHeight}`;
+  }
+
+  /** Only a person's scrolling leaves the end, not a keyboard that comes up or a picture that grows. */
   #scrolled() {
+    if (this.sizes !== this.#sizes()) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    if (clientHeight === 0) return; // not on the screen
     this.atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END;
     this.#showWay();
   }

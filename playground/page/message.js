@@ -34,7 +34,9 @@ function bubble(message, { replied, showSender, does }) {
   if (message.contact) content.append(contact(message.contact));
   const html = message.text_html || message.caption_html;
   if (html) content.append(words(html));
-  content.append(meta(message));
+  const signs = meta(message);
+  content.style.setProperty("--meta", `${roomFor(signs)}px`);
+  content.append(signs);
   if (message.photo && !html) content.classList.add("bare");
   return content;
 }
@@ -75,6 +77,12 @@ function meta(message) {
     el("time", { datetime: message.date }, timeOfDay(date)),
     message.out && icon("check"),
   );
+}
+
+/** How wide the time and its signs will be, about, in pixels. */
+function roomFor(signs) {
+  const widths = { TIME: 42, SPAN: 44, svg: 17 };
+  return [...signs.children].reduce((sum, { tagName }) => sum + widths[tagName], 0);
 }
 
 function picture(message, does) {

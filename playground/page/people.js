@@ -23,7 +23,6 @@ export function personFields(person = null) {
     required: true,
     maxlength: 60,
     autocomplete: "off",
-    autofocus: true,
     placeholder: say("name_example"),
     value: person?.name ?? "",
   });
@@ -59,6 +58,7 @@ export function askForPhone({ others, take }) {
   dialog.addEventListener("click", (event) => event.target === dialog && close());
   document.body.append(dialog);
   dialog.showModal();
+  dialog.querySelector("input").focus();
 }
 
 function newPerson(take, close) {

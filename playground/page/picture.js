@@ -26,7 +26,7 @@ export function enlarge({ photo }, scan) {
           icon("scan"),
           say("scan_with"),
         ),
-      iconButton("close", say("close"), () => dialog.close(), { autofocus: true }),
+      iconButton("close", say("close"), () => dialog.close()),
     ),
   );
   dialog.addEventListener("click", (event) => event.target.closest("button") || dialog.close());

@@ -4,7 +4,7 @@ import { el, icon, iconButton } from "./dom.js";
 import { say } from "./words.js";
 
 const TOAST_SECONDS = 4;
-const FOCUSABLE = "[autofocus], input:not([type=file]), textarea, select, .choices button, .sheet-foot button";
+const FOCUSABLE = "input:not([type=file]), textarea, select, .choices button, .sheet-foot button";
 
 export class Sheets {
   /** `stage` is what lies below and cannot be reached while a sheet is open. */
@@ -81,7 +81,7 @@ export class Sheets {
       "div",
       { class: "alert", role: "alertdialog", "aria-label": text, "aria-modal": "true" },
       el("p", {}, text),
-      el("button", { type: "button", class: "plain", autofocus: true, onclick: () => this.close() }, say("ok")),
+      el("button", { type: "button", class: "plain", onclick: () => this.close() }, say("ok")),
     );
     this.#put("alert", node);
   }

@@ -1,0 +1,266 @@
+"""The command line: `muster run | demo | init | doctor | import | export | backup`.
+
+Exit codes: 0 done, 1 something is at fault, 2 wrong usage or settings, 3 schema out of date.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from telegram.error import InvalidToken, TelegramError
+
+from bot import doctoring, moving_data, schema, setting_up
+from bot.logs import set_up_logs
+from bot.settings import Settings, SettingsError, read_settings
+from models import Database
+from models.sealed import KeyFileError
+from services.founding import CityError
+
+T = TypeVar("T")
+
+FAULT, USAGE, OUTDATED = 1, 2, 3
+
+app = typer.Typer(
+    help="Muster runs a city's volunteers in a chat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+
+def main() -> None:
+    app()
+
+
+def _settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingsError as fault:
+        err.print(f"[red]setting {fault}[/red]", highlight=False, soft_wrap=True)
+        raise typer.Exit(USAGE) from None
+
+
+def _keys(settings: Settings) -> None:
+    """Reads the key file; one line and an exit code if there is none."""
+    try:
+        setting_up.read_keys(settings)
+    except KeyFileError as fault:
+        err.print(f"[red]setting security.key_file: {fault}; `muster init` makes one[/red]")
+        raise typer.Exit(USAGE) from None
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    if sys.platform != "win32":
+        import uvloop
+
+        return uvloop.run(coroutine)
+    return asyncio.run(coroutine)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        console=err, transient=True,
+    )  # fmt: skip
+
+
+@app.command()
+def init(
+    sample: Annotated[
+        str | None,
+        typer.Option(help="A city that ships with Muster (zhongshan), or a folder like it."),
+    ] = None,
+) -> None:
+    """Makes keys and tables, founds a city, prints the first administrator's code.
+
+    Safe to repeat: it upgrades the schema and adds what is new in the city's files.
+    """
+    settings = _settings()
+    city = None
+    if sample is not None:
+        try:
+            city = setting_up.city_folder(sample)
+        except FileNotFoundError:
+            known = ", ".join(setting_up.samples())
+            err.print(f"[red]there is no city {sample!r}; samples: {known}; or give a folder[/red]")
+            raise typer.Exit(USAGE) from None
+    with _progress() as progress:
+        task = progress.add_task("founding the city", total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            done = _run(setting_up.set_up(settings, city, report))
+        except (KeyFileError, CityError) as fault:
+            err.print(f"[red]{fault}[/red]")
+            raise typer.Exit(FAULT) from None
+    if done.new_keys:
+        path = settings.security.key_file
+        out.print(f"New keys in {path}. Keep a copy of it apart from the database.")
+    out.print(f"The tables are up to date; {done.entries} entries of the city.")
+    if done.claim_code:
+        out.print("The first administrator claims the system with this one-time code:")
+        out.print(f"  [bold]/claim[/bold] and then  [bold]{done.claim_code}[/bold]")
+    elif not done.has_city:
+        out.print("No city yet: `muster init --sample zhongshan`, or a folder of your own.")
+
+
+@app.command()
+def run() -> None:
+    """Runs the bot, the sender, the scheduler and the web pages until Ctrl-C."""
+    settings = _settings()
+    set_up_logs(settings.log.level)
+    if not settings.telegram.token.get_secret_value():
+        err.print("[red]setting telegram.token: is empty; @BotFather gives you one[/red]")
+        raise typer.Exit(USAGE)
+    _keys(settings)
+    raise typer.Exit(_run(_serve(settings)))
+
+
+async def _serve(settings: Settings) -> int:
+    from bot.program import Program
+
+    database = Database(settings.database.url)
+    try:
+        current = await schema.is_current(database)
+    except Exception as fault:
+        err.print(f"[red]setting database.url: {_one_line(fault)}[/red]")
+        return USAGE
+    finally:
+        await database.close()
+    if not current:
+        err.print(f"[red]the tables are out of date; `{schema.COMMAND}` upgrades them[/red]")
+        return OUTDATED
+    program = Program(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopping.set)
+    try:
+        await program.start()
+    except InvalidToken:
+        await program.give_up()
+        err.print("[red]setting telegram.token: Telegram does not accept it[/red]")
+        return USAGE
+    except TelegramError as fault:
+        await program.give_up()
+        reason = f"setting telegram.api_base_url: {fault.message}"
+        err.print(f"[red]{reason}[/red]", soft_wrap=True, highlight=False)
+        return FAULT
+    out.print(f"Running. Pages: http://{settings.web.host}:{program.web_port}", highlight=False)
+    program.failed.add_done_callback(lambda _: stopping.set())
+    await stopping.wait()
+    await program.stop()
+    if program.failed.done():
+        err.print(f"[red]stopped: {_one_line(program.failed.exception())}[/red]")
+        return FAULT
+    return 0
+
+
+def _one_line(fault: BaseException | None) -> str:
+    return f"{type(fault).__name__}: {fault}".splitlines()[0]
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the page with the phones; 0: any free.")] = 0,
+    crowd: Annotated[int, typer.Option(min=0, max=200, help="Simulated people.")] = 12,
+) -> None:
+    """A whole city on this computer: a local Telegram, the bot, a small crowd. No token needed."""
+    from bot.demo import show
+
+    set_up_logs("WARNING")
+    raise typer.Exit(_run(show(port, crowd, out)))
+
+
+@app.command()
+def doctor(
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Also verify every entry of the ledger of hours.")
+    ] = False,
+) -> None:
+    """Checks settings, token, database, clock and webhook, and says what to do about each fault."""
+    settings = _settings()
+    findings = _run(doctoring.examine(settings))
+    if ledger:
+        with _progress() as progress:
+            task = progress.add_task("verifying the ledger", total=None)
+
+            def report(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            findings += _run(doctoring.examine_ledger(settings, report))
+    for finding in findings:
+        mark = "[green]ok[/green]  " if finding.ok else "[red]FAULT[/red]"
+        out.print(f"{mark} {finding.subject}: {finding.text}", highlight=False, soft_wrap=True)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(FAULT)
+
+
+@app.command("export")
+def export_data(
+    file: Annotated[Path, typer.Argument(help="Where to write; one JSON row a line, gzipped.")],
+) -> None:
+    """Writes all tables into one file, which `import` reads into either kind of database.
+
+    Sealed columns stay sealed: the same key file is needed to read them.
+    """
+    _move(moving_data.export_to, file, "rows exported")
+
+
+@app.command("import")
+def import_data(
+    file: Annotated[Path, typer.Argument(exists=True, help="A file that `export` wrote.")],
+) -> None:
+    """Reads an export into an empty database, to move from SQLite to PostgreSQL or back."""
+    _move(moving_data.import_from, file, "rows imported")
+
+
+def _move(way: moving_data.Way, file: Path, outcome: str) -> None:
+    settings = _settings()
+    _keys(settings)
+    with _progress() as progress:
+        task = progress.add_task(str(file), total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            count = _run(way(settings, file, report))
+        except moving_data.DataError as fault:
+            err.print(f"[red]{fault}[/red]")
+            raise typer.Exit(FAULT) from None
+    out.print(f"{count} {outcome}.")
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Folder to which the copy is added.")],
+) -> None:
+    """Copies the database while it is in use. The key file is to be kept apart, by hand."""
+    settings = _settings()
+    with _progress() as progress:
+        task = progress.add_task("copying", total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            path = moving_data.back_up(settings, folder, report)
+        except moving_data.DataError as fault:
+            err.print(f"[red]{fault}[/red]")
+            raise typer.Exit(FAULT) from None
+    out.print(f"Copied to {path}.", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

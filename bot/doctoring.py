@@ -1,0 +1,167 @@
+"""`muster doctor`: what is right with a deployment, and what to do about each fault."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from sqlalchemy import text
+from telegram import Bot
+from telegram.error import InvalidToken, TelegramError
+
+from bot import schema, setting_up
+from bot.request import AiohttpRequest
+from bot.settings import Mode, Settings, config_path
+from models import Database
+from models.sealed import KeyFileError
+from services import ledger, organisations, roles
+from services.founding import Progress
+from web.app import WEBHOOK_PATH
+
+LARGEST_CLOCK_ERROR = 30.0
+"""Seconds; check-in codes live for 30."""
+SLOW_WRITE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    subject: str
+    ok: bool
+    text: str
+
+
+def _fine(subject: str, text: str) -> Finding:
+    return Finding(subject, True, text)
+
+
+def _fault(subject: str, text: str) -> Finding:
+    return Finding(subject, False, text)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Settings are read already; looks at keys, database, Telegram, clock and webhook."""
+    where = config_path()
+    source = str(where) if where.exists() else "defaults and environment"
+    found = [_fine("settings", f"read from {source}"), _keys(settings)]
+    found += await _database(settings)
+    found += await _telegram(settings)
+    return found
+
+
+def _keys(settings: Settings) -> Finding:
+    path = settings.security.key_file
+    try:
+        setting_up.read_keys(settings)
+    except KeyFileError as fault:
+        return _fault("keys", f"{fault}; `muster init` makes them, or restore the copy you kept")
+    if path.stat().st_mode & 0o077:
+        return _fault("keys", f"{path} can be read by others; `chmod 600 {path}`")
+    return _fine("keys", str(path))
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    database = Database(settings.database.url)
+    shown = database.url.render_as_string(hide_password=True)
+    try:
+        return await _examine(database, shown)
+    except Exception as fault:
+        reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
+        return [_fault("database", f"{shown}: {reason}; check database.url and that it runs")]
+    finally:
+        await database.close()
+
+
+async def _examine(database: Database, shown: str) -> list[Finding]:
+    began = time.perf_counter()
+    async with database.write() as session:
+        await session.execute(text("SELECT 1"))
+    seconds = time.perf_counter() - began
+    found = [
+        _fine("database", f"{shown}, answers in {seconds * 1000:.0f} ms")
+        if seconds < SLOW_WRITE
+        else _fault("database", f"{shown} is slow ({seconds:.1f} s); is another program busy?")
+    ]
+    if not await schema.is_current(database):
+        found.append(_fault("tables", f"out of date; `{schema.COMMAND}` upgrades them"))
+        return found
+    found.append(_fine("tables", f"revision {await schema.revision(database)}"))
+    found.append(await _city(database))
+    return found
+
+
+async def _city(database: Database) -> Finding:
+    async with database.read() as session:
+        if await organisations.root(session) is None:
+            return _fault("city", "there is none; `muster init --sample zhongshan`, or your own")
+        if not await roles.has_administrator(session):
+            return _fault("city", "nobody administers it; `muster init` prints a code to claim it")
+    return _fine("city", "founded and administered")
+
+
+async def _telegram(settings: Settings) -> list[Finding]:
+    telegram = settings.telegram
+    token = telegram.token.get_secret_value()
+    if not token:
+        return [_fault("token", "telegram.token is empty; @BotFather gives you one")]
+    bot = Bot(
+        token,
+        base_url=f"{telegram.api_base_url}/bot",
+        request=AiohttpRequest(read_timeout=10),
+        get_updates_request=AiohttpRequest(connections=1),
+    )
+    try:
+        async with bot:
+            found = [_fine("token", f"@{bot.username} at {telegram.api_base_url}")]
+            found.append(await _clock(telegram.api_base_url))
+            found.append(await _updates(bot, settings))
+            return found
+    except InvalidToken:
+        return [_fault("token", "Telegram does not accept it; copy it again from @BotFather")]
+    except TelegramError as fault:
+        return [_fault("telegram", f"{telegram.api_base_url}: {fault.message}; check the network")]
+
+
+async def _clock(address: str) -> Finding:
+    """Compared with the Date header of the Bot API's server."""
+    async with aiohttp.ClientSession() as session, session.get(address) as response:
+        theirs = response.headers.get("Date")
+    if theirs is None:
+        return _fine("clock", "the server names no time to compare with")
+    error = (datetime.now(UTC) - parsedate_to_datetime(theirs)).total_seconds()
+    if abs(error) > LARGEST_CLOCK_ERROR:
+        return _fault("clock", f"{error:+.0f} s off; switch on time synchronisation (NTP)")
+    return _fine("clock", f"within {LARGEST_CLOCK_ERROR:.0f} s")
+
+
+async def _updates(bot: Bot, settings: Settings) -> Finding:
+    info = await bot.get_webhook_info()
+    if settings.telegram.mode is Mode.POLLING:
+        return _fine("updates", f"by polling, {info.pending_update_count} waiting")
+    address = settings.web.public_url + WEBHOOK_PATH
+    if not settings.telegram.webhook_secret.get_secret_value():
+        return _fault("webhook", "telegram.webhook_secret is empty; set a long random text")
+    if info.last_error_message:
+        return _fault("webhook", f"{address}: {info.last_error_message}")
+    try:
+        async with aiohttp.ClientSession() as session, session.post(address) as response:
+            reached = response.status == 403  # ours refuses a call without the secret
+    except aiohttp.ClientError as fault:
+        return _fault("webhook", f"{address}: {fault}; is `muster run` up, and the proxy?")
+    if not reached:
+        return _fault("webhook", f"{address} is answered by something else; check the proxy")
+    return _fine("webhook", f"{address}, {info.pending_update_count} waiting")
+
+
+async def examine_ledger(settings: Settings, progress: Progress) -> list[Finding]:
+    """Verifies every chain of confirmed hours."""
+    setting_up.read_keys(settings)
+    database = Database(settings.database.url)
+    try:
+        async with database.read() as session:
+            faults = await ledger.verify(session, progress=progress)
+    finally:
+        await database.close()
+    if not faults:
+        return [_fine("ledger", "every entry is in place and unchanged")]
+    return [_fault("ledger", str(fault)) for fault in faults]

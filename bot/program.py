@@ -51,7 +51,8 @@ class Program:
         self.clock = clock
         self.words = Words(settings.policy)
         self.database = Database(settings.database.url)
-        self.application = build_application(settings.telegram)
+        self._requests = AiohttpRequest(read_timeout=ANSWER_SECONDS), AiohttpRequest(connections=2)
+        self.application = build_application(settings.telegram, *self._requests)
         self.bot: ExtBot[Any] = self.application.bot
         self.intake = Intake(self.database, self.bot, self.application.update_queue, clock)
         self.sender = Sender(
@@ -93,7 +94,7 @@ class Program:
 
     async def give_up(self) -> None:
         """After a start that failed before anything ran: closes what was opened."""
-        for request in self.bot.request, self.get_updates_request:
+        for request in self._requests:
             await request.shutdown()
         await self.database.close()
 
@@ -188,7 +189,9 @@ class Program:
             task.add_done_callback(self._menu_tasks.discard)
 
 
-def build_application(telegram: TelegramSettings) -> Application[Any, Any, Any, Any, Any, Any]:
+def build_application(
+    telegram: TelegramSettings, request: AiohttpRequest, get_updates_request: AiohttpRequest
+) -> Application[Any, Any, Any, Any, Any, Any]:
     """python-telegram-bot's application: our request, limiter and order of updates."""
     schedule = Schedule(
         telegram.messages_per_second,
@@ -200,8 +203,8 @@ def build_application(telegram: TelegramSettings) -> Application[Any, Any, Any, 
         telegram.token.get_secret_value(),
         base_url=f"{telegram.api_base_url}/bot",
         base_file_url=f"{telegram.api_base_url}/file/bot",
-        request=AiohttpRequest(read_timeout=ANSWER_SECONDS),
-        get_updates_request=AiohttpRequest(connections=2),
+        request=request,
+        get_updates_request=get_updates_request,
         defaults=Defaults(parse_mode=ParseMode.HTML),
         rate_limiter=Limiter(schedule),
     )

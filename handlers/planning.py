@@ -318,12 +318,12 @@ def _without_needs(answers: dict[str, Any]) -> bool:
 _ABOUT = (
     Field("title", Text(least=2, most=60)),
     Field("field", Pick(options.fields)),
-    Field("description", Text(least=2, most=700, lines=True)),
+    Field("description", Text(least=2, most=600, lines=True)),
     Field("picture", Photo(), optional=True),
     Field("place", Location()),
     Field("address", Text(least=2, most=120)),
 )
-_POST = Field("post", Text(most=40), optional=True)
+_POST = Field("post", Text(most=30), optional=True)
 _TIME_AND_PEOPLE = (
     Field("span", Span(), check=_check_span),
     Field("quota", Number(1, shifts.MOST_PLACES)),

@@ -15,10 +15,10 @@ class EntryKind(StrEnum):
 
 
 class LedgerEntry(Base):
-    """`minutes` may be negative in a correction, which names the entry that it corrects; no attendance
-    is confirmed twice.
+    """Confirmed minutes; negative ones only in a correction, which names the entry it corrects.
 
-    An entry names people by key only, so that erasing somebody's data leaves the chain whole.
+    No attendance is confirmed twice. An entry names people by key only, so that erasing somebody's
+    data leaves the chain whole.
     """
 
     __tablename__ = "ledger_entry"

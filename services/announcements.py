@@ -57,7 +57,8 @@ async def preview(work: Work, activity: Activity) -> Preview:
 async def announce(work: Work, activity: Activity, link: str) -> int:
     """Tells those whom it fits and the groups, after the quiet hours; answers how many people.
 
-    Nobody is told if enrolment ends before they may be. `link` opens the activity in the bot; groups need it, since a button would act in the group.
+    Nobody is told if enrolment ends before they may be. `link` opens the activity in the bot;
+    groups need it, since a button would act in the group.
     """
     closes = await _closes_at(work.session, activity)
     due_at = delivery.after_quiet_hours(work, work.now)

@@ -74,8 +74,7 @@ def _slot(now: datetime, seconds: int) -> int:
 
 
 def _sign(*parts: object, length: int = SIGNATURE) -> str:
-    """Without dashes, which separate the parts of a payload."""
-    return keyring().sign(":".join(map(str, parts)), length).replace("-", "_")
+    return keyring().sign(":".join(map(str, parts)), length)
 
 
 def _matches(given: str, wanted: str) -> bool:

@@ -16,6 +16,11 @@ import dateparser
 
 LONGEST_SPAN = timedelta(days=3)
 DATEPARSER_LANGUAGES = ["en"]
+HOURS_OF_A_DAY = 24
+_DURATION = re.compile(
+    r"(?:(\d+(?:\.\d+)?) ?个?(半)? ?(?:小时|hours?|hrs?|h)(半)?)?"
+    r" ?(?:(\d+) ?(?:分钟?|minutes?|mins?|m))?"
+)
 
 
 class Reason(StrEnum):
@@ -90,6 +95,27 @@ def parse_span(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[datetime, d
     if end <= start and last_day is None and _over_midnight(begins, ends):
         end += timedelta(days=1)
     return _checked(start, end, now)
+
+
+def parse_duration(text: str) -> int:
+    """Whole minutes of a duration: 3小时, 1个半小时, 2小时30分, 90分钟, 1.5h, 1:30.
+
+    A bare number is minutes if it is too large to be hours. Raises MomentError, also for a smaller
+    one, which may be either.
+    """
+    plain = _folded(text)
+    if re.fullmatch("半个?小时", plain):
+        return 30
+    found = re.fullmatch(r"(\d{1,2}):([0-5]\d)", plain)
+    if found:
+        return int(found.group(1)) * 60 + int(found.group(2))
+    if plain.isdigit() and int(plain) > HOURS_OF_A_DAY:
+        return int(plain)
+    found = _DURATION.fullmatch(plain)
+    if found is None or not plain:
+        raise MomentError(Reason.NOT_UNDERSTOOD)
+    hours, half, later_half, minutes = found.groups()
+    return round(float(hours or 0) * 60) + 30 * bool(half or later_half) + int(minutes or 0)
 
 
 def _over_midnight(begins: int, ends: int) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import (
     Activity,
@@ -20,6 +21,7 @@ from models import (
     Group,
     Message,
     Person,
+    QualificationKind,
     ServiceField,
     Shift,
     Skill,
@@ -30,9 +32,12 @@ from services.activities import Heading
 from services.errors import Gone, NotAllowed, Refusal
 from services.planning import Plan
 from services.shifts import ShiftPlan
+from services.words import LANGUAGES, Words
 from tests.making import Making
 from tests.times import ManualClock
 
+TEXT_LIMIT = 4096
+"""Of Telegram, in UTF-16 units after entities."""
 LINK = "https://t.me/muster_bot?start=a-1"
 
 
@@ -795,3 +800,59 @@ async def test_a_press_ends_announcements_and_another_brings_them_back(
         await published(database, making, wang, morning)
         heard = [row.person_id for row, _ in await posted(database, "activities/announcement")]
         assert (chen.id in heard) is wish
+
+
+async def test_the_fullest_activity_still_fits_a_message(
+    database: Database, making: Making, clock: ManualClock, words: Words
+) -> None:
+    wang = await making.coordinator()
+    async with database.read() as session:
+        needs = {
+            "skills": await longest_named(session, Skill),
+            "qualifications": await longest_named(session, QualificationKind),
+            "languages": await longest_named(session, SpokenLanguage),
+        }
+    fullest = ShiftPlan(
+        clock.at("2026-11-28 22:00"),
+        clock.at("2026-11-29 06:00"),
+        shifts.MOST_PLACES,
+        title="班" * 30,
+        least_age=18,
+        **needs,
+    )
+    activity = await drafted(
+        database,
+        making,
+        wang,
+        fullest,
+        title="植" * 60,
+        description="树" * 600,
+        address="路" * 120,
+        bring="手" * 200,
+        contact="王" * 100,
+        confirmation=Confirmation.BY_HAND,
+        enrolment_deadline=clock.at("2026-11-27 18:00"),
+    )
+    async with database.write() as session:
+        work = making.work(session, wang)
+        for _ in range(shifts.MOST_SHIFTS - 1):
+            await planning.add_shift(work, activity.id, fullest, LINK)
+        about = await activities.describe(session, activity)
+        shown = await announcements.preview(work, activity)
+    for language in LANGUAGES:
+        for template, parameters in (
+            ("activities/manage", {"about": about, "news": "drafted"}),
+            ("activities/preview", {"preview": shown}),
+            ("activities/announcement", {"about": shown.about, "distance": 12_345.6}),
+        ):
+            text = words.plain(template, language, **parameters)
+            assert len(text.encode("utf-16-le")) // 2 <= TEXT_LIMIT, (template, language)
+
+
+async def longest_named(
+    session: AsyncSession, kind: type[Skill | QualificationKind | SpokenLanguage]
+) -> tuple[int, ...]:
+    """As many as a shift may need, those with the longest names."""
+    terms = list(await session.scalars(select(kind)))
+    terms.sort(key=lambda term: max(map(len, term.names.values())), reverse=True)
+    return tuple(term.id for term in terms[: shifts.MOST_NEEDS])

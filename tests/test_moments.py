@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.moments import MomentError, Reason, parse_day, parse_moment, parse_span
+from services.moments import (
+    MomentError,
+    Reason,
+    parse_day,
+    parse_duration,
+    parse_moment,
+    parse_span,
+)
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=ZONE)  # a Monday
@@ -161,7 +168,7 @@ def test_a_day_written_in_usual_ways_is_read_back(day: date) -> None:
 
 
 @given(
-    st.datetimes(datetime(2026, 11, 24), datetime(2028, 12, 31)),
+    st.datetimes(datetime(2026, 11, 24), datetime(2028, 12, 31)),  # noqa: DTZ001 - local times
     st.integers(min_value=1, max_value=23),
 )
 def test_a_span_written_with_digits_is_read_back(start: datetime, hours: int) -> None:
@@ -173,3 +180,30 @@ def test_a_span_written_with_digits_is_read_back(start: datetime, hours: int) ->
         start.strftime("%Y-%m-%d %H:%M"),
         end.strftime("%Y-%m-%d %H:%M"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("3小时", 180),
+        ("1个半小时", 90),
+        ("两小时30分", 150),
+        ("半小时", 30),
+        ("2小时半", 150),
+        ("90分钟", 90),
+        ("1.5h", 90),
+        ("1:30", 90),
+        ("150", 150),
+        ("2 hours 15 min", 135),
+        ("２小时", 120),
+    ],
+)
+def test_a_duration_is_read_as_people_write_it(text: str, minutes: int) -> None:
+    assert parse_duration(text) == minutes
+
+
+@pytest.mark.parametrize("text", ["3", "很久", "小时", "3 days", "1:75", "-60"])
+def test_an_uncertain_duration_is_refused(text: str) -> None:
+    with pytest.raises(MomentError) as refused:
+        parse_duration(text)
+    assert refused.value.reason is Reason.NOT_UNDERSTOOD

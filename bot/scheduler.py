@@ -8,7 +8,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from handlers.dispatch import Clock
 from models import Database
-from services import accounts, enrolment, reminders
+from services import accounts, attendance, enrolment, hours, reminders
 from services.policy import Policy
 from services.work import Work
 
@@ -32,6 +32,10 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(reminders.remind_hours_before, 60),
     Sweep(reminders.remind_day_before, 60),
     Sweep(reminders.report_gaps, 60),
+    Sweep(attendance.ask_to_check_out, 60),
+    Sweep(attendance.assume_check_outs, 60),
+    Sweep(attendance.mark_no_shows, 60),
+    Sweep(hours.remind_coordinators, 60),
     Sweep(accounts.forget_updates, 3600),
 )
 

@@ -9,11 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import phonenumbers
-from services.finding import rank
-from services.moments import MomentError, parse_day, parse_moment, parse_span
 
 from handlers.turns import Turn
 from services.errors import Gone, Refusal
+from services.finding import rank
+from services.moments import (
+    MomentError,
+    parse_day,
+    parse_duration,
+    parse_earlier,
+    parse_moment,
+    parse_span,
+)
 
 PAGE = 8
 """Options on one page; more do not fit a phone's screen."""
@@ -179,8 +186,9 @@ class Span(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Instant(Kind):
-    """A point in time in ISO form; read back before it counts."""
+    """A point in time, ahead or `earlier`, in ISO form; read back before it counts."""
 
+    earlier: bool = False
     partial: str = "instant"
 
     async def view(self, asked: Asked) -> dict[str, Any]:
@@ -189,7 +197,8 @@ class Instant(Kind):
     async def receive(self, asked: Asked) -> Answer | Stay:
         work = asked.turn.work
         try:
-            moment = parse_moment(typed_text(asked), now=work.now, zone=work.policy.zone)
+            parse = parse_earlier if self.earlier else parse_moment
+            moment = parse(typed_text(asked), now=work.now, zone=work.policy.zone)
         except MomentError as fault:
             raise Refusal("form_moment", reason=fault.reason.value) from None
         if asked.field.check is not None:
@@ -209,6 +218,17 @@ def _confirm_proposed(asked: Asked, what: str) -> Answer | Stay:
     if what == "no":
         return Stay({})
     raise Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Duration(Kind):
+    """Whole minutes, typed as people write durations."""
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        try:
+            return Answer(parse_duration(typed_text(asked)))
+        except MomentError:
+            raise Refusal("form_duration") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +273,16 @@ def _e164(asked: Asked, text: str) -> str:
 class Location(Kind):
     """{"latitude", "longitude"} in WGS-84 degrees, shared or typed as "22.51, 113.38"."""
 
+    typed: bool = True
+    """Whether typed coordinates count; they don't prove that anybody is there."""
     keys: str | None = "forms/share_location"
 
     async def receive(self, asked: Asked) -> Answer | Stay:
         place = asked.turn.incoming.place
         if place is not None:
             return Answer({"latitude": place.latitude, "longitude": place.longitude})
+        if not self.typed:
+            raise Refusal("form_share_location")
         return Answer(_typed_coordinates(typed_text(asked)))
 
 

@@ -11,8 +11,8 @@ from handlers.replies import Document, Reply, Show
 from handlers.routes import Who, button, command, link
 from handlers.signup import show_profile
 from handlers.turns import Turn
-from models import Organisation, Standing
-from services import announcements, cards, personal_data, profile
+from models import Activity, Organisation, Shift, Standing
+from services import announcements, attendance, cards, personal_data, profile
 from services.errors import Gone, Refusal
 from services.words import Words
 
@@ -59,7 +59,10 @@ async def show_card(turn: Turn) -> Reply:
 
 @link("v", who=Who.ANYONE, reads=True)
 async def verify_card(turn: Turn, number: str, signature: str) -> Reply:
-    """What the code on a card says: whether it is genuine, and no more than that of the person."""
+    """What the code on a card says: whether it is genuine, and no more than that of the person.
+
+    Who takes a roll now can add the card's holder to it.
+    """
     person = await cards.holder(turn.work, number, signature)
     organisation = await turn.work.session.get_one(Organisation, person.organisation_id)
     return Show(
@@ -69,8 +72,17 @@ async def verify_card(turn: Turn, number: str, signature: str) -> Reply:
             "number": person.number,
             "organisation": organisation.names,
             "active": person.standing is Standing.ACTIVE,
+            "person_id": person.id,
+            "led": [
+                {"shift_id": shift.id, "title": activity.title}
+                for shift, activity in await _led(turn)
+            ],
         },
     )
+
+
+async def _led(turn: Turn) -> list[tuple[Shift, Activity]]:
+    return await attendance.running_shifts(turn.work) if turn.person else []
 
 
 # Pause

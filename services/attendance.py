@@ -90,9 +90,14 @@ async def scan(work: Work, shift_id: int, slot: str, signature: str) -> Answer:
 
 async def check_print(work: Work, shift_id: int, signature: str) -> tuple[Shift, Activity]:
     """The printed code only names the shift: a location must follow. Raises Gone or Refusal."""
-    shift, activity = await shift_of(work, shift_id)
     if not codes.is_printed(shift_id, signature):
         raise Gone
+    return await check_may_come(work, shift_id)
+
+
+async def check_may_come(work: Work, shift_id: int) -> tuple[Shift, Activity]:
+    """Whether the actor can check in or out now. Raises Gone, or a Refusal that says why not."""
+    shift, activity = await shift_of(work, shift_id)
     await _check_may_come(work, shift, activity)
     return shift, activity
 
@@ -194,13 +199,19 @@ async def leave_with_ticket(
 
 async def leave_by_own_word(work: Work, attendance_id: int, at: datetime | None = None) -> Presence:
     """The answer to the question at the shift's end: left `at`, or now. Raises Gone or Refusal."""
+    left_at = work.now if at is None else at
+    presence = await check_left_at(work, attendance_id, left_at)
+    return await leave(work, presence, left_at, Means.SELF)
+
+
+async def check_left_at(work: Work, attendance_id: int, at: datetime) -> Presence:
+    """The actor's presence, if they can have left `at`. Raises Gone or Refusal."""
     presence = await own(work, attendance_id)
     if work.now < presence.shift.ends_at:
         raise Refusal("checkout_by_code", ends_at=presence.shift.ends_at)
-    latest = work.now if at is None else at
-    if not presence.there.checked_in_at <= latest <= work.now:
+    if not presence.there.checked_in_at <= at <= work.now:
         raise Refusal("checkout_when", checked_in_at=presence.there.checked_in_at, now=work.now)
-    return await leave(work, presence, latest, Means.SELF)
+    return presence
 
 
 async def leave(

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from math import ceil
 
 import segno
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from sqlalchemy import select
 
 from models import Person, Standing
 from models.sealed import keyring
 from services.errors import Refusal
-from services.fonts import lettering
+from services.fonts import fitting, lettering
 from services.work import Work
 
 SIGNATURE_LENGTH = 10
@@ -67,13 +67,13 @@ def draw(face: Face) -> bytes:
     _band(pen)
     pen.text((MARGIN, BAND // 2), face.title, font=lettering(52), fill="white", anchor="lm")
     room = WIDTH - 3 * MARGIN - QR_SIDE
-    pen.text((MARGIN, 250), face.name, font=_fitting(pen, face.name, 92, room), fill=INK,
+    pen.text((MARGIN, 250), face.name, font=fitting(pen, face.name, 92, room), fill=INK,
              anchor="lm")  # fmt: skip
     pen.text((MARGIN, 358), face.number_label, font=lettering(28), fill=GREY, anchor="lm")
     pen.text((MARGIN, 408), face.number, font=lettering(50), fill=RED, anchor="lm")
     pen.line((MARGIN, 470, MARGIN + room, 470), fill="#ecdfd6", width=2)
     pen.text((MARGIN, 520), face.organisation,
-             font=_fitting(pen, face.organisation, 34, room), fill=INK, anchor="lm")  # fmt: skip
+             font=fitting(pen, face.organisation, 34, room), fill=INK, anchor="lm")  # fmt: skip
     pen.text((MARGIN, 575), face.since, font=lettering(26), fill=GREY, anchor="lm")
     card.paste(_code(face.link), (WIDTH - MARGIN - QR_SIDE, 230))
     out = io.BytesIO()
@@ -89,13 +89,6 @@ def _band(pen: ImageDraw.ImageDraw) -> None:
     pen.ellipse((x - 2 * r + 4, y - r, x + 4, y + r), fill="white")
     pen.ellipse((x - 4, y - r, x + 2 * r - 4, y + r), fill="white")
     pen.polygon(((x - 2 * r + 10, y + 10), (x + 2 * r - 10, y + 10), (x, y + 58)), fill="white")
-
-
-def _fitting(pen: ImageDraw.ImageDraw, text: str, size: int, room: int) -> ImageFont.FreeTypeFont:
-    """The largest lettering up to `size` in which the text fits the room."""
-    while size > 20 and pen.textlength(text, font=lettering(size)) > room:
-        size -= 2
-    return lettering(size)
 
 
 def _code(link: str) -> Image.Image:

@@ -1,6 +1,6 @@
 """The coordinator's desk: how much waits for them, of each kind."""
 
-from services import access, approvals, qualifications
+from services import access, approvals, disputes, hours, qualifications
 from services.errors import NotAllowed
 from services.work import Work
 
@@ -17,6 +17,6 @@ async def waiting(work: Work) -> dict[str, int]:
     return {
         "approvals": await approvals.waiting(work),
         "qualifications": await qualifications.waiting(work),
-        "hours": 0,
-        "disputes": 0,
+        "hours": await hours.waiting(work),
+        "disputes": await disputes.waiting(work),
     }

@@ -131,7 +131,7 @@ async def grant(work: Work, dispute_id: int, minutes: int, answer: str) -> Case:
 
     Raises Gone, NotAllowed or Refusal.
     """
-    found = await _to_decide(work, dispute_id)
+    found = await check_may_decide(work, dispute_id)
     confirmed = found.record.attendance.state is HoursState.CONFIRMED
     hours.check_minutes(found.record.shift, minutes)
     if confirmed and minutes == found.record.attendance.minutes:
@@ -143,13 +143,13 @@ async def grant(work: Work, dispute_id: int, minutes: int, answer: str) -> Case:
 
 async def dismiss(work: Work, dispute_id: int, answer: str) -> Case:
     """The decision stands, and the answer says why. Raises Gone, NotAllowed or Refusal."""
-    found = await _to_decide(work, dispute_id)
+    found = await check_may_decide(work, dispute_id)
     await _close(work, found, DisputeState.DISMISSED, answer)
     return found
 
 
-async def _to_decide(work: Work, dispute_id: int) -> Case:
-    """Locked for a decision by the actor."""
+async def check_may_decide(work: Work, dispute_id: int) -> Case:
+    """Locked for a decision by the actor. Raises Gone, NotAllowed or Refusal."""
     await work.session.execute(
         select(Dispute)
         .where(Dispute.id == dispute_id)

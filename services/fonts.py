@@ -4,7 +4,9 @@ from functools import cache
 from pathlib import Path
 
 import pylopdf_fonts_zh_cn
-from PIL import ImageFont
+from PIL import ImageDraw, ImageFont
+
+SMALLEST = 20
 
 
 def font_path() -> Path:
@@ -17,3 +19,10 @@ def font_path() -> Path:
 def lettering(size: int) -> ImageFont.FreeTypeFont:
     """The font at `size` pixels."""
     return ImageFont.truetype(str(font_path()), size)
+
+
+def fitting(pen: ImageDraw.ImageDraw, text: str, size: int, room: int) -> ImageFont.FreeTypeFont:
+    """The largest lettering up to `size` pixels in which the text fits `room` pixels."""
+    while size > SMALLEST and pen.textlength(text, font=lettering(size)) > room:
+        size -= 2
+    return lettering(size)

@@ -32,6 +32,7 @@ class Formats:
             "named": self.named,
             "moment": self.moment,
             "day": self.day,
+            "month": self.month,
             "clock": self.clock,
             "span": self.span,
             "hours": self.hours,
@@ -59,6 +60,10 @@ class Formats:
             value = self._local(value)
         pattern = "y年M月d日 EEE" if self.locale.language == "zh" else "EEE d MMM y"
         return dates.format_date(value, pattern, locale=self.locale)
+
+    def month(self, value: date) -> str:
+        """Dec, or 12月."""
+        return dates.format_date(value, "LLL", locale=self.locale)
 
     def clock(self, value: datetime | time | str | int) -> str:
         """14:05; an int is minutes of the day."""

@@ -334,6 +334,14 @@ def decide(work: Work, found: Record, state: HoursState, minutes: int, reason: s
     found.attendance.decided_by_id = work.person.id
 
 
+async def check_may_decide(work: Work, attendance_id: int) -> Record:
+    """Before somebody is asked for a reason. Raises Gone, NotAllowed or Refusal."""
+    found = await _to_decide(work, attendance_id)
+    if found.attendance.state is HoursState.OPEN:
+        raise Refusal("hours_open")
+    return found
+
+
 async def _to_decide(work: Work, attendance_id: int) -> Record:
     """Locked for a decision by the actor. Raises Gone, NotAllowed or Refusal."""
     await _lock(work, Attendance.id == attendance_id)

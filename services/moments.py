@@ -19,7 +19,7 @@ DATEPARSER_LANGUAGES = ["en"]
 HOURS_OF_A_DAY = 24
 _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?) ?个?(半)? ?(?:小时|hours?|hrs?|h)(半)?)?"
-    r" ?(?:(\d+) ?(?:分钟?|minutes?|mins?|m))?"
+    r" ?(?:(\d+) ?(?:分钟?|minutes?|mins?|m)?)?"
 )
 
 
@@ -28,6 +28,7 @@ class Reason(StrEnum):
     NOT_UNDERSTOOD = "not_understood"
     AMBIGUOUS = "ambiguous"
     PAST = "past"
+    AHEAD = "ahead"
     END_BEFORE_START = "end_before_start"
     TOO_LONG = "too_long"
     IMPOSSIBLE_DATE = "impossible_date"
@@ -64,6 +65,22 @@ def parse_moment(text: str, *, now: datetime, zone: ZoneInfo) -> datetime:
             moment += timedelta(days=1)
     if moment <= now:
         raise MomentError(Reason.PAST)
+    return moment
+
+
+def parse_earlier(text: str, *, now: datetime, zone: ZoneInfo) -> datetime:
+    """The last time before now that a clock showed this, in UTC. Raises MomentError."""
+    today = now.astimezone(zone).date()
+    reader = _Reader(_folded(text), today)
+    day = reader.day(past=True)
+    clock = reader.clock()
+    if clock is None or reader.rest():
+        raise MomentError(Reason.NOT_UNDERSTOOD)
+    moment = _local(day or today, clock.settled(), zone)
+    if day is None and moment > now:
+        moment -= timedelta(days=1)
+    if moment > now:
+        raise MomentError(Reason.AHEAD)
     return moment
 
 
@@ -109,7 +126,9 @@ def parse_duration(text: str) -> int:
     found = re.fullmatch(r"(\d{1,2}):([0-5]\d)", plain)
     if found:
         return int(found.group(1)) * 60 + int(found.group(2))
-    if plain.isdigit() and int(plain) > HOURS_OF_A_DAY:
+    if plain.isdigit():
+        if int(plain) <= HOURS_OF_A_DAY:
+            raise MomentError(Reason.NOT_UNDERSTOOD)
         return int(plain)
     found = _DURATION.fullmatch(plain)
     if found is None or not plain:

@@ -1,13 +1,14 @@
 """The service record: what the ledger and the attendances say of one volunteer. Changes nothing."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, exists, func, select
 
 from models import (
     Activity,
     Attendance,
+    Dispute,
     Enrolment,
     HoursState,
     LedgerEntry,
@@ -53,6 +54,7 @@ class Served:
     starts_at: datetime
     minutes: int | None
     state: HoursState
+    open_to_objection: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,20 @@ def _by_month(today: date, served: list[tuple[date, int, int]]) -> list[tuple[da
 
 
 async def _last(work: Work) -> list[Served]:
+    objectable_since = work.now - timedelta(days=work.policy.dispute_days)
     rows = await work.session.execute(
-        select(Attendance.id, Activity.title, Shift.starts_at, Attendance.minutes, Attendance.state)
+        select(
+            Attendance.id,
+            Activity.title,
+            Shift.starts_at,
+            Attendance.minutes,
+            Attendance.state,
+            and_(
+                Attendance.state.in_((HoursState.CONFIRMED, HoursState.REJECTED)),
+                Attendance.decided_at >= objectable_since,
+                ~exists().where(Dispute.attendance_id == Attendance.id),
+            ),
+        )
         .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
         .join(Shift, Shift.id == Enrolment.shift_id)
         .join(Activity, Activity.id == Shift.activity_id)
@@ -158,4 +172,4 @@ async def _last(work: Work) -> list[Served]:
         .order_by(Shift.starts_at.desc(), Attendance.id.desc())
         .limit(LAST)
     )
-    return [Served(*row) for row in rows]
+    return [Served(*row[:5], bool(row[5])) for row in rows]

@@ -60,7 +60,7 @@ class Roll:
 
 async def call(work: Work, shift_id: int, page: int = 0, typed: str = "") -> Roll:
     """The roll by name; `typed` narrows it to names that contain it. Raises Gone or NotAllowed."""
-    shift, activity = await _held(work, shift_id)
+    shift, activity = await held(work, shift_id)
     rows = await work.session.execute(
         select(Person, Enrolment, Attendance)
         .join(Enrolment, Enrolment.person_id == Person.id)
@@ -91,7 +91,7 @@ def _fits(person: Person, wanted: str) -> bool:
     return wanted in person.name_search.lower() or person.number == wanted.upper()
 
 
-async def _held(work: Work, shift_id: int) -> tuple[Shift, Activity]:
+async def held(work: Work, shift_id: int) -> tuple[Shift, Activity]:
     """A shift whose roll the actor takes. Raises Gone or NotAllowed."""
     shift, activity = await attendance.shift_of(work, shift_id)
     await access.require(work, access.Right.TAKE_ROLL, activity.organisation_id)
@@ -100,7 +100,7 @@ async def _held(work: Work, shift_id: int) -> tuple[Shift, Activity]:
 
 async def _open(work: Work, shift_id: int) -> tuple[Shift, Activity]:
     """The same, while the roll can be changed. Raises Refusal outside of that time, too."""
-    shift, activity = await _held(work, shift_id)
+    shift, activity = await held(work, shift_id)
     if activity.state is ActivityState.CANCELLED:
         raise Refusal("checkin_cancelled", title=activity.title)
     opens_at = shift.starts_at - timedelta(minutes=work.policy.check_in_early)
@@ -121,7 +121,7 @@ async def line(work: Work, enrolment_id: int) -> tuple[Presence, Person]:
     )
     if not found:
         raise Gone
-    await _held(work, found[0].shift.id)
+    await held(work, found[0].shift.id)
     person = await work.session.get_one(Person, found[0].enrolment.person_id)
     return found[0], person
 
@@ -262,7 +262,7 @@ async def candidates(work: Work, shift_id: int, typed: str) -> list[Person]:
 
     Raises Gone or NotAllowed.
     """
-    await _held(work, shift_id)
+    await held(work, shift_id)
     number = "".join(typed.split()).upper()
     exact = select(Person.id).where(
         Person.standing == Standing.ACTIVE,

@@ -12,6 +12,7 @@ from services.moments import (
     Reason,
     parse_day,
     parse_duration,
+    parse_earlier,
     parse_moment,
     parse_span,
 )
@@ -190,6 +191,7 @@ def test_a_span_written_with_digits_is_read_back(start: datetime, hours: int) ->
         ("两小时30分", 150),
         ("半小时", 30),
         ("2小时半", 150),
+        ("1h30", 90),
         ("90分钟", 90),
         ("1.5h", 90),
         ("1:30", 90),
@@ -207,3 +209,25 @@ def test_an_uncertain_duration_is_refused(text: str) -> None:
     with pytest.raises(MomentError) as refused:
         parse_duration(text)
     assert refused.value.reason is Reason.NOT_UNDERSTOOD
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("8:30", "2026-11-23 08:30"),
+        ("下午4点半", "2026-11-22 16:30"),
+        ("昨天16:00", "2026-11-22 16:00"),
+    ],
+)
+def test_a_time_that_has_passed_is_the_last_one(text: str, when: str) -> None:
+    assert local(parse_earlier(text, now=NOW, zone=ZONE)) == when
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("明天9:00", Reason.AHEAD), ("5点", Reason.AMBIGUOUS), ("刚才", Reason.NOT_UNDERSTOOD)],
+)
+def test_a_time_that_can_not_have_passed_is_refused(text: str, reason: Reason) -> None:
+    with pytest.raises(MomentError) as refused:
+        parse_earlier(text, now=NOW, zone=ZONE)
+    assert refused.value.reason is reason

@@ -1,5 +1,11 @@
 """All pages, gathered: what the program serves."""
 
+from pathlib import Path
+
 from aiohttp import web
 
-ROUTES: list[web.AbstractRouteDef] = []
+from web import checkin
+
+STATIC = Path(__file__).parent / "static"
+
+ROUTES: list[web.AbstractRouteDef] = [*checkin.routes, web.static("/static", STATIC)]

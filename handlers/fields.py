@@ -200,7 +200,7 @@ class Instant(Kind):
             parse = parse_earlier if self.earlier else parse_moment
             moment = parse(typed_text(asked), now=work.now, zone=work.policy.zone)
         except MomentError as fault:
-            raise Refusal("form_moment", reason=fault.reason.value) from None
+            raise Refusal("form_moment", reason=fault.reason.value, earlier=self.earlier) from None
         if asked.field.check is not None:
             await asked.field.check(asked, moment.isoformat())
         return Stay({"proposed": moment.isoformat()})

@@ -110,9 +110,11 @@ class Formats:
 
 
 def _with_unit(value: float, unit: str, locale: Locale) -> str:
-    length: Literal["short", "long"] = "short" if unit.endswith("meter") else "long"
+    """Chinese has one length, which Babel knows as the short one."""
+    chinese = locale.language == "zh"
+    length: Literal["short", "long"] = "short" if chinese or unit.endswith("meter") else "long"
     text = format_unit(value, unit, length=length, locale=locale)
-    return text.replace(" ", "") if locale.language == "zh" else text
+    return text.replace(" ", "") if chinese else text
 
 
 def masked(value: str | None, keep: int = 4) -> str:

@@ -176,10 +176,14 @@ def demo(
     crowd: Annotated[int, typer.Option(min=0, max=200, help="Simulated people.")] = 12,
 ) -> None:
     """A whole city on this computer: a local Telegram, the bot, a small crowd. No token needed."""
-    from bot.demo import show
+    from bot.demo import DemoError, show
 
     set_up_logs("WARNING")
-    raise typer.Exit(_run(show(port, crowd, out)))
+    try:
+        _run(show(port, crowd, out))
+    except DemoError as fault:
+        err.print(f"[red]{fault}[/red]")
+        raise typer.Exit(FAULT) from None
 
 
 @app.command()

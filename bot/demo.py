@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -48,8 +49,12 @@ FILES = SAMPLES / "demo"
 ALL_WEEK = (1 << 21) - 1
 
 
-async def show(port: int, crowd: int, out: Console) -> int:
-    """Runs until Ctrl-C; everything it made is gone afterwards."""
+class DemoError(Exception):
+    """The demonstration can't begin; the text is one line."""
+
+
+async def show(port: int, crowd: int, out: Console) -> None:
+    """Runs until Ctrl-C; everything it made is gone afterwards. Raises DemoError."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -64,7 +69,6 @@ async def show(port: int, crowd: int, out: Console) -> int:
         out.print("  Three phones: sign up on the first, coordinate on the second, and the third")
         out.print("  administers the city. Ctrl-C ends it; nothing is kept.\n")
         await stopping.wait()
-    return 0
 
 
 async def _start_playground(
@@ -83,8 +87,17 @@ async def _start_playground(
     )  # fmt: skip
     if process.stdout is None:
         raise RuntimeError("the playground has no output")
-    line = await process.stdout.readline()
-    return process, line.decode().strip()
+    address = (await process.stdout.readline()).decode().strip()
+    if not address:
+        raise DemoError("the playground did not start; is its port in use?")
+    return process, address
+
+
+def _free_port() -> int:
+    """The pages' address is said in messages, so it must be known before they are served."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -94,13 +107,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _start_bot(folder: Path, address: str) -> Program:
+    web_port = _free_port()
     settings = Settings(
         telegram=TelegramSettings(
             token=TOKEN, api_base_url=address, messages_per_second=200, chat_messages_per_second=20
         ),
         database=DatabaseSettings(url=f"sqlite+aiosqlite:///{folder / 'demo.db'}"),
         security=SecuritySettings(key_file=folder / "demo.keys"),
-        web=WebSettings(port=0),
+        web=WebSettings(port=web_port, public_url=f"http://127.0.0.1:{web_port}"),
         policy=Policy(quiet_from="00:00", quiet_until="00:00"),
     )
     await set_up(settings, SAMPLES / "zhongshan")

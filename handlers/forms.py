@@ -5,13 +5,13 @@ corrects single answers at the summary and finally calls the form's `submit`. It
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import delete, select, update
 
 from handlers.fields import Answer, Asked, Field, Stay
-from handlers.replies import Reply, Show, Toast, parts_of
+from handlers.replies import Part, Reply, Show, Toast, parts_of
 from handlers.routes import Who, button
 from handlers.turns import Turn
 from models import Conversation
@@ -323,10 +323,11 @@ async def _go(
     conversation.updated_at = turn.work.now
     await turn.work.session.flush()
     hides = left not in (SUMMARY, to) and form.field(left).kind.keys is not None
-    before: list[Any] = [Show("forms/received", fresh=True)] if hides else []
     if to == SUMMARY and form.describe is None:
-        return [*before, *parts_of(await _submit(turn, form, conversation))]
-    return [*before, *parts_of(await _show(turn, form, conversation))]
+        following = parts_of(await _submit(turn, form, conversation))
+    else:
+        following = parts_of(await _show(turn, form, conversation))
+    return [*_hide_keys(), *map(_below, following)] if hides else following
 
 
 async def _submit(turn: Turn, form: Form, conversation: Conversation) -> Reply:
@@ -350,8 +351,18 @@ async def _submit(turn: Turn, form: Form, conversation: Conversation) -> Reply:
 async def _stop(turn: Turn, form: Form, conversation: Conversation) -> Reply:
     conversation.active = False
     hides = conversation.field != SUMMARY and form.field(conversation.field).kind.keys
-    before = [Show("forms/received", fresh=True)] if hides else []
-    return [*before, Show("forms/stopped", {"conversation_id": conversation.id})]
+    stopped = Show("forms/stopped", {"conversation_id": conversation.id})
+    return [*_hide_keys(), _below(stopped)] if hides else stopped
+
+
+def _hide_keys() -> list[Part]:
+    """Only a new message can give the phone its own keyboard back."""
+    return [Show("forms/received", fresh=True)]
+
+
+def _below(part: Part) -> Part:
+    """What follows that message must not be edited into one above it."""
+    return replace(part, fresh=True) if isinstance(part, Show) else part
 
 
 # How a form looks

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import signal
+import sys
 from pathlib import Path
 
 from playground.crowd import RULES, Crowd, Script
@@ -35,7 +36,8 @@ async def _serve(given: argparse.Namespace) -> None:
     playground.add_bot(given.token, given.username, given.bot_name)
     people = json.loads(given.people.read_text(encoding="utf-8")) if given.people else []
     for person in people:
-        playground.add_person(**{**person, "person_id": person.pop("id", None)})
+        person_id = person.pop("id", None)
+        playground.add_person(person_id=person_id, **person)
     async with playground:
         print(playground.url, flush=True)  # noqa: T201 - the address is what it is started for
         crowd = Crowd(playground.world, Script.read(given.crowd_rules), given.crowd, given.seed)
@@ -45,7 +47,11 @@ async def _serve(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    asyncio.run(_serve(_arguments()))
+    given = _arguments()
+    try:
+        asyncio.run(_serve(given))
+    except OSError as fault:
+        sys.exit(f"{given.host}:{given.port}: {fault.strerror}")
 
 
 if __name__ == "__main__":

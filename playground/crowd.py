@@ -15,6 +15,10 @@ from playground.model import Message
 from playground.phone import Phone
 from playground.world import World
 
+IN_SIGHT = 3
+"""So many of the bot's messages are looked at."""
+SPREAD = 0.01
+"""Degrees around a home within which people live."""
 RULES = Path(__file__).parent / "crowd.toml"
 
 
@@ -31,6 +35,8 @@ class Rule:
     button: str = ""
     label: str = ""
     text: str = ""
+    place: tuple[float, float] | None = None
+    """The location that is sent; somebody's home without it."""
     chance: float = 1.0
 
     def fits(self, message: Message) -> bool:
@@ -62,8 +68,13 @@ class Script:
             patience=tuple(found["patience"]),
             arrival=tuple(found["arrival"]),
             homes=[tuple(home) for home in found["homes"]],
-            rules=[Rule(**rule) for rule in found["rule"]],
+            rules=[Rule(**_paired(rule)) for rule in found["rule"]],
         )
+
+
+def _paired(rule: dict[str, Any]) -> dict[str, Any]:
+    place = rule.get("place")
+    return {**rule, "place": (place[0], place[1])} if place else rule
 
 
 class Crowd:
@@ -94,18 +105,21 @@ class Crowd:
             self._tasks.append(asyncio.create_task(self._live(phone)))
 
     async def _live(self, phone: Phone) -> None:
-        done: tuple[int, int] | None = None
+        done: list[tuple[int, int]] = []
         while True:
             await asyncio.sleep(self._dice.uniform(*self.script.patience))
-            screen = next((m for m in reversed(phone.messages) if m.from_bot), None)
-            if screen is None or (screen.id, screen.revision) == done:
-                continue
-            done = (screen.id, screen.revision)
-            await self._react(phone)
+            screens = self._screens(phone)
+            seen = [(screen.id, screen.revision) for screen in screens]
+            if seen != done:
+                done = seen
+                await self._react(phone, screens)
 
-    async def _react(self, phone: Phone) -> None:
-        """Looks at the newest screens first, since a keyboard may stand below a question."""
-        for screen in [m for m in reversed(phone.messages) if m.from_bot][:3]:
+    def _screens(self, phone: Phone) -> list[Message]:
+        """The newest first; a question may stand above the message that brings its keyboard."""
+        return [message for message in reversed(phone.messages) if message.from_bot][:IN_SIGHT]
+
+    async def _react(self, phone: Phone, screens: list[Message]) -> None:
+        for screen in screens:
             for rule in self.script.rules:
                 if rule.fits(screen) and await self._follow(rule, phone, screen):
                     return
@@ -118,12 +132,7 @@ class Crowd:
         if rule.do == "contact":
             await phone.share_contact()
         elif rule.do == "location":
-            latitude, longitude = self._dice.choice(self.script.homes)
-            spread = 0.01
-            await phone.share_location(
-                round(latitude + self._dice.uniform(-spread, spread), 5),
-                round(longitude + self._dice.uniform(-spread, spread), 5),
-            )
+            await phone.share_location(*self._place(rule))
         else:
             await phone.say(self._filled(rule.text, phone))
         return True
@@ -139,6 +148,15 @@ class Crowd:
             return False
         phone.tap(screen, *self._dice.choice(fitting))
         return True
+
+    def _place(self, rule: Rule) -> tuple[float, float]:
+        if rule.place is not None:
+            return rule.place
+        latitude, longitude = self._dice.choice(self.script.homes)
+        return (
+            round(latitude + self._dice.uniform(-SPREAD, SPREAD), 5),
+            round(longitude + self._dice.uniform(-SPREAD, SPREAD), 5),
+        )
 
     def _filled(self, text: str, phone: Phone) -> str:
         year, month = self._dice.randint(1955, 2005), self._dice.randint(1, 12)

@@ -19,6 +19,8 @@ from typing import Any
 from handlers.replies import Reply
 from services.errors import Gone
 
+LARGEST_KEY = 2**63 - 1
+
 Function = Callable[..., Awaitable[Reply]]
 
 
@@ -44,9 +46,20 @@ class Route:
         if not self.required <= len(arguments) <= len(self.converters):
             raise Gone
         try:
-            return [kind(text) for kind, text in zip(self.converters, arguments, strict=False)]
+            return [
+                _key(text) if kind is int else kind(text)
+                for kind, text in zip(self.converters, arguments, strict=False)
+            ]
         except ValueError:
             raise Gone from None
+
+
+def _key(text: str) -> int:
+    """Raises ValueError, also for what no column of a database can hold."""
+    number = int(text)
+    if not 0 <= number <= LARGEST_KEY:
+        raise ValueError(text)
+    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """A city at work for end-to-end tests: the whole program against a playground, over HTTP."""
 
+import socket
+
 from sqlalchemy import select
 
 from bot.program import Program
@@ -23,6 +25,13 @@ USERNAME = "muster_test_bot"
 FAST = 1_000_000.0
 
 
+def free_port() -> int:
+    """Of this computer; the address of the pages must be known before they are served."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class City:
     """`telegram` is the playground, `program` the bot; time stands still but for `clock`."""
 
@@ -31,6 +40,7 @@ class City:
         self.clock = clock
         self.mode = mode
         self.policy = Policy()
+        self.web_port = free_port()
         self.telegram = Playground(clock=clock)
         self.program: Program
         self.bot: Bot
@@ -59,7 +69,7 @@ class City:
             ),
             database=DatabaseSettings(url=self.database_url),
             security=SecuritySettings(),
-            web=WebSettings(port=0, public_url="http://127.0.0.1:8080"),
+            web=WebSettings(port=self.web_port, public_url=f"http://127.0.0.1:{self.web_port}"),
             policy=self.policy,
         )
 

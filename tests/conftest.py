@@ -46,12 +46,25 @@ def postgres_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dat
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of its own with the sample city in it."""
-    databases: Databases = request.getfixturevalue(
+def databases(request: pytest.FixtureRequest) -> Databases:
+    found: Databases = request.getfixturevalue(
         "sqlite_databases" if request.param == "sqlite" else "postgres_databases"
     )
+    return found
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """A database of its own with the sample city in it."""
     url = databases.fresh()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def empty_url(databases: Databases) -> Iterator[str]:
+    """A database of its own without a single table."""
+    url = databases.empty()
     yield url
     databases.drop(url)
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import make_url, text
 
-from models import Base, Database
+from bot import schema
+from models import Database
 from services.founding import found_city
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "zhongshan"
@@ -18,13 +19,15 @@ class Databases(Protocol):
     def fresh(self) -> str:
         """The address of a new copy."""
 
+    def empty(self) -> str:
+        """The address of a database without a single table."""
+
     def drop(self, url: str) -> None: ...
 
 
 async def _found(url: str) -> None:
     database = Database(url)
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+    await schema.upgrade(database)
     async with database.write() as session:
         await found_city(session, SAMPLE)
     if database.is_sqlite:
@@ -63,6 +66,9 @@ class SqliteFolder:
         copy = self._folder / f"test{next(self._numbers)}.db"
         shutil.copyfile(self._template, copy)
         return f"sqlite+aiosqlite:///{copy}"
+
+    def empty(self) -> str:
+        return f"sqlite+aiosqlite:///{self._folder / f'empty{next(self._numbers)}.db'}"
 
     def drop(self, url: str) -> None:
         path = Path(str(make_url(url).database))
@@ -104,6 +110,11 @@ class PostgresServer:
     def fresh(self) -> str:
         name = f"test{next(self._numbers)}"
         self._execute(f"CREATE DATABASE {name} TEMPLATE template_city")
+        return self._address(name)
+
+    def empty(self) -> str:
+        name = f"empty{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name}")
         return self._address(name)
 
     def drop(self, url: str) -> None:

@@ -4,24 +4,39 @@ A variable overrules the file: MUSTER_TELEGRAM__TOKEN is `token` in the section 
 """
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UnreadableVariable
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from services.policy import Policy
+from services.words import LANGUAGES
 
 CONFIG_FILE = "config.toml"
 CONFIG_VARIABLE = "MUSTER_CONFIG"
+PREFIX = "MUSTER_"
+NESTING = "__"
+WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+"""What Telegram takes as a secret token."""
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
@@ -46,7 +61,8 @@ class TelegramSettings(Section):
     mode: Mode = Field(Mode.POLLING, description="How updates arrive: polling or webhook.")
     webhook_secret: SecretStr = Field(
         SecretStr(""),
-        description="What Telegram sends along with each webhook call; 1-256 of A-Za-z0-9_-.",
+        validate_default=True,
+        description="Comes along with each webhook call: a long random text of A-Za-z0-9_-.",
     )
     messages_per_second: float = Field(
         30, gt=0, le=1000, description="Messages a second over all chats (Telegram: about 30)."
@@ -68,6 +84,14 @@ class TelegramSettings(Section):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _keeps_strangers_out(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        wanted = info.data.get("mode") is Mode.WEBHOOK
+        if wanted and not WEBHOOK_SECRET.fullmatch(value.get_secret_value()):
+            raise ValueError("mode webhook needs 1-256 characters of A-Z a-z 0-9 _ -")
+        return value
 
 
 class DatabaseSettings(Section):
@@ -112,14 +136,16 @@ class WebSettings(Section):
 
 
 class LogSettings(Section):
-    level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level.")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="What is logged at least: DEBUG, INFO, WARNING or ERROR."
+    )
 
 
 class Settings(BaseSettings):
     """Everything a deployment sets; `config.example.toml` says the same with comments."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MUSTER_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter=NESTING, extra="forbid", frozen=True
     )
 
     telegram: TelegramSettings = TelegramSettings()
@@ -152,14 +178,41 @@ def read_settings(**given: Any) -> Settings:
     path = config_path()
     if CONFIG_VARIABLE in os.environ and not path.exists():
         raise SettingsError(f"{CONFIG_VARIABLE}: {path} does not exist")
+    _require_known_variables()
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as fault:
-        first = fault.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            reason = "there is no such setting; see config.example.toml"
-        raise SettingsError(f"{key}: {reason}") from None
-    except ValueError as fault:
+        raise SettingsError(_first_of(fault)) from None
+    except UnreadableVariable as fault:
+        raise SettingsError(f"{_variables_of(fault)}: is not written as JSON") from None
+    except (OSError, ValueError) as fault:
         raise SettingsError(f"{path}: {fault}".replace("\n", " ")) from None
+    language = settings.policy.default_language
+    if language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise SettingsError(f"policy.default_language: {language!r} is none of {known}")
+    return settings
+
+
+def _require_known_variables() -> None:
+    """A variable with a slip in its section would be passed over in silence."""
+    for name in sorted(os.environ):
+        section, nested, _ = name.removeprefix(PREFIX).partition(NESTING)
+        if name.startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
+            raise SettingsError(f"{name}: there is no such setting; see config.example.toml")
+
+
+def _first_of(fault: ValidationError) -> str:
+    first = fault.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        reason = "there is no such setting; see config.example.toml"
+    return f"{key}: {reason}"
+
+
+def _variables_of(fault: UnreadableVariable) -> str:
+    """The variables that may be meant; the fault itself names no more than the section."""
+    section = str(fault).split('"')[1]
+    start = f"{PREFIX}{section.upper()}"
+    return " or ".join(sorted(name for name in os.environ if name.upper().startswith(start)))

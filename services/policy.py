@@ -4,8 +4,9 @@ Knows no file and no environment; the program's settings carry one of these.
 """
 
 from datetime import time
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
@@ -23,7 +24,7 @@ class Policy(BaseModel):
     adult_age: int = Field(18, ge=1, description="Under this age a guardian must consent.")
     least_age: int = Field(8, ge=0, description="Under this age nobody is registered.")
 
-    quiet_from: time = Field(time(22, 0), description="No newsletters or announcements from here")
+    quiet_from: time = Field(time(22, 0), description="No announcements from here")
     quiet_until: time = Field(time(8, 0), description="... until here; they wait for the morning.")
     announcements_per_week: int = Field(
         5, ge=0, description="New activities that one person is told of in seven days."
@@ -56,7 +57,24 @@ class Policy(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        ZoneInfo(value)
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no zone {value!r}") from None
+        return value
+
+    @field_validator("country")
+    @classmethod
+    def _country_has_phones(cls, value: str) -> str:
+        if value not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("must be a country's two capital letters, such as CN")
+        return value
+
+    @field_validator("star_hours")
+    @classmethod
+    def _stars_rise(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or value[0] <= 0 or list(value) != sorted(set(value)):
+            raise ValueError("must be hours above 0, each more than the one before")
         return value
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot, Message
+from telegram.constants import ParseMode
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -167,6 +168,7 @@ class Sender:
             "chat_id": due.chat_id,
             "reply_markup": inline_markup(rendered.keyboard),
             "disable_notification": due.silent,
+            "parse_mode": ParseMode.HTML,
             "rate_limit_args": due.lane,
         }
         if due.picture is not None and len(rendered.text) <= CAPTION_LIMIT:
@@ -178,6 +180,7 @@ class Sender:
             "chat_id": due.chat_id,
             "message_id": due.edits_message_id,
             "reply_markup": inline_markup(rendered.keyboard),
+            "parse_mode": ParseMode.HTML,
             "rate_limit_args": due.lane,
         }
         try:

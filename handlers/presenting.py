@@ -20,6 +20,7 @@ from telegram import (
     ReplyKeyboardMarkup,
     ReplyKeyboardRemove,
 )
+from telegram.constants import ParseMode
 from telegram.error import BadRequest, NetworkError, TimedOut
 
 from handlers.replies import Bytes, Part, Show, Toast
@@ -32,6 +33,8 @@ REMEMBERED_SCREENS = 10_000
 CAPTION_LIMIT = 1024
 RETRY_SECONDS = (0.5, 1.0, 2.0)
 DIRECT: dict[str, Any] = {"rate_limit_args": Lane.INTERACTIVE}
+FORMATTED: dict[str, Any] = {"parse_mode": ParseMode.HTML}
+"""For calls with words alone: the library's own default would go with a venue, too."""
 
 Markup = InlineKeyboardMarkup | ReplyKeyboardMarkup | ReplyKeyboardRemove | None
 
@@ -83,6 +86,7 @@ class Presenter:
                     chat_id=chat_id,
                     message_id=message.message_id,
                     reply_markup=inline_markup(rendered.keyboard),
+                    **FORMATTED,
                     **DIRECT,
                 )
             except BadRequest as fault:
@@ -117,7 +121,9 @@ class Presenter:
                 )
             )
         fits = len(rendered.text) <= CAPTION_LIMIT
-        caption: dict[str, Any] = {"caption": rendered.text, "reply_markup": markup} if fits else {}
+        caption: dict[str, Any] = {}
+        if fits:
+            caption = {"caption": rendered.text, "reply_markup": markup, **FORMATTED}
         sent: Message | None = None
         if show.picture is not None:
             picture = await _content(show.picture)
@@ -131,7 +137,9 @@ class Presenter:
         if sent is not None and fits:
             return sent
         return await self._try(
-            lambda: self.bot.send_message(text=rendered.text, reply_markup=markup, **common)
+            lambda: self.bot.send_message(
+                text=rendered.text, reply_markup=markup, **FORMATTED, **common
+            )
         )
 
     async def _try(self, call: Callable[[], Awaitable[Message]]) -> Message:

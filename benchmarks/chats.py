@@ -1,0 +1,184 @@
+"""The other side of the wire: a Bot API that hands out presses and notes when they are answered.
+
+As cheap as it can be, so that what is measured is the bot; it checks nothing that it is sent.
+"""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+BOT = {"id": 100200, "is_bot": True, "first_name": "Muster", "username": "muster_bench_bot"}
+SCREEN = {
+    "date": 1_790_000_000,
+    "text": "河岸植树\n\n2026-12-05 09:00-11:30\n岐江公园北门",
+    "reply_markup": {
+        "inline_keyboard": [
+            [{"text": "报名", "callback_data": "enrol:1"}],
+            [{"text": "地点", "callback_data": "activity.venue:1"}],
+            [{"text": "返回", "callback_data": "browse"}],
+        ]
+    },
+}
+QUIET = {"deleteWebhook": True, "setMyCommands": True, "getMe": BOT}
+"""Calls that any bot makes at its start, and what they are answered."""
+UPDATES_AT_ONCE = 100
+
+
+class Unexpected(Exception):
+    """A bot did something else than answer the press; the figures would mean nothing."""
+
+
+@dataclass(slots=True)
+class Press:
+    """A button that somebody presses. Times are seconds on one monotonic clock."""
+
+    chat_id: int
+    data: str
+    update_id: int = 0
+    handed_over: float = 0.0
+    acknowledged: float = 0.0
+    """When the call arrived that ends the button's spinning."""
+    shown: float = 0.0
+    """When the call arrived that puts the new screen in place of the old one."""
+
+
+@dataclass(slots=True)
+class Chats:
+    """All chats of one bot. `wants_screen`: an answer is more than an acknowledgement."""
+
+    wants_screen: bool
+    numbers: Iterator[int]
+    """Update ids, never used twice: a bot that is started again would know them."""
+    _waiting: list[dict[str, Any]] = field(default_factory=list)
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _open: dict[int, tuple[Press, "asyncio.Future[Press]"]] = field(default_factory=dict)
+
+    async def press(self, press: Press, seconds: float = 30.0) -> Press:
+        """Returns once the press is answered. Raises Unexpected, or TimeoutError."""
+        press.update_id = next(self.numbers)
+        answered: asyncio.Future[Press] = asyncio.get_running_loop().create_future()
+        self._open[press.update_id] = press, answered
+        self._waiting.append(_update(press))
+        self._arrived.set()
+        async with asyncio.timeout(seconds):
+            return await answered
+
+    async def updates(self, offset: int, seconds: float) -> list[dict[str, Any]]:
+        """What getUpdates answers: at once if there is something, else after `seconds`."""
+        self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
+        if not self._waiting:
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), timeout=seconds)
+            except TimeoutError:
+                return []
+        now = time.perf_counter()
+        given = self._waiting[:UPDATES_AT_ONCE]
+        for update in given:
+            press, _ = self._open[update["update_id"]]
+            press.handed_over = press.handed_over or now
+        return given
+
+    def acknowledge(self, update_id: int, text: str | None, now: float) -> None:
+        press, answered = self._open[update_id]
+        press.acknowledged = now
+        if text is not None:
+            answered.set_exception(Unexpected(f"{press.data} was answered: {text}"))
+        elif not self.wants_screen:
+            self._close(update_id)
+
+    def show(self, update_id: int, now: float) -> None:
+        self._open[update_id][0].shown = now
+        self._close(update_id)
+
+    def fail(self, reason: str) -> None:
+        for _, answered in self._open.values():
+            if not answered.done():
+                answered.set_exception(Unexpected(reason))
+
+    def _close(self, update_id: int) -> None:
+        press, answered = self._open.pop(update_id)
+        if not answered.done():
+            answered.set_result(press)
+
+
+class Telegram:
+    """Serves the bots of a benchmark on loopback, each under a token of its own."""
+
+    def __init__(self) -> None:
+        self._chats: dict[str, Chats] = {}
+        self._numbers = itertools.count(1)
+        self._runner: web.ServerRunner
+        self.url = ""
+
+    def add_bot(self, *, wants_screen: bool) -> tuple[str, Chats]:
+        """A new bot's token and its chats."""
+        token = f"{BOT['id']}:benchmark-{len(self._chats) + 1}-of-muster"
+        self._chats[token] = Chats(wants_screen, self._numbers)
+        return token, self._chats[token]
+
+    async def start(self) -> None:
+        server = web.Server(self._serve, access_log=None)
+        self._runner = web.ServerRunner(server, handle_signals=False)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        now = time.perf_counter()
+        _, bot, method = request.path.split("/")
+        chats = self._chats[bot.removeprefix("bot")]
+        asked = {
+            name: given[0] for name, given in parse_qs((await request.read()).decode()).items()
+        }
+        result = await self._answer(chats, method, asked, now)
+        body = json.dumps({"ok": True, "result": result}, ensure_ascii=False).encode()
+        return web.Response(body=body, content_type="application/json")
+
+    async def _answer(self, chats: Chats, method: str, asked: dict[str, str], now: float) -> Any:
+        if method == "getUpdates":
+            return await chats.updates(int(asked.get("offset", 0)), float(asked.get("timeout", 0)))
+        if method == "answerCallbackQuery":
+            chats.acknowledge(int(asked["callback_query_id"]), asked.get("text"), now)
+            return True
+        if method == "editMessageText":
+            update_id = int(asked["message_id"])
+            chats.show(update_id, now)
+            return _message(int(asked["chat_id"]), update_id)
+        if method not in QUIET:
+            chats.fail(f"{method} was called: {asked.get('text', '')}")
+        return QUIET.get(method, True)
+
+
+def _message(chat_id: int, update_id: int) -> dict[str, Any]:
+    """Each press is of a message of its own, whose id says which press an edit answers."""
+    chat = {"id": chat_id, "type": "private", "first_name": "晓丽"}
+    return {"message_id": update_id, "chat": chat, "from": BOT, **SCREEN}
+
+
+def _update(press: Press) -> dict[str, Any]:
+    return {
+        "update_id": press.update_id,
+        "callback_query": {
+            "id": str(press.update_id),
+            "from": {
+                "id": press.chat_id,
+                "is_bot": False,
+                "first_name": "晓丽",
+                "language_code": "zh-hans",
+            },
+            "chat_instance": "1",
+            "data": press.data,
+            "message": _message(press.chat_id, press.update_id),
+        },
+    }

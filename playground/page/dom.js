@@ -77,7 +77,7 @@ export function labelled(label, field, hint = "") {
 
 /** A round sign with the first letter of a name. */
 export function avatar(name, color) {
-  const letter = [...name.trim()].at(/^[\u4e00-\u9fff]/.test(name) ? -1 : 0) ?? "?";
+  const letter = [...name.trim()].at(/^[\u4e00-\u9fff]+$/.test(name) ? -1 : 0) ?? "?";
   const node = el("span", { class: "avatar", "aria-hidden": "true" }, letter.toUpperCase());
   node.style.setProperty("--color", color);
   return node;

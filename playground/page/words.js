@@ -6,12 +6,12 @@ import { recall, remember } from "./memory.js";
 const WORDS = {
   zh: {
     title: "演练场",
-    subtitle: "本机上的小电报，没有人会真的收到消息",
+    subtitle: "本机上的迷你 Telegram，消息不会真的发出去",
     language_name: "中文",
     other_language: "English",
     switch_language: "Switch the page to English",
     volunteer: "志愿者",
-    coordinator: "管理员",
+    coordinator: "协调员",
     commander: "应急指挥",
     connected: "已连接",
     disconnected: "连接断开，正在重连…",

@@ -13,6 +13,8 @@ from handlers.turns import Turn
 from services import attendance, codes, posters, roll
 from services.attendance import Answer, CheckedIn, Presence
 
+POSTER_STEPS = ("scan", "start", "send")
+
 
 @command("checkin")
 @button("checkin")
@@ -157,7 +159,7 @@ async def show_code(turn: Turn, shift_id: int) -> Reply:
         when=words.plain("attendance/poster_when", language, **told),
         place=activity.address,
         invitation=words.plain("attendance/poster_invitation", language),
-        steps=words.plain("attendance/poster_steps", language).splitlines(),
+        steps=[words.plain(f"attendance/poster_{step}", language) for step in POSTER_STEPS],
         maker=words.plain("attendance/poster_maker", language),
         link=turn.around.link(codes.printed(shift_id)),
     )

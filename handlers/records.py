@@ -14,6 +14,8 @@ from services import charts, records
 async def show_record(turn: Turn) -> Reply:
     await forms.set_aside(turn)
     record = await records.record_of_actor(turn.work)
+    if not record.total:
+        return Show("record/record", {"record": record})
     chart = _chart(turn, record)
     return Show(
         "record/record",

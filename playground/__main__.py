@@ -6,9 +6,10 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from playground.crowd import RULES, Crowd, Script
-from playground.server import Playground
+from playground.server import Place, Playground
 
 
 def _arguments() -> argparse.Namespace:
@@ -21,10 +22,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--people", type=Path, help="JSON: [{first_name, last_name, language_code, role, ...}]"
     )
+    parser.add_argument(
+        "--places", type=Path, help="JSON: [{name, latitude, longitude}]; maps open at the first"
+    )
     parser.add_argument("--crowd", type=int, default=0, help="how many simulated people")
     parser.add_argument("--crowd-rules", type=Path, default=RULES)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
+
+
+def _read(file: Path | None) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file else []
+    return entries
 
 
 async def _serve(given: argparse.Namespace) -> None:
@@ -32,10 +41,10 @@ async def _serve(given: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopping.set)
-    playground = Playground(host=given.host, port=given.port, page=True)
+    places = [Place(**place) for place in _read(given.places)]
+    playground = Playground(host=given.host, port=given.port, page=True, places=places)
     playground.add_bot(given.token, given.username, given.bot_name)
-    people = json.loads(given.people.read_text(encoding="utf-8")) if given.people else []
-    for person in people:
+    for person in _read(given.people):
         person_id = person.pop("id", None)
         playground.add_person(person_id=person_id, **person)
     async with playground:

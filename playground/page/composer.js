@@ -1,6 +1,6 @@
 // Where a person writes: the field, the commands, what can be attached, the keys of the bot.
 
-import { el, icon, iconButton } from "./dom.js";
+import { el, iconButton } from "./dom.js";
 import { say } from "./words.js";
 
 const TALLEST = 120; // pixels
@@ -75,7 +75,6 @@ export class Composer {
   }
 
   #keyRow(row) {
-    const signs = { contact: "contact", location: "location" };
     return el(
       "div",
       { class: "keys-row" },
@@ -83,8 +82,7 @@ export class Composer {
         el(
           "button",
           { type: "button", onclick: () => this.does.key(key) },
-          signs[key.kind] && icon(signs[key.kind]),
-          el("span", {}, key.text),
+          key.text,
         ),
       ),
     );

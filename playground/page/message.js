@@ -37,7 +37,7 @@ function bubble(message, { replied, showSender, does }) {
   const signs = meta(message);
   content.style.setProperty("--meta", `${roomFor(signs)}px`);
   content.append(signs);
-  if (message.photo && !html) content.classList.add("bare");
+  if (message.photo && !message.photo.qr && !html) content.classList.add("bare");
   return content;
 }
 

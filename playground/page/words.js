@@ -13,6 +13,7 @@ const WORDS = {
     volunteer: "志愿者",
     coordinator: "协调员",
     commander: "应急指挥",
+    crowd: "模拟居民",
     connected: "已连接",
     disconnected: "连接断开，正在重连…",
     no_phones: "还没有手机。点“＋”添加一部。",
@@ -46,7 +47,7 @@ const WORDS = {
     open: "打开",
     scan: "扫码",
     scan_or_open: "扫码或打开链接",
-    scan_with: "用…扫码",
+    scan_with: "用另一部手机扫码",
     scan_with_whom: "用哪部手机扫？",
     scanned_text: "二维码内容：{payload}",
     scanned_nothing: "图片里没有找到二维码",
@@ -155,6 +156,7 @@ const WORDS = {
     volunteer: "Volunteer",
     coordinator: "Coordinator",
     commander: "Commander",
+    crowd: "Simulated",
     connected: "Connected",
     disconnected: "Connection lost, trying again…",
     no_phones: "There are no phones yet. Add one with “+”.",
@@ -188,7 +190,7 @@ const WORDS = {
     open: "Open",
     scan: "Scan",
     scan_or_open: "Scan a code or open a link",
-    scan_with: "Scan with…",
+    scan_with: "Scan with another phone",
     scan_with_whom: "Scan with which phone?",
     scanned_text: "The code says: {payload}",
     scanned_nothing: "No code was found in the picture",
@@ -316,7 +318,7 @@ export function switchLanguage() {
   location.reload();
 }
 
-const clockTime = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hour12: false });
+const clockTime = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const dayNearby = new Intl.DateTimeFormat(language, { month: "long", day: "numeric" });
 const dayFarAway = new Intl.DateTimeFormat(language, { year: "numeric", month: "long", day: "numeric" });
 

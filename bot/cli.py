@@ -8,17 +8,18 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from telegram.error import InvalidToken, TelegramError
+from rich.text import Text
+from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot import doctoring, moving_data, schema, setting_up
 from bot.logs import set_up_logs
+from bot.schema import DatabaseUnreachableError
 from bot.settings import Settings, SettingsError, read_settings
-from models import Database
 from models.sealed import KeyFileError
 from services.founding import CityError
 
@@ -32,20 +33,29 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
 
 
 def main() -> None:
     app()
 
 
+def _stop(reason: object, code: int = FAULT) -> NoReturn:
+    """Ends the command with one line that says why."""
+    _complain(reason)
+    raise typer.Exit(code)
+
+
+def _complain(reason: object) -> None:
+    err.print(Text(" ".join(str(reason).split()), style="red"))
+
+
 def _settings() -> Settings:
     try:
         return read_settings()
     except SettingsError as fault:
-        err.print(f"[red]setting {fault}[/red]", highlight=False, soft_wrap=True)
-        raise typer.Exit(USAGE) from None
+        _stop(f"setting {fault}", USAGE)
 
 
 def _keys(settings: Settings) -> None:
@@ -53,11 +63,17 @@ def _keys(settings: Settings) -> None:
     try:
         setting_up.read_keys(settings)
     except KeyFileError as fault:
-        err.print(f"[red]setting security.key_file: {fault}; `muster init` makes one[/red]")
-        raise typer.Exit(USAGE) from None
+        _stop(f"setting security.key_file: {fault}; `muster init` makes one", USAGE)
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        return _in_a_loop(coroutine)
+    except DatabaseUnreachableError as fault:
+        _stop(f"setting database.url: {fault}", USAGE)
+
+
+def _in_a_loop(coroutine: Coroutine[Any, Any, T]) -> T:
     if sys.platform != "win32":
         import uvloop
 
@@ -68,7 +84,7 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
 def _progress() -> Progress:
     return Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        console=err, transient=True,
+        console=err, transient=True, disable=not err.is_terminal,
     )  # fmt: skip
 
 
@@ -90,8 +106,7 @@ def init(
             city = setting_up.city_folder(sample)
         except FileNotFoundError:
             known = ", ".join(setting_up.samples())
-            err.print(f"[red]there is no city {sample!r}; samples: {known}; or give a folder[/red]")
-            raise typer.Exit(USAGE) from None
+            _stop(f"there is no city {sample!r}; samples: {known}; or give a folder", USAGE)
     with _progress() as progress:
         task = progress.add_task("founding the city", total=None)
 
@@ -101,8 +116,7 @@ def init(
         try:
             done = _run(setting_up.set_up(settings, city, report))
         except (KeyFileError, CityError) as fault:
-            err.print(f"[red]{fault}[/red]")
-            raise typer.Exit(FAULT) from None
+            _stop(fault)
     if done.new_keys:
         path = settings.security.key_file
         out.print(f"New keys in {path}. Keep a copy of it apart from the database.")
@@ -120,8 +134,7 @@ def run() -> None:
     settings = _settings()
     set_up_logs(settings.log.level)
     if not settings.telegram.token.get_secret_value():
-        err.print("[red]setting telegram.token: is empty; @BotFather gives you one[/red]")
-        raise typer.Exit(USAGE)
+        _stop("setting telegram.token: is empty; @BotFather gives you one", USAGE)
     _keys(settings)
     raise typer.Exit(_run(_serve(settings)))
 
@@ -129,17 +142,10 @@ def run() -> None:
 async def _serve(settings: Settings) -> int:
     from bot.program import Program
 
-    database = Database(settings.database.url)
-    try:
-        current = await schema.is_current(database)
-    except Exception as fault:
-        err.print(f"[red]setting database.url: {_one_line(fault)}[/red]")
-        return USAGE
-    finally:
-        await database.close()
-    if not current:
-        err.print(f"[red]the tables are out of date; `{schema.COMMAND}` upgrades them[/red]")
-        return OUTDATED
+    async with schema.opened(settings.database.url) as database:
+        if not await schema.is_current(database):
+            _complain(f"the tables are out of date; `{schema.COMMAND}` upgrades them")
+            return OUTDATED
     program = Program(settings)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -147,27 +153,36 @@ async def _serve(settings: Settings) -> int:
         loop.add_signal_handler(name, stopping.set)
     try:
         await program.start()
-    except InvalidToken:
-        await program.give_up()
-        err.print("[red]setting telegram.token: Telegram does not accept it[/red]")
+    except (TelegramError, OSError) as fault:
+        await program.stop()
+        _complain(f"setting {_key_of(fault)}: {_reason_of(fault)}")
         return USAGE
-    except TelegramError as fault:
-        await program.give_up()
-        reason = f"setting telegram.api_base_url: {fault.message}"
-        err.print(f"[red]{reason}[/red]", soft_wrap=True, highlight=False)
-        return FAULT
     out.print(f"Running. Pages: http://{settings.web.host}:{program.web_port}", highlight=False)
     program.failed.add_done_callback(lambda _: stopping.set())
     await stopping.wait()
     await program.stop()
     if program.failed.done():
-        err.print(f"[red]stopped: {_one_line(program.failed.exception())}[/red]")
+        reason = program.failed.exception()
+        _complain(f"stopped: {type(reason).__name__}: {reason}")
         return FAULT
     return 0
 
 
-def _one_line(fault: BaseException | None) -> str:
-    return f"{type(fault).__name__}: {fault}".splitlines()[0]
+def _key_of(fault: TelegramError | OSError) -> str:
+    """The setting that is to blame when Muster can't start."""
+    if isinstance(fault, InvalidToken):
+        return "telegram.token"
+    if isinstance(fault, BadRequest):
+        return "web.public_url"
+    return "telegram.api_base_url" if isinstance(fault, TelegramError) else "web.port"
+
+
+def _reason_of(fault: TelegramError | OSError) -> str:
+    if isinstance(fault, InvalidToken):
+        return "Telegram does not accept it"
+    if isinstance(fault, TelegramError):
+        return fault.message
+    return fault.strerror or str(fault)
 
 
 @app.command()
@@ -182,8 +197,7 @@ def demo(
     try:
         _run(show(port, crowd, out))
     except DemoError as fault:
-        err.print(f"[red]{fault}[/red]")
-        raise typer.Exit(FAULT) from None
+        _stop(fault)
 
 
 @app.command()
@@ -193,8 +207,10 @@ def doctor(
     ] = False,
 ) -> None:
     """Checks settings, token, database, clock and webhook, and says what to do about each fault."""
+    from bot.program import utc_now
+
     settings = _settings()
-    findings = _run(doctoring.examine(settings))
+    findings = _run(doctoring.examine(settings, utc_now))
     if ledger:
         with _progress() as progress:
             task = progress.add_task("verifying the ledger", total=None)
@@ -204,8 +220,8 @@ def doctor(
 
             findings += _run(doctoring.examine_ledger(settings, report))
     for finding in findings:
-        mark = "[green]ok[/green]  " if finding.ok else "[red]FAULT[/red]"
-        out.print(f"{mark} {finding.subject}: {finding.text}", highlight=False, soft_wrap=True)
+        mark = Text("ok   ", style="green") if finding.ok else Text("FAULT", style="red")
+        out.print(Text.assemble(mark, f" {finding.subject}: {finding.text}"))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(FAULT)
 
@@ -241,8 +257,7 @@ def _move(way: moving_data.Way, file: Path, outcome: str) -> None:
         try:
             count = _run(way(settings, file, report))
         except moving_data.DataError as fault:
-            err.print(f"[red]{fault}[/red]")
-            raise typer.Exit(FAULT) from None
+            _stop(fault)
     out.print(f"{count} {outcome}.")
 
 
@@ -261,9 +276,8 @@ def backup(
         try:
             path = moving_data.back_up(settings, folder, report)
         except moving_data.DataError as fault:
-            err.print(f"[red]{fault}[/red]")
-            raise typer.Exit(FAULT) from None
-    out.print(f"Copied to {path}.", highlight=False, soft_wrap=True)
+            _stop(fault)
+    out.print(f"Copied to {path}.", highlight=False)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import tempfile
+import tomllib
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -46,6 +47,7 @@ from services.work import Work
 TOKEN = "100200300:DEMO"  # noqa: S105 - opens nothing but the playground of this run
 USERNAME = "muster_demo_bot"
 FILES = SAMPLES / "demo"
+CITY = SAMPLES / "zhongshan"
 ALL_WEEK = (1 << 21) - 1
 
 
@@ -78,9 +80,12 @@ async def _start_playground(
     phones = folder / "people.json"
     wanted = ("id", "first_name", "last_name", "language_code", "phone_number", "role")
     phones.write_text(json.dumps([{key: person[key] for key in wanted} for person in people]))
+    places = folder / "places.json"
+    places.write_text(json.dumps(_places()))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "playground", "--port", str(port), "--token", TOKEN,
         "--username", USERNAME, "--bot-name", "集结 Muster", "--people", str(phones),
+        "--places", str(places),
         "--crowd", str(crowd), "--crowd-rules", str(FILES / "crowd.toml"),
         stdout=asyncio.subprocess.PIPE,
         preexec_fn=os.setsid,  # Ctrl-C is for this process; it ends the other
@@ -91,6 +96,20 @@ async def _start_playground(
     if not address:
         raise DemoError("the playground did not start; is its port in use?")
     return process, address
+
+
+def _places() -> list[dict[str, object]]:
+    """The city's centre, then its towns: what the phones' maps show."""
+    tree = tomllib.loads((CITY / "organisations.toml").read_text(encoding="utf-8"))
+    return [
+        {
+            "name": entry["place"]["zh_Hans"],
+            "latitude": entry["latitude"],
+            "longitude": entry["longitude"],
+        }
+        for entry in tree["organisation"]
+        if entry["kind"] in ("federation", "town_association")
+    ]
 
 
 def _free_port() -> int:
@@ -108,7 +127,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 async def _start_bot(folder: Path, address: str) -> Program:
     web_port = _free_port()
-    settings = Settings(
+    settings = Settings.model_construct(  # nobody's config.toml or variables
         telegram=TelegramSettings(
             token=TOKEN, api_base_url=address, messages_per_second=200, chat_messages_per_second=20
         ),
@@ -117,7 +136,7 @@ async def _start_bot(folder: Path, address: str) -> Program:
         web=WebSettings(port=web_port, public_url=f"http://127.0.0.1:{web_port}"),
         policy=Policy(quiet_from="00:00", quiet_until="00:00"),
     )
-    await set_up(settings, SAMPLES / "zhongshan")
+    await set_up(settings, CITY)
     program = Program(settings)
     await populate(program)
     await program.start()

@@ -1,27 +1,42 @@
 """`muster doctor`: what is right with a deployment, and what to do about each fault."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
-from sqlalchemy import text
+from sqlalchemy import make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
 from bot import schema, setting_up
 from bot.request import AiohttpRequest
+from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, config_path
-from models import Database
+from models import Database, Organisation
 from models.sealed import KeyFileError
 from services import ledger, organisations, roles
 from services.founding import Progress
+from services.ledger import Fault, FaultKind
 from web.app import WEBHOOK_PATH
 
+Clock = Callable[[], datetime]
 LARGEST_CLOCK_ERROR = 30.0
 """Seconds; check-in codes live for 30."""
 SLOW_WRITE = 0.2
+"""Seconds."""
+WHAT_IS_WRONG = {
+    FaultKind.ALTERED: "has been changed since it was recorded",
+    FaultKind.BROKEN: "does not follow the one before it",
+    FaultKind.MISSING: "comes after a gap, or has been put in",
+    FaultKind.CUT: "is the last, though it should not be",
+    FaultKind.MISDIRECTED: "corrects something of somebody else",
+    FaultKind.UNBACKED: "shows other hours than its entries add up to",
+}
+REMEDY = "somebody wrote to the database by hand; compare with a backup and ask who had access"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +54,13 @@ def _fault(subject: str, text: str) -> Finding:
     return Finding(subject, False, text)
 
 
-async def examine(settings: Settings) -> list[Finding]:
+async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     """Settings are read already; looks at keys, database, Telegram, clock and webhook."""
     where = config_path()
     source = str(where) if where.exists() else "defaults and environment"
     found = [_fine("settings", f"read from {source}"), _keys(settings)]
     found += await _database(settings)
-    found += await _telegram(settings)
+    found += await _telegram(settings, clock)
     return found
 
 
@@ -61,15 +76,12 @@ def _keys(settings: Settings) -> Finding:
 
 
 async def _database(settings: Settings) -> list[Finding]:
-    database = Database(settings.database.url)
-    shown = database.url.render_as_string(hide_password=True)
+    shown = make_url(settings.database.url).render_as_string(hide_password=True)
     try:
-        return await _examine(database, shown)
-    except Exception as fault:
-        reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
-        return [_fault("database", f"{shown}: {reason}; check database.url and that it runs")]
-    finally:
-        await database.close()
+        async with schema.opened(settings.database.url) as database:
+            return await _examine(database, shown)
+    except DatabaseUnreachableError as fault:
+        return [_fault("database", f"{shown}: {fault}; check database.url and that it runs")]
 
 
 async def _examine(database: Database, shown: str) -> list[Finding]:
@@ -99,7 +111,7 @@ async def _city(database: Database) -> Finding:
     return _fine("city", "founded and administered")
 
 
-async def _telegram(settings: Settings) -> list[Finding]:
+async def _telegram(settings: Settings, clock: Clock) -> list[Finding]:
     telegram = settings.telegram
     token = telegram.token.get_secret_value()
     if not token:
@@ -113,7 +125,7 @@ async def _telegram(settings: Settings) -> list[Finding]:
     try:
         async with bot:
             found = [_fine("token", f"@{bot.username} at {telegram.api_base_url}")]
-            found.append(await _clock(telegram.api_base_url))
+            found.append(await _clock(telegram.api_base_url, clock))
             found.append(await _updates(bot, settings))
             return found
     except InvalidToken:
@@ -122,13 +134,16 @@ async def _telegram(settings: Settings) -> list[Finding]:
         return [_fault("telegram", f"{telegram.api_base_url}: {fault.message}; check the network")]
 
 
-async def _clock(address: str) -> Finding:
+async def _clock(address: str, clock: Clock) -> Finding:
     """Compared with the Date header of the Bot API's server."""
-    async with aiohttp.ClientSession() as session, session.get(address) as response:
-        theirs = response.headers.get("Date")
+    try:
+        async with aiohttp.ClientSession() as session, session.get(address) as response:
+            theirs = response.headers.get("Date")
+    except aiohttp.ClientError as fault:
+        return _fault("clock", f"not compared, {address}: {fault}; check the network")
     if theirs is None:
         return _fine("clock", "the server names no time to compare with")
-    error = (datetime.now(UTC) - parsedate_to_datetime(theirs)).total_seconds()
+    error = (clock() - parsedate_to_datetime(theirs)).total_seconds()
     if abs(error) > LARGEST_CLOCK_ERROR:
         return _fault("clock", f"{error:+.0f} s off; switch on time synchronisation (NTP)")
     return _fine("clock", f"within {LARGEST_CLOCK_ERROR:.0f} s")
@@ -139,8 +154,6 @@ async def _updates(bot: Bot, settings: Settings) -> Finding:
     if settings.telegram.mode is Mode.POLLING:
         return _fine("updates", f"by polling, {info.pending_update_count} waiting")
     address = settings.web.public_url + WEBHOOK_PATH
-    if not settings.telegram.webhook_secret.get_secret_value():
-        return _fault("webhook", "telegram.webhook_secret is empty; set a long random text")
     if info.last_error_message:
         return _fault("webhook", f"{address}: {info.last_error_message}")
     try:
@@ -155,13 +168,32 @@ async def _updates(bot: Bot, settings: Settings) -> Finding:
 
 async def examine_ledger(settings: Settings, progress: Progress) -> list[Finding]:
     """Verifies every chain of confirmed hours."""
-    setting_up.read_keys(settings)
-    database = Database(settings.database.url)
     try:
-        async with database.read() as session:
-            faults = await ledger.verify(session, progress=progress)
-    finally:
-        await database.close()
+        async with schema.opened(settings.database.url) as database:
+            if not await schema.is_current(database):
+                return [_fault("ledger", f"not verified; first `{schema.COMMAND}`")]
+            async with database.read() as session:
+                faults = await ledger.verify(session, progress=progress)
+                names = await _names(session, faults)
+    except DatabaseUnreachableError:
+        return [_fault("ledger", "not verified; the database does not answer")]
     if not faults:
         return [_fine("ledger", "every entry is in place and unchanged")]
-    return [_fault("ledger", str(fault)) for fault in faults]
+    told = [_fault("ledger", _told(fault, names)) for fault in faults]
+    return [*told, _fault("ledger", REMEDY)]
+
+
+async def _names(session: AsyncSession, faults: list[Fault]) -> dict[int | None, str]:
+    """The organisations whose chains are at fault, by key."""
+    wanted = {fault.organisation_id for fault in faults}
+    rows = await session.execute(
+        select(Organisation.id, Organisation.code).where(Organisation.id.in_(wanted))
+    )
+    return {row.id: row.code for row in rows}
+
+
+def _told(fault: Fault, names: dict[int | None, str]) -> str:
+    if fault.organisation_id is None:
+        return f"attendance {fault.number} {WHAT_IS_WRONG[fault.kind]}"
+    name = names.get(fault.organisation_id, f"organisation {fault.organisation_id}")
+    return f"{name}, entry {fault.number} {WHAT_IS_WRONG[fault.kind]}"

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -60,16 +62,18 @@ def raw_tables() -> list[Table]:
 
 
 async def export_to(settings: Settings, file: Path, progress: Progress) -> int:
-    """Answers how many rows; the first line names the schema's revision. Raises DataError."""
-    database = Database(settings.database.url)
-    try:
+    """Answers how many rows; the first line names the schema's revision.
+
+    Raises DataError, DatabaseUnreachableError.
+    """
+    async with schema.opened(settings.database.url) as database:
         await _require_schema(database)
         async with database.read() as session:
             tables = raw_tables()
             total = 0
             for table in tables:
                 total += await session.scalar(select(func.count()).select_from(table)) or 0
-            with gzip.open(file, "wt", encoding="utf-8") as lines:
+            with _new(file) as lines:
                 _write(lines, {"muster": schema.newest(), "rows": total})
                 done = 0
                 async for name, row in _rows(session, tables):
@@ -78,8 +82,16 @@ async def export_to(settings: Settings, file: Path, progress: Progress) -> int:
                     if done % BATCH == 0:
                         progress(done, total)
         return done
-    finally:
-        await database.close()
+
+
+def _new(file: Path) -> TextIO:
+    """A new file that only its owner may read."""
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as fault:
+        raise DataError(f"{file} can't be written: {fault.strerror}") from None
+    os.fchmod(handle, 0o600)
+    return gzip.open(os.fdopen(handle, "wb"), "wt", encoding="utf-8")
 
 
 async def _rows(session: AsyncSession, tables: list[Table]) -> Any:
@@ -103,36 +115,36 @@ def _written(value: Any) -> Any:
 
 
 async def import_from(settings: Settings, file: Path, progress: Progress) -> int:
-    """Fills an empty database; all or nothing. Raises DataError."""
-    database = Database(settings.database.url)
-    try:
+    """Fills an empty database; all or nothing. Raises DataError, DatabaseUnreachableError."""
+    lines = _lines(file)
+    total = int(next(lines)["rows"])
+    async with schema.opened(settings.database.url) as database:
         await _require_schema(database)
         async with database.write() as session:
             tables = {table.name: table for table in raw_tables()}
             await _require_empty(session, list(tables.values()))
-            done = await _fill(session, tables, file, progress)
+            done = await _fill(session, tables, lines, lambda done: progress(done, total))
             if not database.is_sqlite:
                 await _restart_numbering(session, tables)
         return done
-    finally:
-        await database.close()
 
 
 async def _fill(
-    session: AsyncSession, tables: dict[str, Table], file: Path, progress: Progress
+    session: AsyncSession,
+    tables: dict[str, Table],
+    lines: Iterator[Any],
+    progress: Callable[[int], None],
 ) -> int:
     """References to rows of the same table are set once all of its rows are there."""
     later: list[tuple[Table, dict[str, Any], dict[str, Any]]] = []
     batch: list[dict[str, Any]] = []
     current: Table | None = None
     done = 0
-    lines = _lines(file)
-    total = int(next(lines)["rows"])
     for name, row in lines:
         table = tables[name]
         if current is not None and (table is not current or len(batch) >= BATCH):
             await session.execute(insert(current), batch)
-            progress(done, total)
+            progress(done)
             batch = []
         current = table
         values = {key: _read(table.columns[key].type, value) for key, value in row.items()}
@@ -211,7 +223,10 @@ async def _restart_numbering(session: AsyncSession, tables: dict[str, Table]) ->
 
 def back_up(settings: Settings, folder: Path, progress: Progress) -> Path:
     """A consistent copy while the program runs; answers its file. Raises DataError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise DataError(f"{folder} can't be made: {fault.strerror}") from None
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     database = Database(settings.database.url)
     if database.is_sqlite:
@@ -224,12 +239,17 @@ def back_up(settings: Settings, folder: Path, progress: Progress) -> Path:
 
 def _copy_sqlite(source: Path, target: Path, progress: Progress) -> Path:
     """SQLite's own online backup, then a check of the copy."""
-    with sqlite3.connect(source) as live, sqlite3.connect(target) as copy:
-        live.backup(copy, pages=PAGES, progress=lambda _, left, all_: progress(all_ - left, all_))
-        (verdict,) = copy.execute("PRAGMA quick_check").fetchone()
+    try:
+        with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
+            target.chmod(0o600)
+            live.backup(
+                copy, pages=PAGES, progress=lambda _, left, all_: progress(all_ - left, all_)
+            )
+            (verdict,) = copy.execute("PRAGMA quick_check").fetchone()
+    except sqlite3.Error as fault:
+        raise DataError(f"{source} could not be copied to {target}: {fault}") from None
     if verdict != "ok":
         raise DataError(f"the copy {target} is damaged: {verdict}")
-    target.chmod(0o600)
     return target
 
 
@@ -239,12 +259,15 @@ def _dump_postgres(database: Database, target: Path) -> Path:
         raise DataError(
             "pg_dump is not installed (package postgresql-client); `muster export` works without"
         )
-    address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    target.touch(mode=0o600)
+    url = database.url.set(drivername="postgresql")
+    address = url._replace(password=None).render_as_string()
     done = subprocess.run(  # noqa: S603 - a tool of the system, no shell
         [tool, "--format=custom", f"--file={target}", address],
+        env={**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        raise DataError(f"pg_dump: {done.stderr.strip().splitlines()[-1]}")
-    target.chmod(0o600)
+        target.unlink()
+        raise DataError(done.stderr.strip().splitlines()[0])
     return target

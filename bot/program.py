@@ -9,9 +9,8 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Update
-from telegram.constants import ParseMode
 from telegram.error import TelegramError
-from telegram.ext import Application, ApplicationBuilder, Defaults, ExtBot, TypeHandler
+from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
 
 import handlers.topics  # noqa: F401 - registers every command, button and link
 from bot.intake import ALLOWED, Intake
@@ -70,7 +69,7 @@ class Program:
         """Raises what one of the engines died of."""
 
     async def start(self) -> None:
-        """Raises telegram.error.InvalidToken or NetworkError if Telegram can't be spoken to."""
+        """Raises TelegramError if Telegram can't be spoken to, OSError if the port is taken."""
         await self.application.initialize()
         dispatcher = Dispatcher(
             database=self.database,
@@ -92,13 +91,8 @@ class Program:
         self.scheduler.start()
         log.info("running as @%s", self.bot.username)
 
-    async def give_up(self) -> None:
-        """After a start that failed before anything ran: closes what was opened."""
-        for request in self._requests:
-            await request.shutdown()
-        await self.database.close()
-
     async def stop(self) -> None:
+        """Also after a start that failed half way."""
         self.scheduler.stop()
         for task in self._tasks:
             if task.get_name() != "sender":
@@ -112,6 +106,9 @@ class Program:
         if self._runner is not None:
             await self._runner.cleanup()
         await self.application.shutdown()
+        await self.bot.shutdown()
+        for request in self._requests:
+            await request.shutdown()
         await self.database.close()
 
     def _answering(self, dispatcher: Dispatcher) -> Any:
@@ -205,7 +202,6 @@ def build_application(
         base_file_url=f"{telegram.api_base_url}/file/bot",
         request=request,
         get_updates_request=get_updates_request,
-        defaults=Defaults(parse_mode=ParseMode.HTML),
         rate_limiter=Limiter(schedule),
     )
     return (

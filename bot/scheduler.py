@@ -63,7 +63,8 @@ class Scheduler:
         self._ticker.start()
 
     def stop(self) -> None:
-        self._ticker.shutdown(wait=False)
+        if self._ticker.running:
+            self._ticker.shutdown(wait=False)
 
     async def run(self, sweep: Sweep) -> None:
         """One sweep in one transaction; what goes wrong is logged and tried again next time."""

@@ -1,18 +1,65 @@
-"""The database's schema and its migrations, by Alembic."""
+"""The database from the outside: whether it answers, its schema and its migrations, by Alembic."""
 
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from models import Database
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 COMMAND = "muster init"
 """What brings the schema up to date."""
+SQLITE_START = b"SQLite format 3\0"
+NO_ANSWER = (OSError, SQLAlchemyError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""How the drivers say that there is no database to be had."""
+
+
+class DatabaseUnreachableError(Exception):
+    """The database does not answer; the text is one line."""
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """A database that answers; closed at the end. Raises DatabaseUnreachableError."""
+    try:
+        database = Database(url)
+        _require_sqlite_file(database)
+    except OSError as fault:
+        raise DatabaseUnreachableError(str(fault)) from None
+    try:
+        await _require_answer(database)
+        yield database
+    finally:
+        await database.close()
+
+
+def _require_sqlite_file(database: Database) -> None:
+    """Looked at beforehand: a driver that has opened some other file leaves a thread behind."""
+    path = Path(str(database.url.database))
+    if not database.is_sqlite or not path.exists():
+        return
+    with path.open("rb") as file:
+        start = file.read(len(SQLITE_START))
+    if start not in (b"", SQLITE_START):
+        raise DatabaseUnreachableError(f"{path} is not an SQLite database")
+
+
+async def _require_answer(database: Database) -> None:
+    try:
+        async with database.engine.connect():
+            return
+    except NO_ANSWER as fault:
+        reason = f"{type(fault).__name__}: {fault}".splitlines()[0]
+        raise DatabaseUnreachableError(reason) from None
 
 
 def _config() -> Config:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from bot import schema
 from bot.settings import Settings
-from models import Database
-from models.sealed import Keyring, use_keyring
+from models.sealed import KeyFileError, Keyring, use_keyring
 from services import organisations, roles
 from services.founding import Progress, found_city
 from services.work import Work
@@ -42,19 +41,27 @@ def read_keys(settings: Settings) -> None:
     use_keyring(Keyring.read(settings.security.key_file))
 
 
+def _make_keys(path: Path) -> bool:
+    """Whether there were none. Raises KeyFileError."""
+    if path.exists():
+        return False
+    try:
+        Keyring.fresh().write(path)
+    except OSError as fault:
+        raise KeyFileError(f"{path} can't be written: {fault.strerror}") from None
+    return True
+
+
 async def set_up(
     settings: Settings,
     city: Path | None,
     progress: Progress | None = None,
     now: datetime | None = None,
 ) -> SetUp:
-    """Raises KeyFileError, CityError, or what the database says."""
-    fresh = not settings.security.key_file.exists()
-    if fresh:
-        Keyring.fresh().write(settings.security.key_file)
+    """Raises KeyFileError, CityError or DatabaseUnreachableError."""
+    fresh = _make_keys(settings.security.key_file)
     read_keys(settings)
-    database = Database(settings.database.url)
-    try:
+    async with schema.opened(settings.database.url) as database:
         await schema.upgrade(database)
         async with database.write() as session:
             entries = await found_city(session, city, progress) if city else 0
@@ -64,5 +71,3 @@ async def set_up(
                 work = Work(session, now or datetime.now(UTC), settings.policy)
                 code = await roles.new_claim(work, root.id)
         return SetUp(fresh, entries, root is not None, code)
-    finally:
-        await database.close()

@@ -57,6 +57,8 @@ class Keyring:
             ).checked()
         except FileNotFoundError:
             raise KeyFileError(f"{path} does not exist") from None
+        except OSError as fault:
+            raise KeyFileError(f"{path} can't be read: {fault.strerror}") from None
         except (KeyError, TypeError, ValueError) as fault:
             raise KeyFileError(f"{path} is not a key file ({fault})") from None
 

@@ -35,13 +35,20 @@ def free_port() -> int:
 class City:
     """`telegram` is the playground, `program` the bot; time stands still but for `clock`."""
 
-    def __init__(self, database_url: str, clock: ManualClock, mode: Mode = Mode.POLLING) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        clock: ManualClock,
+        mode: Mode = Mode.POLLING,
+        *,
+        page: bool = False,
+    ) -> None:
         self.database_url = database_url
         self.clock = clock
         self.mode = mode
         self.policy = Policy()
         self.web_port = free_port()
-        self.telegram = Playground(clock=clock)
+        self.telegram = Playground(clock=clock, page=page)
         self.program: Program
         self.bot: Bot
         self.making: Making

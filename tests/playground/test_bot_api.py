@@ -162,14 +162,14 @@ async def test_limits_are_met_exactly(caller: Caller) -> None:
 
 
 async def test_a_caption_has_its_own_limit(caller: Caller) -> None:
-    sent = await caller.chen.send_photo(_picture())
+    sent = await caller.chen.send_photo(a_picture())
     assert sent.photo is not None
     given = {"chat_id": caller.chen.id, "photo": sent.photo.id}
     assert "caption is too long" in await caller.refused("sendPhoto", **given, caption="长" * 1025)
     await caller.call("sendPhoto", **given, caption="长" * 1024)
 
 
-def _picture() -> bytes:
+def a_picture() -> bytes:
     content = BytesIO()
     Image.new("RGB", (64, 64), "green").save(content, "PNG")
     return content.getvalue()

@@ -97,11 +97,10 @@ async def test_coordinates_are_typed_and_a_photo_is_sent(city: City) -> None:
         await hands.page.get_by_label("纬度").fill("22.530001")
         await hands.page.get_by_label("经度").fill("113.380002")
         await hands.page.get_by_role("button", name="发送这个位置").click()
-        await chen.wait(
-            lambda message: (
-                message.location is not None and abs(message.location.latitude - 22.53) < 1e-4
-            )
+        sent = await chen.wait_until(
+            lambda: next((m.location for m in chen.messages if m.location is not None), None)
         )
+        assert (sent.latitude, sent.longitude) == (22.530001, 113.380002)
         await hands.press(0, "添加附件")
         async with hands.page.expect_file_chooser() as chooser:
             await hands.page.get_by_role("button", name="图片").last.click()
@@ -109,7 +108,7 @@ async def test_coordinates_are_typed_and_a_photo_is_sent(city: City) -> None:
             {"name": "a.png", "mimeType": "image/png", "buffer": a_picture()}
         )
         await hands.page.get_by_role("button", name="发送图片").last.click()
-        await chen.wait(lambda message: message.photo is not None)
+        await chen.wait_until(lambda: any(message.photo for message in chen.messages))
 
 
 async def test_a_code_is_scanned_by_another_phone_with_a_click(city: City) -> None:

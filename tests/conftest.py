@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -38,11 +39,12 @@ def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
 
 
 @pytest.fixture(scope="session")
-def postgres_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    folder: Path = tmp_path_factory.mktemp("postgresql")
-    server = PostgresServer(folder)
-    yield server
-    server.stop()
+def postgres_databases() -> Iterator[Databases]:
+    """Not in pytest's own folder: each new session of pytest closes that to the server's user."""
+    with TemporaryDirectory(prefix="muster-tests-", ignore_cleanup_errors=True) as folder:
+        server = PostgresServer(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(params=KINDS)

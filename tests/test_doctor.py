@@ -1,0 +1,237 @@
+"""`muster doctor`: each fault is found and comes with what to do about it."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from bot import doctoring
+from bot.doctoring import Finding, examine
+from bot.program import Program, utc_now
+from bot.setting_up import SAMPLES, set_up
+from bot.settings import (
+    DatabaseSettings,
+    Mode,
+    SecuritySettings,
+    Settings,
+    TelegramSettings,
+    WebSettings,
+)
+from models import Attendance, Database, LedgerEntry, RoleKind
+from models.sealed import keyring
+from playground import Playground
+from services import hours
+from tests.attending import propose
+from tests.city import TOKEN, USERNAME
+from tests.commands import Muster
+from tests.making import Making
+from tests.times import ManualClock
+
+SECRET = "secret-of-the-tests"
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[Playground]:
+    async with Playground() as playground:
+        playground.add_bot(TOKEN, USERNAME)
+        yield playground
+
+
+@pytest.fixture
+def settings(empty_url: str, tmp_path: Path, telegram: Playground) -> Settings:
+    """Of a deployment that is right, once its tables are there."""
+    key_file = tmp_path / "muster.keys"
+    keyring().write(key_file)
+    return Settings.model_construct(
+        telegram=TelegramSettings(token=TOKEN, api_base_url=telegram.url),
+        database=DatabaseSettings(url=empty_url),
+        security=SecuritySettings(key_file=key_file),
+    )
+
+
+@pytest.fixture
+async def city(settings: Settings, clock: ManualClock) -> AsyncIterator[Database]:
+    """The deployment's database, with the sample city and an administrator in it."""
+    await set_up(settings, SAMPLES / "zhongshan")
+    database = Database(settings.database.url)
+    await Making(database, clock).coordinator(
+        "李敏", organisation="zs", role=RoleKind.ADMINISTRATOR
+    )
+    yield database
+    await database.close()
+
+
+async def faults(settings: Settings) -> dict[str, str]:
+    """What is at fault, and what is said of it."""
+    return told(await examine(settings, utc_now))
+
+
+def told(findings: list[Finding]) -> dict[str, str]:
+    return {finding.subject: finding.text for finding in findings if not finding.ok}
+
+
+def changed(settings: Settings, **sections: object) -> Settings:
+    return settings.model_copy(update=sections)
+
+
+async def test_a_deployment_that_is_right_is_said_to_be(settings: Settings, city: Database) -> None:
+    findings = await examine(settings, utc_now)
+    assert all(finding.ok for finding in findings)
+    subjects = [finding.subject for finding in findings]
+    assert subjects == [
+        "settings", "keys", "database", "tables", "city", "token", "clock", "updates",
+    ]  # fmt: skip
+
+
+# Keys and database
+
+
+async def test_missing_keys_are_made_or_restored(settings: Settings, city: Database) -> None:
+    settings.security.key_file.unlink()
+    said = await faults(settings)
+    assert "`muster init`" in said["keys"]
+    assert "restore the copy" in said["keys"]
+
+
+async def test_keys_that_others_can_read_are_closed(settings: Settings, city: Database) -> None:
+    settings.security.key_file.chmod(0o644)
+    assert f"`chmod 600 {settings.security.key_file}`" in (await faults(settings))["keys"]
+
+
+async def test_a_database_that_does_not_answer_is_looked_after(settings: Settings) -> None:
+    url = "postgresql+asyncpg://me:secret@127.0.0.1:1/muster"
+    said = (await faults(changed(settings, database=DatabaseSettings(url=url))))["database"]
+    assert "check database.url and that it runs" in said
+    assert "secret" not in said
+
+
+async def test_tables_that_are_out_of_date_are_upgraded(settings: Settings) -> None:
+    assert "`muster init` upgrades them" in (await faults(settings))["tables"]
+
+
+async def test_a_city_that_is_not_founded_or_claimed_is(settings: Settings) -> None:
+    await set_up(settings, None)
+    assert "`muster init --sample zhongshan`" in (await faults(settings))["city"]
+    await set_up(settings, SAMPLES / "zhongshan")
+    assert "prints a code to claim it" in (await faults(settings))["city"]
+
+
+# Telegram
+
+
+async def test_a_token_is_to_be_had_from_botfather(settings: Settings, city: Database) -> None:
+    for token, reason in (("", "is empty"), ("1:wrong", "does not accept it")):
+        telegram = TelegramSettings(token=token, api_base_url=settings.telegram.api_base_url)
+        said = await faults(changed(settings, telegram=telegram))
+        assert reason in said["token"]
+        assert "@BotFather" in said["token"]
+
+
+async def test_a_telegram_out_of_reach_is_a_matter_of_the_network(
+    settings: Settings, city: Database
+) -> None:
+    telegram = TelegramSettings(token=TOKEN, api_base_url="http://127.0.0.1:1")
+    assert "check the network" in (await faults(changed(settings, telegram=telegram)))["telegram"]
+
+
+@pytest.mark.parametrize("seconds", [-90, 90])
+async def test_a_clock_that_is_off_is_synchronised(
+    settings: Settings, city: Database, seconds: int
+) -> None:
+    findings = await examine(settings, lambda: datetime.now(UTC) + timedelta(seconds=seconds))
+    said = told(findings)["clock"]
+    assert said.startswith(("-", "+")) and "s off" in said
+    assert "NTP" in said
+
+
+# Webhooks
+
+
+def by_webhook(settings: Settings, public_url: str) -> Settings:
+    telegram = TelegramSettings(
+        token=TOKEN,
+        api_base_url=settings.telegram.api_base_url,
+        mode=Mode.WEBHOOK,
+        webhook_secret=SECRET,
+    )
+    return changed(settings, telegram=telegram, web=WebSettings(port=0, public_url=public_url))
+
+
+async def test_a_webhook_that_nobody_answers_is_named(settings: Settings, city: Database) -> None:
+    said = (await faults(by_webhook(settings, "http://127.0.0.1:1")))["webhook"]
+    assert said.startswith("http://127.0.0.1:1/")
+    assert "is `muster run` up" in said
+
+
+async def test_a_webhook_that_something_else_answers_is_named(
+    settings: Settings, city: Database, telegram: Playground
+) -> None:
+    assert "check the proxy" in (await faults(by_webhook(settings, telegram.url)))["webhook"]
+
+
+async def test_a_webhook_that_muster_answers_is_right(settings: Settings, city: Database) -> None:
+    wanted = by_webhook(settings, "http://127.0.0.1:1")
+    program = Program(wanted)
+    await program.start()
+    try:
+        reached = by_webhook(settings, f"http://127.0.0.1:{program.web_port}")
+        assert await faults(reached) == {}
+    finally:
+        await program.stop()
+
+
+# The ledger
+
+
+async def test_a_tampered_entry_is_found_and_named(
+    settings: Settings, city: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    making = Making(city, clock)
+    wang = await making.coordinator("王强")
+    shift = await making.shift(await making.activity(wang))
+    for number in range(3):
+        await propose(making, shift, await making.volunteer(f"志愿者{number}"))
+    clock.go_to("2026-11-28 15:00")
+    async with city.write() as session:
+        await hours.confirm_all(making.work(session, wang), shift.id)
+    muster = Muster(
+        settings.database.url,
+        tmp_path,
+        TELEGRAM__TOKEN=TOKEN,
+        TELEGRAM__API_BASE_URL=settings.telegram.api_base_url,
+    )
+    right = await muster("doctor", "--ledger")
+    assert (right.code, "unchanged" in right.out) == (0, True)
+    async with city.write() as session:
+        entry = await session.scalar(select(LedgerEntry.id).where(LedgerEntry.sequence == 2))
+        await session.execute(
+            update(LedgerEntry).where(LedgerEntry.id == entry).values(minutes=6000)
+        )
+    wrong = await muster("doctor", "--ledger")
+    assert wrong.code == 1
+    assert "zs-shiqi, entry 2 has been changed since it was recorded" in wrong.out
+    assert "compare with a backup" in wrong.out
+
+
+async def test_hours_without_entries_are_found(
+    settings: Settings, city: Database, clock: ManualClock
+) -> None:
+    making = Making(city, clock)
+    shift = await making.shift(await making.activity(await making.coordinator("王强")))
+    key = await propose(making, shift, await making.volunteer())
+    async with city.write() as session:
+        await session.execute(
+            update(Attendance).where(Attendance.id == key).values(state="confirmed")
+        )
+    seen: list[tuple[int, int]] = []
+    findings = await doctoring.examine_ledger(settings, lambda *counts: seen.append(counts))
+    assert [finding.ok for finding in findings] == [False, False]
+    assert f"attendance {key} shows other hours" in findings[0].text
+    assert seen == [(0, 0)]
+
+
+async def test_a_ledger_without_tables_is_not_said_to_be_right(settings: Settings) -> None:
+    (finding,) = await doctoring.examine_ledger(settings, lambda *_: None)
+    assert (finding.ok, "`muster init`" in finding.text) == (False, True)

@@ -8,7 +8,7 @@ from handlers import forms
 from handlers.fields import Asked, Field, Instant, Location
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
-from handlers.routes import button, command, link
+from handlers.routes import button, command, link, unasked_place
 from handlers.turns import Turn
 from services import attendance, codes, posters, roll
 from services.attendance import Answer, CheckedIn, Presence
@@ -60,6 +60,20 @@ async def _come(turn: Turn, filled: Filled) -> Reply:
 
 
 HERE = register(Form("check_in", (Field("place", Location(typed=False)),), _come))
+
+
+@unasked_place
+async def come_unasked(turn: Turn) -> Reply:
+    """Whoever stands on site and simply sends where they are."""
+    place = turn.incoming.place
+    for presence in await attendance.at_hand(turn.work):
+        activity = presence.activity
+        if place is not None and attendance.is_within(activity, place.latitude, place.longitude):
+            answer = await attendance.come_to(
+                turn.work, presence.shift.id, place.latitude, place.longitude
+            )
+            return _answered(answer, turn)
+    return await show_check_in(turn)
 
 
 # By code

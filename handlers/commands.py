@@ -5,12 +5,20 @@ from telegram import BotCommand
 from handlers.routes import MENU, Audience
 from services.words import Words
 
+ORDER = (
+    "menu", "foryou", "browse", "mine", "checkin", "record", "card",
+    "desk", "plan", "activities", "hours", "approvals", "documents", "disputes", "groups", "roles",
+    "profile", "qualifications", "pause", "language", "help", "signup",
+    "privacy", "mydata", "withdraw", "forget",
+)  # fmt: skip
+"""What is used most stands first; each command of the menu has its place here."""
+
 
 def menu_for(audience: Audience, language: str, words: Words) -> list[BotCommand]:
     """The commands that somebody sees; coordinators see everyone's and their own."""
     shown = {Audience.EVERYONE, audience}
+    names = [entry.name for entry in MENU if entry.audience in shown]
     return [
-        BotCommand(entry.name, words.plain(f"commands/{entry.name}", language))
-        for entry in MENU
-        if entry.audience in shown
+        BotCommand(name, words.plain(f"commands/{name}", language))
+        for name in sorted(names, key=ORDER.index)
     ]

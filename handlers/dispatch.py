@@ -16,7 +16,7 @@ from telegram.error import Forbidden, TelegramError
 from handlers import forms, groups
 from handlers.presenting import Presenter
 from handlers.replies import Part, Reply, Show, Toast, parts_of
-from handlers.routes import BUTTONS, COMMANDS, Route, Who, linked
+from handlers.routes import BUTTONS, COMMANDS, UNASKED_PLACE, Route, Who, linked
 from handlers.turns import Surroundings, Turn, incoming_from
 from models import Account, Database, Person
 from services import accounts
@@ -204,6 +204,8 @@ async def _free_message(turn: Turn) -> Reply:
     if turn.pressed:
         raise Gone
     reply = await forms.take_message(turn)
+    if reply is None and turn.incoming.place is not None and accounts.is_volunteer(turn.person):
+        return await UNASKED_PLACE[0](turn)
     return reply or Show("menu/not_understood")
 
 

@@ -87,6 +87,7 @@ COMMANDS: dict[str, Route] = {}
 BUTTONS: dict[str, Route] = {}
 LINKS: dict[str, Route] = {}
 MENU: list[CommandEntry] = []
+UNASKED_PLACE: list[Function] = []
 
 
 def command(
@@ -128,6 +129,12 @@ def link(
         return function
 
     return register
+
+
+def unasked_place(function: Function) -> Function:
+    """Registers what answers a volunteer who sends a place that nobody asked for."""
+    UNASKED_PLACE.append(function)
+    return function
 
 
 def _add(table: dict[str, Route], name: str, function: Function, *, who: Who, reads: bool) -> None:

@@ -114,6 +114,12 @@ async def come_to(work: Work, shift_id: int, latitude: float, longitude: float) 
     return await _arrive(work, shift, activity, Means.LOCATION)
 
 
+def is_within(activity: Activity, latitude: float, longitude: float) -> bool:
+    """Whether a place lies inside the activity's radius."""
+    metres = geo.distance(latitude, longitude, activity.latitude, activity.longitude)
+    return metres <= activity.radius
+
+
 async def _arrive(work: Work, shift: Shift, activity: Activity, means: Means) -> Answer:
     await take_turn(work, shift.id, work.person.id)
     presence = await _check_may_come(work, shift, activity)

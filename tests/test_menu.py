@@ -105,4 +105,5 @@ async def test_commands_are_registered_by_role_and_language(city: City) -> None:
     own = dict(city.bot.commands[f"chat:{wang.id}", ""])
     everyone = dict(city.bot.commands["all_private_chats", "zh"])
     assert own["desk"] == "管理工作台" and "desk" not in everyone
+    assert list(everyone)[:5] == ["menu", "foryou", "browse", "mine", "checkin"]
     assert dict(city.bot.commands["all_private_chats", ""])["menu"] == "Main menu"

@@ -124,6 +124,18 @@ async def test_the_printed_code_checks_in_together_with_a_location(planting: Pla
     await planting.chen.sees("签到成功")
 
 
+async def test_a_place_that_is_simply_sent_on_site_checks_in(planting: Planting) -> None:
+    chen = planting.chen
+    await planting.at("08:50")
+    await chen.sees("你会来吗")
+    await chen.share_location(*A_KILOMETRE_AWAY)
+    await stands_at(chen, "你现在在哪里")
+    await chen.press("先停下")
+    await chen.sees("先停在这里")
+    await chen.share_location(*ON_SITE)
+    await chen.sees("签到成功")
+
+
 async def test_each_wrong_moment_to_check_in_gets_its_own_answer(planting: Planting) -> None:
     chen = planting.chen
     await planting.at("07:30")

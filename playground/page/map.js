@@ -9,6 +9,9 @@ const HEIGHT = 300;
 const NEAREST = 0.05; // metres a pixel
 const FARTHEST = 20_000;
 const STEPS = [1, 2, 5];
+const NAME_HEIGHT = 12; // pixels, as the next two
+const ZOOM_WIDTH = 50;
+const BELOW_ZOOM = 118;
 
 /** A small still picture of a point, for a message. */
 export function plan({ latitude, longitude }) {
@@ -71,20 +74,36 @@ export class MapPicker {
 
   draw() {
     const [x, y] = this.view.at(this.point);
+    const taken = this.places.map((place) => this.#room(place, -4, 8));
     this.drawing.replaceChildren(
       ...this.view.grid({ labels: true }),
-      ...this.places.flatMap((place) => this.#dot(place)),
+      ...this.places.flatMap((place) => this.#dot(place, taken)),
       this.view.ruler(),
       pinAt(x, y),
     );
   }
 
-  #dot(place) {
+  /** A place, with its name where that covers no other one: to the right, else to the left. */
+  #dot(place, taken) {
     const [x, y] = this.view.at(place);
-    if (x < -20 || x > WIDTH + 20 || y < -20 || y > HEIGHT + 20) return [];
-    const name = svg("text", { x: x + 7, y: y + 4, class: "place-name" });
+    if (x < 0 || x > WIDTH || y < 0 || y > HEIGHT) return [];
+    const dot = svg("circle", { cx: x, cy: y, r: 3.5, class: "place-dot" });
+    const width = widthOf(place.name);
+    const edge = y < BELOW_ZOOM ? WIDTH - ZOOM_WIDTH : WIDTH;
+    const free = [7, -7 - width]
+      .map((offset) => this.#room(place, offset, width))
+      .find((room) => room.left > 0 && room.right < edge && !taken.some((other) => overlap(room, other)));
+    if (!free) return [dot];
+    taken.push(free);
+    const name = svg("text", { x: free.left, y: y + 4, class: "place-name" });
     name.textContent = place.name;
-    return [svg("circle", { cx: x, cy: y, r: 3.5, class: "place-dot" }), name];
+    return [dot, name];
+  }
+
+  /** The stretch beside a place that a dot or a name takes, in pixels. */
+  #room(place, offset, width) {
+    const [x, y] = this.view.at(place);
+    return { left: x + offset, right: x + offset + width, y };
   }
 
   /** Pressing near the pin drags it, pressing elsewhere drags the map; a plain click puts the pin. */
@@ -202,7 +221,7 @@ class View {
     for (let at = Math.ceil(bottom.latitude / step); at * step < top.latitude; at += 1) {
       const [, y] = this.at({ latitude: at * step, longitude: this.longitude });
       lines.push(svg("line", { x1: 0, x2: this.width, y1: y, y2: y, class: "grid-line" }));
-      if (labels) label(4, y - 3, at * step);
+      if (labels && y > 24) label(4, y - 3, at * step);
     }
     for (let at = Math.ceil(top.longitude / step); at * step < bottom.longitude; at += 1) {
       const [x] = this.at({ latitude: this.latitude, longitude: at * step });
@@ -228,6 +247,16 @@ function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const step = [...STEPS, 10].find((candidate) => candidate * power >= value * 0.999);
   return Number((step * power).toPrecision(3));
+}
+
+function overlap(one, other) {
+  const beside = one.left > other.right || one.right < other.left;
+  return !beside && Math.abs(one.y - other.y) < NAME_HEIGHT;
+}
+
+/** How wide a name will be, about: a Chinese character takes as much as two letters. */
+function widthOf(name) {
+  return [...name].reduce((sum, letter) => sum + (letter > "\u2e80" ? 11 : 6), 0);
 }
 
 function pinAt(x, y) {

@@ -153,7 +153,7 @@ function contact({ name, phone_number: number }) {
   return el(
     "div",
     { class: "card" },
-    avatar(name, "var(--accent)"),
+    avatar(name, "var(--bot)"),
     el("span", { class: "card-text" }, el("strong", {}, name), el("small", {}, number)),
   );
 }

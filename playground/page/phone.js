@@ -212,7 +212,7 @@ export class Phone {
     this.otherUnread.textContent = elsewhere || "";
     if (!info) return;
     this.title.textContent = info.title;
-    this.chatFace.replaceChildren(avatar(info.title, "var(--accent)"));
+    this.chatFace.replaceChildren(avatar(info.title, "var(--bot)"));
     this.#showAbout();
     this.hint.hidden = this.chat.messages.size > 0;
     this.hint.textContent = info.started ? say("no_messages") : say("start_hint", { bot: info.title });
@@ -367,7 +367,7 @@ export class Phone {
       this.chats.map((info) => ({
         text: info.title,
         hint: info.last || say(info.kind === "private" ? "bot" : info.kind),
-        lead: avatar(info.title, "var(--accent)"),
+        lead: avatar(info.title, "var(--bot)"),
         badge: this.unread.get(info.chat_id),
         choose: () => this.openChat(info.chat_id),
       })),

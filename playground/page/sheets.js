@@ -4,7 +4,7 @@ import { el, icon, iconButton } from "./dom.js";
 import { say } from "./words.js";
 
 const TOAST_SECONDS = 4;
-const FOCUSABLE = "input:not([type=file]), textarea, select, .choices button, .sheet-foot button";
+const FOCUSABLE = ".map, input:not([type=file]), textarea, select, .choices button, .sheet-foot button";
 
 export class Sheets {
   /** `stage` is what lies below and cannot be reached while a sheet is open. */

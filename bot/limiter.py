@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import itertools
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from telegram.error import RetryAfter
 from telegram.ext import BaseRateLimiter
 
 from models import Lane
+
+# `retry_after` is understood as seconds and as the timedelta that it is to become.
+warnings.filterwarnings("ignore", message=".*attribute `retry_after`")
 
 DIRECT_SHARE = 5
 """While an emergency drains, every fifth slot stays with direct replies."""

@@ -99,8 +99,7 @@ class Program:
                 task.cancel()
         if self.application.running:
             await self.application.stop()
-        for task in self._tasks:
-            task.cancel()
+        self.sender.stop()
         await asyncio.gather(*self._tasks, *self._menu_tasks, return_exceptions=True)
         await self.intake.note_answered()
         if self._runner is not None:

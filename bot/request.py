@@ -10,6 +10,10 @@ CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 
 
+class AnswerLostError(NetworkError):
+    """The connection broke after it stood, so the call may have been accepted."""
+
+
 class AiohttpRequest(BaseRequest):
     """One pool of kept connections. Timeouts are seconds; `connections` limits those under way."""
 
@@ -42,7 +46,7 @@ class AiohttpRequest(BaseRequest):
         connect_timeout: Any = BaseRequest.DEFAULT_NONE,
         pool_timeout: Any = BaseRequest.DEFAULT_NONE,
     ) -> tuple[int, bytes]:
-        """Raises TimedOut (the call may have been accepted) or NetworkError."""
+        """Raises TimedOut or AnswerLostError (the call may have been accepted), or NetworkError."""
         if self._session is None:
             raise RuntimeError("the request was not initialised")
         wait = self._read_timeout if read_timeout is BaseRequest.DEFAULT_NONE else read_timeout
@@ -58,8 +62,10 @@ class AiohttpRequest(BaseRequest):
                 return response.status, await response.read()
         except TimeoutError as fault:
             raise TimedOut from fault
-        except aiohttp.ClientError as fault:
+        except aiohttp.ClientConnectorError as fault:
             raise NetworkError(f"{type(fault).__name__}: {fault}") from fault
+        except aiohttp.ClientError as fault:
+            raise AnswerLostError(f"{type(fault).__name__}: {fault}") from fault
 
 
 def _body(data: RequestData | None) -> aiohttp.FormData | dict[str, str] | None:

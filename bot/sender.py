@@ -21,6 +21,7 @@ from telegram.error import (
     TimedOut,
 )
 
+from bot.request import AnswerLostError
 from handlers.dispatch import Clock
 from handlers.presenting import CAPTION_LIMIT, inline_markup
 from models import Database, DeliveryState
@@ -59,6 +60,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._receipts: list[Receipt] = []
         self._migrated: list[tuple[int, int]] = []
+        self._stopping = False
         self._in_flight: set[asyncio.Task[None]] = set()
         self.idle = asyncio.Event()
         """Set while nothing is due and nothing in flight."""
@@ -72,14 +74,19 @@ class Sender:
         self.idle.clear()
         self._wake.set()
 
+    def stop(self) -> None:
+        """Nothing more is taken. A cancelled task would lose the receipts that it was writing."""
+        self._stopping = True
+        self._wake.set()
+
     async def run(self) -> None:
-        """Sends until cancelled; then what is in flight is awaited and recorded."""
+        """Sends until `stop`; then what is in flight is awaited and recorded."""
         async with self.database.write() as session:
             resent = await delivery.release_claimed(session, self.clock())
         if resent:
             log.warning("%d deliveries were in flight at the last stop", resent)
         try:
-            while True:
+            while not self._stopping:
                 self._wake.clear()
                 took = await self._take()
                 if not took:
@@ -208,7 +215,7 @@ class Sender:
             DeliveryState.QUEUED,
             reason=reason,
             retry_at=self._retry_at(due, fault),
-            possible_duplicate=isinstance(fault, TimedOut),
+            possible_duplicate=isinstance(fault, TimedOut | AnswerLostError),
         )
 
     def _retry_at(self, due: Due, fault: TelegramError) -> datetime:

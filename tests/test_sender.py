@@ -1,0 +1,232 @@
+"""The sender on Telegram's bad days, end to end: what must arrive does, once, the urgent first."""
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from bot.schema import upgrade
+from models import Account, Database, Delivery, DeliveryState, Lane
+from models.sealed import keyring
+from playground import Phone, Playground
+from playground.faults import Fault
+from playground.server import Call
+from services import delivery
+from services.delivery import Post
+from services.policy import Policy
+from services.work import Work
+from tests.city import TOKEN, USERNAME, City
+from tests.commands import Muster
+from tests.times import ManualClock
+
+BACKLOG = 400
+
+
+def notice(text: str, lane: Lane = Lane.TRANSACTIONAL) -> Post:
+    """A message in which `text` is read."""
+    return Post("approvals/refused", {"reason": text}, "notice", lane)
+
+
+async def tell(database: Database, clock: ManualClock, post: Post, chats: Iterable[int]) -> None:
+    """One message each, in one transaction."""
+    async with database.write() as session:
+        work = Work(session, clock(), Policy())
+        for chat_id in chats:
+            await delivery.tell_chat(work, post, chat_id, "zh_Hans")
+
+
+async def post(city: City, text: str, *phones: Phone, lane: Lane = Lane.TRANSACTIONAL) -> None:
+    await tell(city.database, city.clock, notice(text, lane), [phone.id for phone in phones])
+
+
+async def deliveries(database: Database) -> list[Delivery]:
+    async with database.read() as session:
+        return list(await session.scalars(select(Delivery).order_by(Delivery.id)))
+
+
+def people(city: City, count: int) -> list[Phone]:
+    """Strangers who have pressed Start once."""
+    phones = [city.stranger(f"Person {number}") for number in range(count)]
+    for phone in phones:
+        phone.chat.started = True
+    return phones
+
+
+def sent(city: City) -> list[Call]:
+    return city.telegram.calls("sendMessage")
+
+
+def count(phone: Phone, text: str) -> int:
+    return sum(text in message.words for message in phone.messages)
+
+
+async def test_a_429_of_one_chat_delays_that_chat_only(city: City) -> None:
+    hit, *others = people(city, 30)
+    city.telegram.faults.fail(chat_id=hit.id, status=429, retry_after=1)
+    await post(city, "第一条", hit, *others)
+    await hit.sees("第一条")
+    refused, again = (call for call in sent(city) if call.chat_id == hit.id)
+    assert refused.status == 429
+    assert again.at - refused.at >= 1
+    between = {call.chat_id for call in sent(city) if call.at < again.at} - {hit.id}
+    assert between == {phone.id for phone in others}
+    await city.sent()
+    assert {one.attempts for one in await deliveries(city.database)} == {1}
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["Forbidden: bot was blocked by the user", "Forbidden: user is deactivated"],
+)
+async def test_somebody_who_cant_be_written_to_is_recorded_as_unreachable(
+    city: City, description: str
+) -> None:
+    chen = await city.volunteer("陈晓丽")
+    city.telegram.faults.fail(chat_id=chen.id, status=403, description=description)
+    await post(city, "你好", chen)
+    await city.sent()
+    (failed,) = await deliveries(city.database)
+    assert failed.state is DeliveryState.FAILED
+    assert failed.reason == description
+    async with city.database.read() as session:
+        account = (await session.scalars(select(Account))).one()
+    assert account.unreachable_since == city.clock()
+    assert account.unreachable_reason == description
+    await city.forward(hours=12)
+    assert len(sent(city)) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_server_that_fails_is_asked_again_and_the_message_comes_once(
+    city: City, status: int
+) -> None:
+    chen, li = people(city, 2)
+    city.telegram.faults.fail(chat_id=chen.id, status=status, times=2)
+    await post(city, "你好", chen, li)
+    await city.sent()
+    assert (count(chen, "你好"), count(li, "你好")) == (0, 1)
+    await city.forward(seconds=10)
+    assert count(chen, "你好") == 0
+    await city.forward(seconds=10)
+    assert (count(chen, "你好"), count(li, "你好")) == (1, 1)
+    first, second = await deliveries(city.database)
+    assert (first.state, first.attempts) == (DeliveryState.SENT, 3)
+    assert (second.state, second.attempts) == (DeliveryState.SENT, 1)
+
+
+async def test_a_dropped_connection_is_tried_again_and_the_message_comes_once(city: City) -> None:
+    (chen,) = people(city, 1)
+    city.telegram.faults.drop(method="sendMessage", when="before")
+    await post(city, "你好", chen)
+    await city.sent()
+    await city.forward(seconds=10)
+    assert count(chen, "你好") == 1
+
+
+async def test_a_lost_answer_is_marked_since_the_message_may_come_twice(city: City) -> None:
+    (chen,) = people(city, 1)
+    city.telegram.faults.drop(method="sendMessage", when="after")
+    await post(city, "你好", chen)
+    await city.sent()
+    await city.forward(seconds=10)
+    assert count(chen, "你好") == 2
+    (one,) = await deliveries(city.database)
+    assert (one.state, one.possible_duplicate) == (DeliveryState.SENT, True)
+
+
+async def test_a_message_that_never_gets_through_is_given_up_and_says_why(city: City) -> None:
+    (chen,) = people(city, 1)
+    city.telegram.faults.fail(chat_id=chen.id, status=502, times=None)
+    await post(city, "你好", chen)
+    await city.sent()
+    for _ in range(10):
+        await city.forward(hours=1)
+    (one,) = await deliveries(city.database)
+    assert one.state is DeliveryState.FAILED
+    assert one.reason and "Bad Gateway" in one.reason
+    assert len(sent(city)) == one.attempts == 8
+
+
+async def test_a_call_out_overtakes_the_backlog_of_a_newsletter(city: City) -> None:
+    chen, *readers = people(city, BACKLOG + 1)
+    await post(city, "通讯", *readers, lane=Lane.BROADCAST)
+    await readers[0].sees("通讯")
+    await post(city, "紧急", chen, lane=Lane.EMERGENCY)
+    await chen.sees("紧急")
+    assert sum(count(phone, "通讯") for phone in readers) < BACKLOG / 2
+    await city.sent()
+    assert all(count(phone, "通讯") == 1 for phone in readers)
+
+
+async def test_what_waits_goes_out_by_its_lane_and_then_by_its_age(
+    city: City,
+) -> None:
+    await city.program.stop()
+    first, second, third, fourth = people(city, 4)
+    database = Database(city.database_url)
+    for text, phone, lane in (
+        ("一", first, Lane.BROADCAST),
+        ("二", second, Lane.TRANSACTIONAL),
+        ("三", third, Lane.TRANSACTIONAL),
+        ("四", fourth, Lane.EMERGENCY),
+    ):
+        await tell(database, city.clock, notice(text, lane), [phone.id])
+        city.clock.forward(seconds=1)
+    await database.close()
+    await city.start_bot()
+    await first.sees("一")
+    assert [call.chat_id for call in sent(city)] == [fourth.id, second.id, third.id, first.id]
+
+
+@dataclass
+class Hold(Fault):
+    """Telegram takes a call, never answers, and does nothing; `came` is set once it is there."""
+
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def fits(self, method: str, chat_id: object) -> bool:
+        fitting = Fault.fits(self, method, chat_id)
+        if fitting:
+            self.came.set()
+        return fitting
+
+
+async def test_what_was_claimed_when_the_sender_was_killed_is_delivered_after_the_restart(
+    empty_url: str, clock: ManualClock, tmp_path: Path
+) -> None:
+    database = Database(empty_url)
+    await upgrade(database)
+    async with Playground() as telegram:
+        bot = telegram.add_bot(TOKEN, USERNAME)
+        chen = telegram.add_person("晓丽", "陈").use(bot)
+        chen.chat.started = True
+        hold = Hold("delay", "sendMessage", seconds=3600)
+        telegram.faults.active.append(hold)
+        await tell(database, clock, notice("你好"), [chen.id])
+        muster = Muster(
+            empty_url, tmp_path, TELEGRAM__TOKEN=TOKEN, TELEGRAM__API_BASE_URL=telegram.url
+        )
+        keyring().write(muster.key_file)
+
+        killed = await muster.begin("run")
+        async with asyncio.timeout(30):
+            await hold.came.wait()
+        killed.kill()
+        await killed.communicate()
+        (claimed,) = await deliveries(database)
+        assert claimed.state is DeliveryState.SENDING
+        assert chen.messages == []
+
+        restarted = await muster.begin("run")
+        await chen.sees("你好", limit=30)
+        restarted.send_signal(signal.SIGTERM)
+        await restarted.communicate()
+        assert restarted.returncode == 0
+        assert count(chen, "你好") == 1
+        (delivered,) = await deliveries(database)
+        assert (delivered.state, delivered.possible_duplicate) == (DeliveryState.SENT, True)
+    await database.close()

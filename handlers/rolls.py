@@ -6,7 +6,7 @@ from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
 from handlers.routes import button
 from handlers.turns import Turn
-from services import attendance, roll
+from services import activities, roll
 from services.errors import Refusal
 
 
@@ -115,7 +115,7 @@ async def add(turn: Turn, shift_id: int, person_id: int) -> Reply:
     except Refusal as refusal:
         if refusal.code != "walkin_full":
             raise
-        shift, _ = await attendance.shift_of(turn.work, shift_id)
+        shift, _ = await activities.published_shift(turn.work, shift_id)
         return Show("roll/full", {"shift": shift, "person_id": person_id})
     return await _roll(turn, shift_id)
 

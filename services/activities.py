@@ -75,6 +75,20 @@ async def planned(work: Work, activity_id: int) -> Activity:
     return activity
 
 
+async def published_shift(work: Work, shift_id: int) -> tuple[Shift, Activity]:
+    """A shift that has been published. Raises Gone."""
+    row = (
+        await work.session.execute(
+            select(Shift, Activity)
+            .join(Activity, Activity.id == Shift.activity_id)
+            .where(Shift.id == shift_id, Activity.state != ActivityState.DRAFT)
+        )
+    ).one_or_none()
+    if row is None:
+        raise Gone
+    return row[0], row[1]
+
+
 async def shifts_of(session: AsyncSession, activity_id: int) -> list[Shift]:
     """In order of time, as the database has them now."""
     found = await session.scalars(

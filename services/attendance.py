@@ -22,7 +22,7 @@ from models import (
     Person,
     Shift,
 )
-from services import access, accounts, codes, delivery, geo
+from services import access, accounts, activities, codes, delivery, geo
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
 
@@ -80,7 +80,7 @@ Answer = CheckedIn | Leaving
 
 async def scan(work: Work, shift_id: int, slot: str, signature: str) -> Answer:
     """The rotating code on site. Raises Gone, or a Refusal that says what to do instead."""
-    shift, activity = await shift_of(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     if not codes.is_rotating(
         shift_id, slot, signature, now=work.now, seconds=work.policy.code_seconds
     ):
@@ -97,14 +97,14 @@ async def check_print(work: Work, shift_id: int, signature: str) -> tuple[Shift,
 
 async def check_may_come(work: Work, shift_id: int) -> tuple[Shift, Activity]:
     """Whether the actor can check in or out now. Raises Gone, or a Refusal that says why not."""
-    shift, activity = await shift_of(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     await _check_may_come(work, shift, activity)
     return shift, activity
 
 
 async def come_to(work: Work, shift_id: int, latitude: float, longitude: float) -> Answer:
     """A location shared on site. Raises Gone, or a Refusal that says what to do instead."""
-    shift, activity = await shift_of(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     await _check_may_come(work, shift, activity)
     metres = geo.distance(latitude, longitude, activity.latitude, activity.longitude)
     if metres > activity.radius:
@@ -248,20 +248,6 @@ def minutes_of(shift: Shift, came: datetime, left: datetime) -> int:
 
 
 # Finding
-
-
-async def shift_of(work: Work, shift_id: int) -> tuple[Shift, Activity]:
-    """A shift that has been published. Raises Gone."""
-    row = (
-        await work.session.execute(
-            select(Shift, Activity)
-            .join(Activity, Activity.id == Shift.activity_id)
-            .where(Shift.id == shift_id, Activity.state != ActivityState.DRAFT)
-        )
-    ).one_or_none()
-    if row is None:
-        raise Gone
-    return row[0], row[1]
 
 
 async def _of_person(

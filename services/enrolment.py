@@ -64,7 +64,7 @@ class Place:
 
 async def enrol(work: Work, shift_id: int) -> Enrolment:
     """A place for the actor, or one on the waitlist. Raises Gone or a Refusal that says why not."""
-    shift, activity = await _shift(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     await _check_open(work, shift, activity)
     known = await _of_person(work, shift_id)
     if known is not None and known.state not in OVER:
@@ -112,19 +112,6 @@ async def take_place(work: Work, shift_id: int) -> bool:
         .execution_options(synchronize_session=False)
     )
     return bool(getattr(done, "rowcount", 0))
-
-
-async def _shift(work: Work, shift_id: int) -> tuple[Shift, Activity]:
-    row = (
-        await work.session.execute(
-            select(Shift, Activity)
-            .join(Activity, Activity.id == Shift.activity_id)
-            .where(Shift.id == shift_id, Activity.state != ActivityState.DRAFT)
-        )
-    ).one_or_none()
-    if row is None:
-        raise Gone
-    return row[0], row[1]
 
 
 async def _of_person(work: Work, shift_id: int) -> Enrolment | None:
@@ -229,7 +216,7 @@ async def give_back(work: Work, shift_id: int) -> None:
 
 async def free_place(work: Work, shift_id: int) -> None:
     """Offers one unoccupied place to the first on the waitlist; nothing once the shift began."""
-    shift, activity = await _shift(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     if activity.state is not ActivityState.PUBLISHED or shift.starts_at <= work.now:
         return
     first = (
@@ -392,6 +379,21 @@ async def _recount(work: Work, which: Any) -> None:
 # Changes and coming
 
 
+def recipients_of(work: Work, *conditions: Any) -> delivery.Recipients:
+    """Those whose enrolments meet the conditions, each told its key as `enrolment_id`."""
+    return (
+        select(
+            Enrolment.person_id,
+            Account.telegram_id,
+            Person.language,
+            delivery.own_parameters(work, "enrolment_id", Enrolment.id).label("parameters"),
+        )
+        .join(Person, Person.id == Enrolment.person_id)
+        .join(Account, Account.person_id == Person.id)
+        .where(*conditions)
+    )
+
+
 async def ask_to_reconfirm(work: Work, activity_id: int, changed: dict[str, Any]) -> int:
     """Time or place has changed: everyone enrolled is asked anew. Answers how many.
 
@@ -406,17 +408,7 @@ async def ask_to_reconfirm(work: Work, activity_id: int, changed: dict[str, Any]
         concerned.append(Shift.id == changed["shift_id"])
     keys = select(Enrolment.id).join(Shift, Shift.id == Enrolment.shift_id).where(*concerned)
     activity = await work.session.get_one(Activity, activity_id)
-    recipients = (
-        select(
-            Enrolment.person_id,
-            Account.telegram_id,
-            Person.language,
-            delivery.own_parameters(work, "enrolment_id", Enrolment.id).label("parameters"),
-        )
-        .join(Person, Person.id == Enrolment.person_id)
-        .join(Account, Account.person_id == Person.id)
-        .where(Enrolment.id.in_(keys))
-    )
+    recipients = recipients_of(work, Enrolment.id.in_(keys))
     asked = await delivery.tell_all(
         work,
         delivery.Post(
@@ -584,7 +576,7 @@ async def roster(work: Work, shift_id: int) -> tuple[Place, list[tuple[Enrolment
 
     Raises Gone or NotAllowed.
     """
-    shift, activity = await _shift(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     await access.require(work, access.Right.TAKE_ROLL, activity.organisation_id)
     rows = await work.session.execute(
         select(Enrolment, Person)

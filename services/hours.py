@@ -21,7 +21,7 @@ from models import (
     Person,
     Shift,
 )
-from services import access, attendance, audit, delivery, ledger
+from services import access, activities, audit, delivery, ledger
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -154,7 +154,7 @@ async def remind_coordinators(work: Work) -> int:
 
 async def sheet(work: Work, shift_id: int, page: int = 0) -> Sheet:
     """The hours of a shift, page by page. Raises Gone or NotAllowed."""
-    shift, activity = await attendance.shift_of(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     await access.require(work, access.Right.CONFIRM_HOURS, activity.organisation_id)
     counts = await work.session.execute(
         select(Attendance.state, func.count())
@@ -220,7 +220,7 @@ async def confirm_all(work: Work, shift_id: int) -> Confirmed:
 
     The actor's own hours wait for somebody else, and proposals of 0 minutes for a single decision.
     """
-    shift, activity = await attendance.shift_of(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     await access.require(work, access.Right.CONFIRM_HOURS, activity.organisation_id)
     enrolled = select(Enrolment.id).where(Enrolment.shift_id == shift_id)
     held = await _lock(

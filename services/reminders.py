@@ -11,16 +11,14 @@ from typing import Any
 from sqlalchemy import case, func, or_, select, update
 
 from models import (
-    Account,
     Activity,
     ActivityState,
     Coming,
     Enrolment,
     EnrolmentState,
-    Person,
     Shift,
 )
-from services import access, activities, delivery
+from services import access, activities, delivery, enrolment
 from services.work import Work
 
 KIND = "reminder"
@@ -89,17 +87,7 @@ async def _remind(
 async def _tell(
     work: Work, shift: Shift, activity: Activity, template: str, due: Sequence[Any]
 ) -> int:
-    recipients = (
-        select(
-            Enrolment.person_id,
-            Account.telegram_id,
-            Person.language,
-            delivery.own_parameters(work, "enrolment_id", Enrolment.id).label("parameters"),
-        )
-        .join(Person, Person.id == Enrolment.person_id)
-        .join(Account, Account.person_id == Person.id)
-        .where(*due)
-    )
+    recipients = enrolment.recipients_of(work, *due)
     if await work.session.scalar(select(func.count()).select_from(recipients.subquery())) == 0:
         return 0
     early = template == "day_before"

@@ -23,7 +23,7 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import access, attendance, audit, delivery, enrolment, people
+from services import access, activities, attendance, audit, delivery, enrolment, people
 from services.attendance import WITH_A_PLACE, Presence
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
@@ -93,7 +93,7 @@ def _fits(person: Person, wanted: str) -> bool:
 
 async def held(work: Work, shift_id: int) -> tuple[Shift, Activity]:
     """A shift whose roll the actor takes. Raises Gone or NotAllowed."""
-    shift, activity = await attendance.shift_of(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     await access.require(work, access.Right.TAKE_ROLL, activity.organisation_id)
     return shift, activity
 
@@ -363,7 +363,7 @@ async def _take_place(work: Work, shift: Shift, *, one_more: bool) -> None:
 
 async def ask_to_be_added(work: Work, shift_id: int) -> None:
     """A volunteer without a place asks those who take the roll. Raises Gone or Refusal."""
-    shift, activity = await attendance.shift_of(work, shift_id)
+    shift, activity = await activities.published_shift(work, shift_id)
     if activity.state is not ActivityState.PUBLISHED or work.now >= shift.ends_at:
         raise Refusal("checkin_over", ends_at=shift.ends_at)
     opens_at = shift.starts_at - timedelta(minutes=work.policy.check_in_early)

@@ -9,7 +9,7 @@ from typing import Any
 import segno
 from aiohttp import web
 
-from services import attendance, codes
+from services import activities, attendance, codes
 from services.errors import Gone
 from services.work import Work
 from web.keys import BOT_USERNAME, CLOCK, DATABASE, POLICY, WORDS
@@ -66,7 +66,7 @@ async def _opened(request: web.Request, work: Work) -> Any:
     if not codes.is_screen_key(shift_id, request.match_info["key"]):
         raise web.HTTPNotFound
     try:
-        return await attendance.shift_of(work, shift_id)
+        return await activities.published_shift(work, shift_id)
     except Gone:
         raise web.HTTPNotFound from None
 

@@ -150,9 +150,8 @@ async def populate(program: Program) -> None:
     """The people with roles, and activities of the coming days."""
     people = json.loads((FILES / "people.json").read_text(encoding="utf-8"))
     plans = json.loads((FILES / "activities.json").read_text(encoding="utf-8"))
-    now = datetime.now(UTC)
     async with program.database.write() as session:
-        work = Work(session, now, program.settings.policy)
+        work = Work(session, program.clock(), program.settings.policy)
         planner: Person | None = None
         for entry in people:
             person = await _registered(work, entry)

@@ -18,6 +18,7 @@ QUIET = (
     "--disable-sync",
 )
 DESKTOP, PHONE = (1440, 900), (390, 844)
+MISSING = "no Chromium on this machine: apt-get install chromium"
 
 
 def chromium() -> str:
@@ -26,9 +27,9 @@ def chromium() -> str:
         path = shutil.which(name)
         if path is not None:
             return path
-    if os.environ.get("MUSTER_REQUIRE_CHROMIUM"):
-        pytest.fail("no Chromium on this machine: apt-get install chromium")
-    pytest.skip("no Chromium on this machine: apt-get install chromium")
+    if os.environ.get("MUSTER_REQUIRE_CHROMIUM") == "1":
+        pytest.fail(MISSING, pytrace=False)
+    pytest.skip(MISSING)
 
 
 @asynccontextmanager
@@ -46,7 +47,7 @@ async def opened(
 ) -> AsyncIterator[Page]:
     """A page; whatever it complains about on its console fails the test."""
     context = await running.new_context(
-        viewport={"width": size[0], "height": size[1]}, locale=locale
+        viewport={"width": size[0], "height": size[1]}, locale=locale, reduced_motion="reduce"
     )
     page = await context.new_page()
     page.set_default_timeout(10_000)
@@ -56,7 +57,9 @@ async def opened(
         "console",
         lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
     )
-    await page.goto(url)
-    yield page
-    await context.close()
+    try:
+        await page.goto(url)
+        yield page
+    finally:
+        await context.close()
     assert complaints == []

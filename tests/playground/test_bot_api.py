@@ -1,63 +1,12 @@
 """The local Bot API is as strict as the real one: each rule, over HTTP, in Telegram's own words."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from io import BytesIO
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from PIL import Image
 
-from playground import Phone, Playground
-from playground.model import Bot
+from tests.playground.caller import TOKEN, Caller, a_picture
 from tests.times import ManualClock
-
-TOKEN = "100200:TEST"
-
-
-class Caller:
-    """A bot that speaks plain HTTP."""
-
-    def __init__(self, telegram: Playground, http: aiohttp.ClientSession) -> None:
-        self.telegram = telegram
-        self.http = http
-        self.bot: Bot = telegram.add_bot(TOKEN, "strict_bot", "严格")
-        self.chen: Phone = telegram.add_person("晓丽", "陈").use(self.bot)
-
-    def address(self, method: str, token: str = TOKEN) -> str:
-        return f"{self.telegram.url}/bot{token}/{method}"
-
-    async def call(self, method: str, **parameters: Any) -> Any:
-        """The result. Fails the test unless the call is accepted."""
-        status, body = await self.answer(method, **parameters)
-        assert (status, body["ok"]) == (200, True), body
-        return body["result"]
-
-    async def answer(self, method: str, **parameters: Any) -> tuple[int, dict[str, Any]]:
-        async with self.http.post(self.address(method), json=parameters) as answer:
-            return answer.status, await answer.json()
-
-    async def refused(self, method: str, **parameters: Any) -> str:
-        """The description of a refusal, in the shape that Telegram gives it."""
-        status, body = await self.answer(method, **parameters)
-        assert not body["ok"]
-        assert body["error_code"] == status
-        return str(body["description"])
-
-    async def say(self, text: str = "你好", **more: Any) -> Any:
-        return await self.call("sendMessage", chat_id=self.chen.id, text=text, **more)
-
-
-@pytest.fixture
-async def caller(clock: ManualClock) -> AsyncIterator[Caller]:
-    async with Playground(clock=clock) as telegram, aiohttp.ClientSession() as http:
-        made = Caller(telegram, http)
-        await made.chen.start()
-        yield made
-
 
 # How one may call
 
@@ -169,12 +118,6 @@ async def test_a_caption_has_its_own_limit(caller: Caller) -> None:
     await caller.call("sendPhoto", **given, caption="长" * 1024)
 
 
-def a_picture() -> bytes:
-    content = BytesIO()
-    Image.new("RGB", (64, 64), "green").save(content, "PNG")
-    return content.getvalue()
-
-
 # Editing and answering
 
 
@@ -238,116 +181,3 @@ async def test_a_group_that_moved_names_its_new_id(caller: Caller) -> None:
     status, body = await caller.answer("sendMessage", chat_id=group.id, text="你好")
     assert status == 400
     assert body["parameters"] == {"migrate_to_chat_id": new.id}
-
-
-# Taking updates
-
-
-async def test_updates_stay_until_an_offset_confirms_them(caller: Caller) -> None:
-    await caller.chen.say("一")
-    await caller.chen.say("二")
-    first = await caller.call("getUpdates")
-    assert [u["message"]["text"] for u in first] == ["/start", "一", "二"]
-    again = await caller.call("getUpdates", offset=first[1]["update_id"])
-    assert [u["message"]["text"] for u in again] == ["一", "二"]
-    assert await caller.call("getUpdates", offset=first[-1]["update_id"] + 1) == []
-
-
-async def test_a_long_poll_ends_with_the_first_update(caller: Caller) -> None:
-    newest = (await caller.call("getUpdates"))[-1]["update_id"]
-    poll = asyncio.create_task(caller.call("getUpdates", offset=newest + 1, timeout=50))
-    await _polling(caller)
-    await caller.chen.say("来了")
-    (update,) = await poll
-    assert update["message"]["text"] == "来了"
-
-
-async def test_a_second_poller_sends_the_first_one_home(caller: Caller) -> None:
-    newest = (await caller.call("getUpdates"))[-1]["update_id"]
-    first = asyncio.create_task(caller.answer("getUpdates", offset=newest + 1, timeout=50))
-    await _polling(caller)
-    await caller.call("getUpdates", offset=newest + 1)
-    status, body = await first
-    assert status == 409
-    assert "terminated by other getUpdates request" in body["description"]
-
-
-async def _polling(caller: Caller) -> None:
-    """Waits until a long poll stands."""
-    while caller.telegram.updates.of(caller.bot).poller is None:  # noqa: ASYNC110 - it sets none
-        await asyncio.sleep(0)
-
-
-async def test_a_webhook_gets_updates_with_its_secret_and_again_after_a_failure(
-    caller: Caller,
-) -> None:
-    seen: list[tuple[str, Any]] = []
-    taken = asyncio.Event()
-
-    async def receive(request: web.Request) -> web.Response:
-        secret = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
-        seen.append((secret, json.loads(await request.read())["message"]["text"]))
-        if len(seen) == 1:
-            raise web.HTTPBadGateway
-        taken.set()
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/hook", receive)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    await caller.call("setWebhook", url=url, secret_token="geheim", drop_pending_updates=True)
-    status, body = await caller.answer("getUpdates")
-    assert status == 409
-    assert "webhook is active" in body["description"]
-    await caller.chen.say("你好")
-    await asyncio.wait_for(taken.wait(), 10)
-    assert seen == [("geheim", "你好")] * 2
-    assert (await caller.call("getWebhookInfo"))["url"] == url
-    await caller.call("deleteWebhook")
-    await runner.cleanup()
-
-
-# Limits and faults
-
-
-async def test_limits_answer_429_and_say_when_to_come_again(caller: Caller) -> None:
-    caller.telegram.limits.strict(chat_burst=2)
-    await caller.say()
-    await caller.say()
-    status, body = await caller.answer("sendMessage", chat_id=caller.chen.id, text="x")
-    assert status == 429
-    assert body["parameters"]["retry_after"] >= 1
-    assert body["description"] == "Too Many Requests: retry after 1"
-
-
-@pytest.mark.parametrize(("status", "words"), [(429, "Too Many"), (403, "blocked"), (502, "Bad")])
-async def test_faults_are_switched_on_for_so_many_calls(
-    caller: Caller, status: int, words: str
-) -> None:
-    caller.telegram.faults.fail(method="sendMessage", status=status)
-    found, body = await caller.answer("sendMessage", chat_id=caller.chen.id, text="x")
-    assert found == status
-    assert words in body["description"]
-    await caller.say()
-
-
-@pytest.mark.parametrize(("when", "arrived"), [("before", 0), ("after", 1)])
-async def test_a_connection_drops_before_or_after_the_call_took_effect(
-    caller: Caller, when: Any, arrived: int
-) -> None:
-    caller.telegram.faults.drop(method="sendMessage", when=when)
-    with pytest.raises(aiohttp.ClientError):
-        await caller.say()
-    assert len([message for message in caller.chen.messages if message.from_bot]) == arrived
-
-
-async def test_an_answer_is_delayed(caller: Caller) -> None:
-    loop = asyncio.get_running_loop()
-    caller.telegram.faults.delay(0.05, method="sendMessage", times=1)
-    began = loop.time()
-    await caller.say()
-    assert loop.time() - began >= 0.05

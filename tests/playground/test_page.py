@@ -1,16 +1,20 @@
-"""The page of phones, in a real Chromium against the real bot: everything a person can do on it."""
+"""The page of phones, in a real Chromium: everything a person can do on it, with the real bot."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, expect
 
+from playground import Playground
 from tests.browser import DESKTOP, PHONE, browser, opened
 from tests.city import City
 from tests.databases import Databases
-from tests.playground.test_bot_api import a_picture
+from tests.playground.caller import USERNAME, Caller, a_code, a_picture, buttons, calling
 from tests.times import ManualClock
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # they share one browser
 
 
 class Desk:
@@ -35,8 +39,34 @@ class Desk:
         await expect(found).to_be_visible(timeout=10_000)
         return found
 
+    async def attach(self, number: int, what: str) -> None:
+        await self.press(number, "添加附件")
+        await self.press(number, what)
 
-@pytest.fixture
+    async def reaches_beyond(self) -> list[str]:
+        """What is wider than the page, or stands outside of it."""
+        found: list[str] = await self.page.evaluate(
+            """() => [...document.querySelectorAll("body *")]
+              .filter((node) => node.checkVisibility() && !node.closest("svg"))
+              .filter((node) => !node.closest(".tabs"))  // they scroll
+              .filter((node) => {
+                const { left, right } = node.getBoundingClientRect();
+                return left < -0.5 || right > innerWidth + 0.5;
+              })
+              .map((node) => node.outerHTML.slice(0, 80))"""
+        )
+        width = await self.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= await self.page.evaluate("innerWidth")
+        return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    async with browser() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def city(sqlite_databases: Databases, clock: ManualClock) -> AsyncIterator[City]:
     """One kind of database is enough for the page."""
     running = City(sqlite_databases.fresh(), clock, page=True)
@@ -45,15 +75,29 @@ async def city(sqlite_databases: Databases, clock: ManualClock) -> AsyncIterator
     await running.stop()
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def bot(clock: ManualClock) -> AsyncIterator[Caller]:
+    """In place of the real one: a bot that does what the test says."""
+    async with calling(Playground(clock=clock, page=True)) as made:
+        await made.chen.start()
+        await made.next()
+        yield made
+
+
 @asynccontextmanager
-async def desk(city: City, size: tuple[int, int] = DESKTOP) -> AsyncIterator[Desk]:
-    async with browser() as running, opened(running, city.telegram.url, size) as page:
+async def desk(
+    chromium: Browser, telegram: Playground, size: tuple[int, int] = DESKTOP
+) -> AsyncIterator[Desk]:
+    async with opened(chromium, telegram.url, size) as page:
         yield Desk(page)
 
 
-async def test_somebody_signs_up_by_clicking(city: City) -> None:
+# With the real bot
+
+
+async def test_somebody_signs_up_by_clicking(chromium: Browser, city: City) -> None:
     city.stranger("陈晓丽", role="volunteer")
-    async with desk(city) as hands:
+    async with desk(chromium, city.telegram) as hands:
         await hands.press(0, "开始")
         await hands.press(0, "注册志愿者")
         question = await hands.sees(0, "哪种语言")
@@ -87,13 +131,12 @@ async def drag_the_pin(page: Page) -> None:
     await expect(latitude).not_to_have_value(before)
 
 
-async def test_coordinates_are_typed_and_a_photo_is_sent(city: City) -> None:
+async def test_coordinates_are_typed_and_a_photo_is_sent(chromium: Browser, city: City) -> None:
     chen = await city.volunteer("陈晓丽")
-    async with desk(city) as hands:
+    async with desk(chromium, city.telegram) as hands:
         await hands.say(0, "/menu")
         await hands.sees(0, "今天想做点什么")
-        await hands.press(0, "添加附件")
-        await hands.page.get_by_role("button", name="位置").last.click()
+        await hands.attach(0, "位置")
         await hands.page.get_by_label("纬度").fill("22.530001")
         await hands.page.get_by_label("经度").fill("113.380002")
         await hands.page.get_by_role("button", name="发送这个位置").click()
@@ -101,9 +144,8 @@ async def test_coordinates_are_typed_and_a_photo_is_sent(city: City) -> None:
             lambda: next((m.location for m in chen.messages if m.location is not None), None)
         )
         assert (sent.latitude, sent.longitude) == (22.530001, 113.380002)
-        await hands.press(0, "添加附件")
         async with hands.page.expect_file_chooser() as chooser:
-            await hands.page.get_by_role("button", name="图片").last.click()
+            await hands.attach(0, "图片")
         await (await chooser.value).set_files(
             {"name": "a.png", "mimeType": "image/png", "buffer": a_picture()}
         )
@@ -111,10 +153,12 @@ async def test_coordinates_are_typed_and_a_photo_is_sent(city: City) -> None:
         await chen.wait_until(lambda: any(message.photo for message in chen.messages))
 
 
-async def test_a_code_is_scanned_by_another_phone_with_a_click(city: City) -> None:
+async def test_a_code_is_scanned_by_another_phone_with_a_click(
+    chromium: Browser, city: City
+) -> None:
     await city.volunteer("陈晓丽")
     await city.coordinator("王强")
-    async with desk(city) as hands:
+    async with desk(chromium, city.telegram) as hands:
         await hands.say(0, "/card")
         card = await hands.sees(0, "你的志愿者证")
         await card.get_by_role("button", name="扫码").click()
@@ -122,9 +166,9 @@ async def test_a_code_is_scanned_by_another_phone_with_a_click(city: City) -> No
         await hands.sees(1, "志愿者证真实有效")
 
 
-async def test_a_phone_is_added_and_speaks_another_language(city: City) -> None:
+async def test_a_phone_is_added_and_speaks_another_language(chromium: Browser, city: City) -> None:
     city.stranger("陈晓丽")
-    async with desk(city) as hands:
+    async with desk(chromium, city.telegram) as hands:
         await hands.page.get_by_role("button", name="添加手机").click()
         await hands.page.get_by_label("姓名").fill("Emma Smith")
         await hands.page.get_by_label("语言").last.select_option("en")
@@ -134,12 +178,12 @@ async def test_a_phone_is_added_and_speaks_another_language(city: City) -> None:
         await hands.sees(1, "I am Muster")
 
 
-async def test_a_deep_link_is_opened(city: City) -> None:
+async def test_a_deep_link_is_opened(chromium: Browser, city: City) -> None:
     wang = await city.coordinator("王强")
     activity = await city.making.activity(await city.person(wang))
     await city.making.shift(activity)
     await city.volunteer("陈晓丽")
-    async with desk(city) as hands:
+    async with desk(chromium, city.telegram) as hands:
         await hands.press(1, "扫码")
         link = f"https://t.me/{city.bot.username}?start=a-{activity.id}"
         await hands.page.get_by_role("textbox", name="链接").fill(link)
@@ -147,13 +191,146 @@ async def test_a_deep_link_is_opened(city: City) -> None:
         await hands.sees(1, "岐江公园北门")
 
 
-async def test_the_page_fits_a_phone(city: City) -> None:
+async def test_the_page_fits_a_phone(chromium: Browser, city: City) -> None:
     await city.volunteer("陈晓丽")
     await city.coordinator("王强")
-    async with desk(city, PHONE) as hands:
+    async with desk(chromium, city.telegram, PHONE) as hands:
         await hands.say(0, "/menu")
         await hands.sees(0, "今天想做点什么")
-        width = await hands.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= PHONE[0]
+        assert await hands.reaches_beyond() == []
+        await hands.attach(0, "位置")
+        await expect(hands.page.locator(".map")).to_be_visible()
+        assert await hands.reaches_beyond() == []
+        await hands.page.keyboard.press("Escape")
         await hands.page.get_by_role("navigation").get_by_text("王强").click()
         await expect(hands.phone(1)).to_be_visible()
+        await expect(hands.phone(0)).to_be_hidden()
+        await hands.page.get_by_role("button", name="添加手机").click()
+        await expect(hands.page.get_by_role("dialog")).to_be_visible()
+        assert await hands.reaches_beyond() == []
+        await hands.page.keyboard.press("Escape")
+        await hands.page.get_by_role("button", name="控制台").click()
+        await expect(hands.page.get_by_text("现在没有故障")).to_be_visible()
+        assert await hands.reaches_beyond() == []
+
+
+# With a bot that does what the test says
+
+
+async def test_a_button_says_its_answer_and_its_message_changes_in_place(
+    chromium: Browser, bot: Caller
+) -> None:
+    async with desk(chromium, bot.telegram) as hands:
+        sent = await bot.say("报名吗？", reply_markup=buttons([("报名", "enrol"), ("不去", "no")]))
+        await hands.press(0, "报名")
+        query = await bot.next("callback_query")
+        assert query["data"] == "enrol"
+        await bot.call(
+            "editMessageText",
+            chat_id=bot.chen.id,
+            message_id=sent["message_id"],
+            text="已报名",
+            reply_markup=buttons([("取消", "cancel")]),
+        )
+        await bot.call(
+            "answerCallbackQuery",
+            callback_query_id=query["id"],
+            text="名额还剩 3 个",
+            show_alert=True,
+        )
+        await expect(hands.page.get_by_role("alertdialog")).to_have_text("名额还剩 3 个好")
+        await hands.press(0, "好")
+        message = await hands.sees(0, "已报名")
+        await expect(message).to_contain_text("已编辑")
+        await expect(hands.phone(0).get_by_text("报名吗？")).to_have_count(0)
+        await hands.press(0, "取消")
+        query = await bot.next("callback_query")
+        await bot.call("answerCallbackQuery", callback_query_id=query["id"], text="取消了")
+        await expect(hands.phone(0).get_by_role("status").get_by_text("取消了")).to_be_visible()
+
+
+async def test_keys_below_the_field_say_their_words_and_share_the_own_card(
+    chromium: Browser, bot: Caller
+) -> None:
+    async with desk(chromium, bot.telegram) as hands:
+        rows = [[{"text": "我的手机号", "request_contact": True}], [{"text": "以后再说"}]]
+        await bot.say("怎么联系你？", reply_markup={"keyboard": rows})
+        await hands.press(0, "我的手机号")
+        assert (await bot.next())["contact"]["user_id"] == bot.chen.id
+        await hands.press(0, "收起按键")
+        await expect(hands.phone(0).locator(".keys")).to_be_hidden()
+        await hands.press(0, "显示按键")
+        await hands.press(0, "以后再说")
+        assert (await bot.next())["text"] == "以后再说"
+        await bot.say("好", reply_markup={"remove_keyboard": True})
+        await expect(hands.phone(0).locator(".keys")).to_be_hidden()
+
+
+async def test_words_are_shown_as_they_were_written(chromium: Browser, bot: Caller) -> None:
+    async with desk(chromium, bot.telegram) as hands:
+        await bot.say("1 < 2 & <img src=x onerror=alert(1)>")
+        await hands.sees(0, "1 < 2 & <img src=x onerror=alert(1)>")
+        await bot.say("<b>集合</b>：<code>北门</code>", parse_mode="HTML")
+        message = await hands.sees(0, "集合：北门")
+        await expect(message.locator("b")).to_have_text("集合")
+        await expect(message.locator("code")).to_have_text("北门")
+        await hands.say(0, "<b>收到</b>")
+        assert (await bot.next())["text"] == "<b>收到</b>"
+        await hands.sees(0, "<b>收到</b>")
+
+
+async def test_a_code_on_a_picture_and_a_link_in_a_message_are_opened(
+    chromium: Browser, bot: Caller
+) -> None:
+    bot.telegram.add_person("强", "王")
+    link = f"https://t.me/{USERNAME}?start="
+    async with desk(chromium, bot.telegram) as hands:
+        await bot.send_picture(a_code(f"{link}from-code"), caption="签到码")
+        picture = await hands.sees(0, "签到码")
+        await picture.get_by_role("button", name="扫码").click()
+        await hands.press(0, "王强")
+        scanned = await bot.next()
+        assert (scanned["from"]["first_name"], scanned["text"]) == ("强", "/start from-code")
+        await bot.say(f"点这里：{link}from-link")
+        await (await hands.sees(0, "点这里")).get_by_role("link").click()
+        assert (await bot.next())["text"] == "/start from-link"
+
+
+async def test_a_wrong_coordinate_is_not_sent(chromium: Browser, bot: Caller) -> None:
+    async with desk(chromium, bot.telegram) as hands:
+        await hands.attach(0, "位置")
+        await hands.page.get_by_label("纬度").fill("95")
+        await hands.page.get_by_role("button", name="发送这个位置").click()
+        await expect(hands.page.get_by_role("alert")).to_contain_text("纬度 −90 到 90")
+        await hands.page.get_by_label("纬度").fill("22.53, 113.38")
+        await hands.page.get_by_role("button", name="发送这个位置").click()
+        assert (await bot.next())["location"] == {"latitude": 22.53, "longitude": 113.38}
+
+
+async def test_the_operator_switches_limits_and_faults(chromium: Browser, bot: Caller) -> None:
+    async with desk(chromium, bot.telegram) as hands:
+        await hands.page.get_by_role("button", name="控制台").click()
+        drawer = hands.page.locator(".drawer")
+        await drawer.get_by_role("switch").check()
+        await drawer.get_by_label("故障种类").select_option("fault_403")
+        await drawer.get_by_label("方法").fill("sendMessage")
+        await drawer.get_by_label("谁的聊天").select_option("陈晓丽")
+        await drawer.get_by_role("button", name="启用").click()
+        await expect(drawer.get_by_text("sendMessage · 还有 1 次")).to_be_visible()
+        assert bot.telegram.limits.on
+        assert "blocked" in await bot.refused("sendMessage", chat_id=bot.chen.id, text="你好")
+        await expect(drawer.get_by_text("现在没有故障")).to_be_visible()
+
+
+async def test_the_page_speaks_english_too(chromium: Browser, bot: Caller) -> None:
+    async with desk(chromium, bot.telegram) as hands:
+        await hands.page.get_by_role("button", name="English").click()
+        await expect(hands.page.get_by_role("heading", level=1)).to_have_text("Playground")
+        missing = await hands.page.evaluate(
+            "import('/page/words.js').then((words) => words.missingWords())"
+        )
+        assert missing == []
+        await hands.phone(0).get_by_role("button", name="EN", exact=True).click()
+        await expect(hands.phone(0).get_by_role("button", pressed=True)).to_have_text("EN")
+        await hands.say(0, "hello")
+        assert (await bot.next())["from"]["language_code"] == "en"

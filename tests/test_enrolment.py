@@ -23,7 +23,7 @@ from services import enrolment, planning, reminders
 from services.errors import Gone, NotAllowed, Refusal
 from tests.making import Making
 
-CROWD = 500
+CROWD = 60
 PLACES = 20
 
 

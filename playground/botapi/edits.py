@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from playground import objects
-from playground.botapi.messages import CAPTION, checked_caption, checked_text, take_file
+from playground.botapi.messages import CAPTION, checked_caption, checked_text, read_media
 from playground.botapi.registry import Api, method
 from playground.errors import ApiError, bad_request
 from playground.keyboards import read_markup
@@ -59,8 +59,8 @@ def _edited(api: Api, message: Message, given: dict[str, Any], **content: Any) -
     "editMessageText",
     text="str",
     parse_mode="str?",
-    entities="json?",
-    link_preview_options="json?",
+    entities="array of objects?",
+    link_preview_options="object?",
     **TARGET,
 )
 async def edit_text(
@@ -88,16 +88,11 @@ async def edit_caption(api: Api, **given: Any) -> Any:
     return _edited(api, message, given, caption=caption, caption_entities=found)
 
 
-@method("editMessageMedia", media="json", **TARGET)
+@method("editMessageMedia", media="object", **TARGET)
 async def edit_media(api: Api, media: Any, **given: Any) -> Any:
     message = _target(api, given)
-    kind = media.get("type")
-    if kind not in ("photo", "document"):
-        raise ApiError(501, f"Not Implemented: media of type {kind}")
-    stored = take_file(api, kind, media["media"], kind)
-    caption, found = checked_caption(media.get("caption"), media.get("parse_mode"), None)
-    content = {"photo": None, "document": None, "voice": None, "text": "", kind: stored}
-    return _edited(api, message, given, caption=caption, caption_entities=found, **content)
+    nothing = {"photo": None, "document": None, "voice": None, "text": "", "entities": ()}
+    return _edited(api, message, given, **{**nothing, **read_media(api, media)})
 
 
 @method("editMessageReplyMarkup", **TARGET)
@@ -128,7 +123,7 @@ async def delete_message(api: Api, chat_id: int | str, message_id: int) -> bool:
     return True
 
 
-@method("deleteMessages", chat_id="chat", message_ids="json")
+@method("deleteMessages", chat_id="chat", message_ids="array")
 async def delete_messages(api: Api, chat_id: int | str, message_ids: list[int]) -> bool:
     chat = api.world.chat_for(api.bot, chat_id)
     for key in message_ids:

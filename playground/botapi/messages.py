@@ -32,13 +32,13 @@ COMMON = {
     "protect_content": "bool?",
     "allow_paid_broadcast": "bool?",
     "message_effect_id": "str?",
-    "reply_parameters": "json?",
+    "reply_parameters": "object?",
     "reply_markup": "json?",
 }
 CAPTION = {
     "caption": "str?",
     "parse_mode": "str?",
-    "caption_entities": "json?",
+    "caption_entities": "array of objects?",
     "show_caption_above_media": "bool?",
 }
 
@@ -48,13 +48,19 @@ def formatted(
 ) -> tuple[str, tuple[Entity, ...]]:
     """Text with entities by the parse mode. Raises ApiError."""
     if parse_mode is None:
-        given = [Entity(e["type"], e["offset"], e["length"], e.get("url")) for e in entities or []]
-        plain, found = trimmed(text, given)
+        plain, found = trimmed(text, [_entity(given) for given in entities or []])
     elif parse_mode.lower() == "html":
         plain, found = parse(text)
     else:
         raise ApiError(501, f"Not Implemented: parse_mode {parse_mode}; HTML is")
     return plain, with_found(plain, found)
+
+
+def _entity(given: dict[str, Any]) -> Entity:
+    for name in ("type", "offset", "length"):
+        if name not in given:
+            raise bad_request(f"can't parse MessageEntity: Can't find field \"{name}\"")
+    return Entity(given["type"], given["offset"], given["length"], given.get("url"))
 
 
 def checked_text(text: str, parse_mode: str | None, entities: Any) -> tuple[str, Any]:
@@ -128,8 +134,8 @@ def take_file(api: Api, field: str, value: str, kind: Any) -> StoredFile:
     "sendMessage",
     text="str",
     parse_mode="str?",
-    entities="json?",
-    link_preview_options="json?",
+    entities="array of objects?",
+    link_preview_options="object?",
     **COMMON,
 )
 async def send_message(
@@ -247,23 +253,29 @@ async def send_contact(
 
 @method(
     "sendMediaGroup",
-    media="json",
+    media="array of objects",
     **{name: kind for name, kind in COMMON.items() if name != "reply_markup"},
 )
 async def send_media_group(api: Api, chat_id: int | str, media: Any, **given: Any) -> Any:
-    if not isinstance(media, list) or not 2 <= len(media) <= 10:
+    if not 2 <= len(media) <= 10:
         raise bad_request("there must be 2-10 items in the media group")
-    sent: list[dict[str, Any]] = []
-    for item in media:
-        kind = item.get("type")
-        if kind not in ("photo", "document"):
-            raise ApiError(501, f"Not Implemented: media of type {kind}")
-        stored = take_file(api, kind, item["media"], kind)
-        caption, found = checked_caption(item.get("caption"), item.get("parse_mode"), None)
-        group = f"group{stored.unique_id}" if not sent else sent[0]["media_group_id"]
-        content = {kind: stored, "caption": caption, "caption_entities": found}
-        sent.append(deliver(api, chat_id, given, media_group_id=group, **content))
-    return sent
+    api.world.writable(api.bot, chat_id)
+    contents = [read_media(api, item) for item in media]  # all are checked before one is sent
+    stored = contents[0].get("photo") or contents[0]["document"]
+    group = f"group{stored.unique_id}"
+    return [deliver(api, chat_id, given, media_group_id=group, **content) for content in contents]
+
+
+def read_media(api: Api, item: dict[str, Any]) -> dict[str, Any]:
+    """An InputMedia as the content of a message. Raises ApiError."""
+    kind = item.get("type")
+    if kind not in ("photo", "document"):
+        raise ApiError(501, f"Not Implemented: media of type {kind}")
+    if not isinstance(item.get("media"), str):
+        raise bad_request("media not found")
+    stored = take_file(api, kind, item["media"], kind)
+    caption, found = checked_caption(item.get("caption"), item.get("parse_mode"), None)
+    return {kind: stored, "caption": caption, "caption_entities": found}
 
 
 def known_message(api: Api, chat_id: int | str, message_id: int) -> Message:

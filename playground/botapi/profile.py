@@ -1,6 +1,5 @@
 """Methods by which a bot presents itself: commands, name, description, menu button."""
 
-import json
 import re
 from typing import Any
 
@@ -19,7 +18,7 @@ SCOPES = {
     "chat_administrators": ("chat_id",),
     "chat_member": ("chat_id", "user_id"),
 }
-SCOPE = {"scope": "json?", "language_code": "str?"}
+SCOPE = {"scope": "object?", "language_code": "str?"}
 
 
 def _scope(raw: Any) -> str:
@@ -28,6 +27,9 @@ def _scope(raw: Any) -> str:
     kind = raw.get("type")
     if kind not in SCOPES:
         raise bad_request("can't parse BotCommandScope: unknown type")
+    missing = [name for name in SCOPES[kind] if name not in raw]
+    if missing:
+        raise bad_request(f"can't parse BotCommandScope: Can't find field \"{missing[0]}\"")
     return ":".join([kind, *(str(raw[name]) for name in SCOPES[kind])])
 
 
@@ -37,11 +39,11 @@ def _language(code: str | None) -> str:
     return code or ""
 
 
-@method("setMyCommands", commands="json", **SCOPE)
+@method("setMyCommands", commands="array of objects", **SCOPE)
 async def set_my_commands(
     api: Api, commands: Any, scope: Any = None, language_code: str | None = None
 ) -> bool:
-    if not isinstance(commands, list) or len(commands) > MOST_COMMANDS:
+    if len(commands) > MOST_COMMANDS:
         raise bad_request("BOT_COMMANDS_TOO_MUCH")
     read: list[tuple[str, str]] = []
     for entry in commands:
@@ -104,12 +106,11 @@ async def get_my_short_description(api: Api, language_code: str = "") -> Any:
     return {"short_description": api.bot.short_descriptions.get(language_code, "")}
 
 
-@method("setChatMenuButton", chat_id="int?", menu_button="json?")
+@method("setChatMenuButton", chat_id="int?", menu_button="object?")
 async def set_chat_menu_button(
     api: Api, chat_id: int | None = None, menu_button: Any = None
 ) -> bool:
-    button = json.loads(menu_button) if isinstance(menu_button, str) else menu_button
-    api.bot.menu_buttons[chat_id] = button or {"type": "default"}
+    api.bot.menu_buttons[chat_id] = menu_button or {"type": "default"}
     return True
 
 

@@ -47,7 +47,7 @@ METHODS: dict[str, Method] = {}
 
 
 def method(name: str, /, **parameters: str) -> Callable[[Function], Function]:
-    """Registers `name`; kinds are int, float, str, bool, json, chat and file."""
+    """Registers `name`; kinds are those of `READERS`."""
 
     def register(function: Function) -> Function:
         METHODS[name.lower()] = Method(function, parameters)
@@ -89,11 +89,13 @@ def _read(name: str, kind: str, value: Any) -> Any:
     try:
         return READERS[kind](value)
     except (ValueError, TypeError):
+        if kind == "chat":
+            raise bad_request("chat not found") from None
         raise bad_request(f'parameter "{name}" is not a valid {kind}') from None
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         raise TypeError(value)
     return int(value)
 
@@ -111,6 +113,24 @@ def _json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
+def _object(value: Any) -> dict[str, Any]:
+    read = _json(value)
+    if not isinstance(read, dict):
+        raise TypeError(value)
+    return read
+
+
+def _array(value: Any) -> list[Any]:
+    read = _json(value)
+    if not isinstance(read, list):
+        raise TypeError(value)
+    return read
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [_object(item) for item in _array(value)]
+
+
 def _chat(value: Any) -> int | str:
     text = str(value)
     if text.startswith("@"):
@@ -119,7 +139,7 @@ def _chat(value: Any) -> int | str:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError(value)
     return str(value)
 
@@ -130,6 +150,9 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "str": _text,
     "bool": _boolean,
     "json": _json,
+    "object": _object,
+    "array": _array,
+    "array of objects": _objects,
     "chat": _chat,
     "file": str,
 }

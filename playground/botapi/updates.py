@@ -7,7 +7,7 @@ from playground.errors import bad_request
 from playground.updates import Webhook
 
 
-@method("getUpdates", offset="int?", limit="int?", timeout="int?", allowed_updates="json?")
+@method("getUpdates", offset="int?", limit="int?", timeout="int?", allowed_updates="array?")
 async def get_updates(
     api: Api,
     offset: int = 0,
@@ -24,7 +24,7 @@ async def get_updates(
     certificate="file?",
     ip_address="str?",
     max_connections="int?",
-    allowed_updates="json?",
+    allowed_updates="array?",
     drop_pending_updates="bool?",
     secret_token="str?",  # noqa: S106 - a kind, not a secret
 )

@@ -46,3 +46,52 @@ async def test_an_answer_is_delayed(caller: Caller) -> None:
     began = loop.time()
     await caller.say()
     assert loop.time() - began >= 0.05
+
+
+async def test_a_fault_may_concern_one_chat_and_last_until_it_is_cleared(caller: Caller) -> None:
+    li = caller.telegram.add_person("明", "李").use(caller.bot)
+    await li.start()
+    caller.telegram.faults.fail(chat_id=caller.chen.id, status=500, times=None)
+    for _ in range(3):
+        assert (await caller.answer("sendMessage", chat_id=caller.chen.id, text="x"))[0] == 500
+    await caller.call("sendMessage", chat_id=li.id, text="x")
+    caller.telegram.faults.clear()
+    await caller.say()
+
+
+async def test_a_refusal_says_in_its_header_too_when_to_come_again(caller: Caller) -> None:
+    caller.telegram.faults.fail(status=429, retry_after=7)
+    async with caller.http.post(caller.address("getMe")) as answer:
+        assert answer.headers["Retry-After"] == "7"
+        assert (await answer.json())["parameters"] == {"retry_after": 7}
+
+
+async def test_a_poll_that_breaks_off_loses_no_update(caller: Caller) -> None:
+    caller.telegram.faults.drop(method="getUpdates", when="after")
+    with pytest.raises(aiohttp.ClientError):
+        await caller.call("getUpdates")
+    assert len(await caller.call("getUpdates")) == 1
+
+
+async def test_limits_for_all_for_a_chat_and_for_a_group(caller: Caller) -> None:
+    limits = caller.telegram.limits
+    now = 1000.0
+    limits.clock = lambda: now
+    limits.strict(overall_per_second=25, chat_burst=1)
+    group = caller.telegram.add_group("志愿者", [caller.chen], [caller.bot])
+
+    async def retry_after(chat_id: int) -> int:
+        _, body = await caller.answer("sendMessage", chat_id=chat_id, text="x")
+        return int(body["parameters"]["retry_after"]) if not body["ok"] else 0
+
+    assert [await retry_after(caller.chen.id) for _ in range(2)] == [0, 1]
+    assert [await retry_after(group.id) for _ in range(21)] == [0] * 20 + [60]
+    others = [caller.telegram.add_person(f"{number}").use(caller.bot) for number in range(5)]
+    for other in others:
+        await other.start()
+    assert [await retry_after(other.id) for other in others] == [0, 0, 0, 0, 1]
+    now += 1
+    assert await retry_after(others[-1].id) == 0
+    now += 60
+    assert await retry_after(group.id) == 0
+    assert limits.refused == 3

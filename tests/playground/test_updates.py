@@ -19,6 +19,40 @@ async def test_updates_stay_until_an_offset_confirms_them(caller: Caller) -> Non
     assert await caller.call("getUpdates", offset=first[-1]["update_id"] + 1) == []
 
 
+async def test_a_negative_offset_keeps_only_the_last(caller: Caller) -> None:
+    for text in ("一", "二", "三"):
+        await caller.chen.say(text)
+    (last,) = await caller.call("getUpdates", offset=-1)
+    assert last["message"]["text"] == "三"
+    assert len(await caller.call("getUpdates")) == 1
+
+
+async def test_as_many_updates_come_as_were_asked_for(caller: Caller) -> None:
+    await caller.chen.say("一")
+    assert len(await caller.call("getUpdates", limit=1)) == 1
+    assert len(await caller.call("getUpdates")) == 2
+
+
+async def test_only_allowed_kinds_of_updates_are_kept(caller: Caller) -> None:
+    await caller.call("getUpdates", allowed_updates=["my_chat_member"], offset=-1)
+    await caller.call("getUpdates", offset=2_000_000)
+    await caller.chen.say("没人听")
+    await caller.chen.block()
+    (update,) = await caller.call("getUpdates")
+    assert update["my_chat_member"]["new_chat_member"]["status"] == "kicked"
+
+
+async def test_in_a_group_a_bot_hears_commands_and_answers_to_itself(caller: Caller) -> None:
+    group = caller.telegram.add_group("志愿者", [caller.chen], [caller.bot])
+    await caller.call("getUpdates", offset=2_000_000)
+    chen = caller.chen.in_chat(group)
+    sent = await caller.call("sendMessage", chat_id=group.id, text="谁来？")
+    for text, answered in (("闲聊", None), ("/menu", None), ("我来", sent["message_id"])):
+        await chen.say(text, reply_to=answered)
+    heard = [update["message"]["text"] for update in await caller.call("getUpdates")]
+    assert heard == ["/menu", "我来"]
+
+
 async def test_a_long_poll_ends_with_the_first_update(caller: Caller) -> None:
     newest = (await caller.call("getUpdates"))[-1]["update_id"]
     poll = asyncio.create_task(caller.call("getUpdates", offset=newest + 1, timeout=50))
@@ -75,3 +109,19 @@ async def test_a_webhook_gets_updates_with_its_secret_and_again_after_a_failure(
     assert (await caller.call("getWebhookInfo"))["url"] == url
     await caller.call("deleteWebhook")
     await runner.cleanup()
+
+
+async def test_a_webhook_must_be_safe(caller: Caller) -> None:
+    assert "An HTTPS URL must be provided" in await caller.refused(
+        "setWebhook", url="http://example.org/hook"
+    )
+
+
+async def test_updates_wait_for_a_webhook_that_is_away(caller: Caller) -> None:
+    await caller.call("setWebhook", url="http://127.0.0.1:9/nobody")
+    await caller.chen.say("在吗")
+    assert (await caller.call("getWebhookInfo"))["pending_update_count"] == 2
+    await caller.call("deleteWebhook")
+    assert [u["message"]["text"] for u in await caller.call("getUpdates")] == ["/start", "在吗"]
+    await caller.call("deleteWebhook", drop_pending_updates=True)
+    assert await caller.call("getUpdates") == []

@@ -101,7 +101,7 @@ async def test_a_port_that_is_taken_is_said_and_nothing_is_left(demo: Demo) -> N
 
 async def first_answer(session: aiohttp.ClientSession) -> bool:
     """Whether the bot answers one of the crowd; read from what the page is told."""
-    async with asyncio.timeout(30), session.get("/api/events") as events:
+    async with asyncio.timeout(60), session.get("/api/events") as events:
         async for line in events.content:
             if line.startswith(b"data: "):
                 event = json.loads(line.removeprefix(b"data: "))

@@ -213,7 +213,7 @@ async def test_what_was_claimed_when_the_sender_was_killed_is_delivered_after_th
         keyring().write(muster.key_file)
 
         killed = await muster.begin("run")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await hold.came.wait()
         killed.kill()
         await killed.communicate()
@@ -222,7 +222,7 @@ async def test_what_was_claimed_when_the_sender_was_killed_is_delivered_after_th
         assert chen.messages == []
 
         restarted = await muster.begin("run")
-        await chen.sees("你好", limit=30)
+        await chen.sees("你好", limit=60)
         restarted.send_signal(signal.SIGTERM)
         await restarted.communicate()
         assert restarted.returncode == 0

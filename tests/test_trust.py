@@ -36,6 +36,8 @@ from tests.city import TOKEN, USERNAME, City
 from web.app import SECRET_HEADER, WEBHOOK_PATH
 
 CROWD, PLACES = 500, 20
+STARTING = 60
+"""Seconds at most that a process of its own takes to start beside other tests."""
 NONSENSE = ("", "x", "-1", "99999999", "9" * 30, "1:1:1")
 
 
@@ -207,7 +209,7 @@ async def test_the_bot_killed_in_the_middle_of_a_form_goes_on_at_the_same_questi
     chen = killable.chen
     await killable.start()
     await chen.start()
-    await chen.sees("我是集结")
+    await chen.sees("我是集结", limit=STARTING)
     await chen.press("注册志愿者")
     await chen.sees("哪种语言")
     await chen.press("简体中文")
@@ -219,7 +221,7 @@ async def test_the_bot_killed_in_the_middle_of_a_form_goes_on_at_the_same_questi
     await killable.kill()
     await chen.say("1990-05-01")
     await killable.start()
-    await chen.sees("吗？")
+    await chen.sees("吗？", limit=STARTING)
     await chen.press("对，没错")
     question = await chen.sees("哪个手机号")
     assert question.words.startswith("5 / ")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
 
 QUIET = (
     "--no-sandbox",
@@ -42,24 +42,46 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def opened(
-    running: Browser, url: str, size: tuple[int, int] = DESKTOP, locale: str = "zh-CN"
-) -> AsyncIterator[Page]:
-    """A page; whatever it complains about on its console fails the test."""
-    context = await running.new_context(
-        viewport={"width": size[0], "height": size[1]}, locale=locale, reduced_motion="reduce"
-    )
-    page = await context.new_page()
-    page.set_default_timeout(10_000)
-    complaints: list[str] = []
-    page.on("pageerror", lambda fault: complaints.append(str(fault)))
-    page.on(
-        "console",
-        lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
-    )
+async def blank(running: Browser, locale: str = "zh-CN") -> AsyncIterator[Page]:
+    """An empty page, on which nothing moves by itself."""
+    context = await running.new_context(locale=locale, reduced_motion="reduce")
     try:
-        await page.goto(url)
+        page = await context.new_page()
+        page.set_default_timeout(10_000)
         yield page
     finally:
         await context.close()
+
+
+@asynccontextmanager
+async def visit(page: Page, url: str, size: tuple[int, int] = DESKTOP) -> AsyncIterator[None]:
+    """Stays at an address; whatever is complained about on the console there fails the test."""
+    complaints: list[str] = []
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            complaints.append(said.text)
+
+    def fall(fault: Error) -> None:
+        complaints.append(str(fault))
+
+    page.on("console", hear)
+    page.on("pageerror", fall)
+    try:
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        await page.goto(url)
+        yield
+        await page.goto("about:blank")
+    finally:
+        page.remove_listener("console", hear)
+        page.remove_listener("pageerror", fall)
     assert complaints == []
+
+
+@asynccontextmanager
+async def opened(
+    running: Browser, url: str, size: tuple[int, int] = DESKTOP, locale: str = "zh-CN"
+) -> AsyncIterator[Page]:
+    """A page of its own at an address."""
+    async with blank(running, locale) as page, visit(page, url, size):
+        yield page

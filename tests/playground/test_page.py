@@ -5,16 +5,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from playground import Playground
-from tests.browser import DESKTOP, PHONE, browser, opened
+from tests.browser import DESKTOP, PHONE, blank, browser, visit
 from tests.city import City
 from tests.databases import Databases
 from tests.playground.caller import USERNAME, Caller, a_code, a_picture, buttons, calling
 from tests.times import ManualClock
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")  # they share one browser
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # they share one page
 
 
 class Desk:
@@ -61,9 +61,10 @@ class Desk:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with browser() as running:
-        yield running
+async def page() -> AsyncIterator[Page]:
+    """One for all tests, since a browser takes its time to start."""
+    async with browser() as running, blank(running) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -86,18 +87,18 @@ async def bot(clock: ManualClock) -> AsyncIterator[Caller]:
 
 @asynccontextmanager
 async def desk(
-    chromium: Browser, telegram: Playground, size: tuple[int, int] = DESKTOP
+    page: Page, telegram: Playground, size: tuple[int, int] = DESKTOP
 ) -> AsyncIterator[Desk]:
-    async with opened(chromium, telegram.url, size) as page:
+    async with visit(page, telegram.url, size):
         yield Desk(page)
 
 
 # With the real bot
 
 
-async def test_somebody_signs_up_by_clicking(chromium: Browser, city: City) -> None:
+async def test_somebody_signs_up_by_clicking(page: Page, city: City) -> None:
     city.stranger("陈晓丽", role="volunteer")
-    async with desk(chromium, city.telegram) as hands:
+    async with desk(page, city.telegram) as hands:
         await hands.press(0, "开始")
         await hands.press(0, "注册志愿者")
         question = await hands.sees(0, "哪种语言")
@@ -131,9 +132,9 @@ async def drag_the_pin(page: Page) -> None:
     await expect(latitude).not_to_have_value(before)
 
 
-async def test_coordinates_are_typed_and_a_photo_is_sent(chromium: Browser, city: City) -> None:
+async def test_coordinates_are_typed_and_a_photo_is_sent(page: Page, city: City) -> None:
     chen = await city.volunteer("陈晓丽")
-    async with desk(chromium, city.telegram) as hands:
+    async with desk(page, city.telegram) as hands:
         await hands.say(0, "/menu")
         await hands.sees(0, "今天想做点什么")
         await hands.attach(0, "位置")
@@ -153,12 +154,10 @@ async def test_coordinates_are_typed_and_a_photo_is_sent(chromium: Browser, city
         await chen.wait_until(lambda: any(message.photo for message in chen.messages))
 
 
-async def test_a_code_is_scanned_by_another_phone_with_a_click(
-    chromium: Browser, city: City
-) -> None:
+async def test_a_code_is_scanned_by_another_phone_with_a_click(page: Page, city: City) -> None:
     await city.volunteer("陈晓丽")
     await city.coordinator("王强")
-    async with desk(chromium, city.telegram) as hands:
+    async with desk(page, city.telegram) as hands:
         await hands.say(0, "/card")
         card = await hands.sees(0, "你的志愿者证")
         await card.get_by_role("button", name="扫码").click()
@@ -166,9 +165,9 @@ async def test_a_code_is_scanned_by_another_phone_with_a_click(
         await hands.sees(1, "志愿者证真实有效")
 
 
-async def test_a_phone_is_added_and_speaks_another_language(chromium: Browser, city: City) -> None:
+async def test_a_phone_is_added_and_speaks_another_language(page: Page, city: City) -> None:
     city.stranger("陈晓丽")
-    async with desk(chromium, city.telegram) as hands:
+    async with desk(page, city.telegram) as hands:
         await hands.page.get_by_role("button", name="添加手机").click()
         await hands.page.get_by_label("姓名").fill("Emma Smith")
         await hands.page.get_by_label("语言").last.select_option("en")
@@ -178,12 +177,12 @@ async def test_a_phone_is_added_and_speaks_another_language(chromium: Browser, c
         await hands.sees(1, "I am Muster")
 
 
-async def test_a_deep_link_is_opened(chromium: Browser, city: City) -> None:
+async def test_a_deep_link_is_opened(page: Page, city: City) -> None:
     wang = await city.coordinator("王强")
     activity = await city.making.activity(await city.person(wang))
     await city.making.shift(activity)
     await city.volunteer("陈晓丽")
-    async with desk(chromium, city.telegram) as hands:
+    async with desk(page, city.telegram) as hands:
         await hands.press(1, "扫码")
         link = f"https://t.me/{city.bot.username}?start=a-{activity.id}"
         await hands.page.get_by_role("textbox", name="链接").fill(link)
@@ -191,10 +190,10 @@ async def test_a_deep_link_is_opened(chromium: Browser, city: City) -> None:
         await hands.sees(1, "岐江公园北门")
 
 
-async def test_the_page_fits_a_phone(chromium: Browser, city: City) -> None:
+async def test_the_page_fits_a_phone(page: Page, city: City) -> None:
     await city.volunteer("陈晓丽")
     await city.coordinator("王强")
-    async with desk(chromium, city.telegram, PHONE) as hands:
+    async with desk(page, city.telegram, PHONE) as hands:
         await hands.say(0, "/menu")
         await hands.sees(0, "今天想做点什么")
         assert await hands.reaches_beyond() == []
@@ -218,9 +217,9 @@ async def test_the_page_fits_a_phone(chromium: Browser, city: City) -> None:
 
 
 async def test_a_button_says_its_answer_and_its_message_changes_in_place(
-    chromium: Browser, bot: Caller
+    page: Page, bot: Caller
 ) -> None:
-    async with desk(chromium, bot.telegram) as hands:
+    async with desk(page, bot.telegram) as hands:
         sent = await bot.say("报名吗？", reply_markup=buttons([("报名", "enrol"), ("不去", "no")]))
         await hands.press(0, "报名")
         query = await bot.next("callback_query")
@@ -250,9 +249,9 @@ async def test_a_button_says_its_answer_and_its_message_changes_in_place(
 
 
 async def test_keys_below_the_field_say_their_words_and_share_the_own_card(
-    chromium: Browser, bot: Caller
+    page: Page, bot: Caller
 ) -> None:
-    async with desk(chromium, bot.telegram) as hands:
+    async with desk(page, bot.telegram) as hands:
         rows = [[{"text": "我的手机号", "request_contact": True}], [{"text": "以后再说"}]]
         await bot.say("怎么联系你？", reply_markup={"keyboard": rows})
         await hands.press(0, "我的手机号")
@@ -266,8 +265,8 @@ async def test_keys_below_the_field_say_their_words_and_share_the_own_card(
         await expect(hands.phone(0).locator(".keys")).to_be_hidden()
 
 
-async def test_words_are_shown_as_they_were_written(chromium: Browser, bot: Caller) -> None:
-    async with desk(chromium, bot.telegram) as hands:
+async def test_words_are_shown_as_they_were_written(page: Page, bot: Caller) -> None:
+    async with desk(page, bot.telegram) as hands:
         await bot.say("1 < 2 & <img src=x onerror=alert(1)>")
         await hands.sees(0, "1 < 2 & <img src=x onerror=alert(1)>")
         await bot.say("<b>集合</b>：<code>北门</code>", parse_mode="HTML")
@@ -280,11 +279,11 @@ async def test_words_are_shown_as_they_were_written(chromium: Browser, bot: Call
 
 
 async def test_a_code_on_a_picture_and_a_link_in_a_message_are_opened(
-    chromium: Browser, bot: Caller
+    page: Page, bot: Caller
 ) -> None:
     bot.telegram.add_person("强", "王")
     link = f"https://t.me/{USERNAME}?start="
-    async with desk(chromium, bot.telegram) as hands:
+    async with desk(page, bot.telegram) as hands:
         await bot.send_picture(a_code(f"{link}from-code"), caption="签到码")
         picture = await hands.sees(0, "签到码")
         await picture.get_by_role("button", name="扫码").click()
@@ -296,8 +295,8 @@ async def test_a_code_on_a_picture_and_a_link_in_a_message_are_opened(
         assert (await bot.next())["text"] == "/start from-link"
 
 
-async def test_a_wrong_coordinate_is_not_sent(chromium: Browser, bot: Caller) -> None:
-    async with desk(chromium, bot.telegram) as hands:
+async def test_a_wrong_coordinate_is_not_sent(page: Page, bot: Caller) -> None:
+    async with desk(page, bot.telegram) as hands:
         await hands.attach(0, "位置")
         await hands.page.get_by_label("纬度").fill("95")
         await hands.page.get_by_role("button", name="发送这个位置").click()
@@ -307,8 +306,8 @@ async def test_a_wrong_coordinate_is_not_sent(chromium: Browser, bot: Caller) ->
         assert (await bot.next())["location"] == {"latitude": 22.53, "longitude": 113.38}
 
 
-async def test_the_operator_switches_limits_and_faults(chromium: Browser, bot: Caller) -> None:
-    async with desk(chromium, bot.telegram) as hands:
+async def test_the_operator_switches_limits_and_faults(page: Page, bot: Caller) -> None:
+    async with desk(page, bot.telegram) as hands:
         await hands.page.get_by_role("button", name="控制台").click()
         drawer = hands.page.locator(".drawer")
         await drawer.get_by_role("switch").check()
@@ -322,8 +321,8 @@ async def test_the_operator_switches_limits_and_faults(chromium: Browser, bot: C
         await expect(drawer.get_by_text("现在没有故障")).to_be_visible()
 
 
-async def test_the_page_speaks_english_too(chromium: Browser, bot: Caller) -> None:
-    async with desk(chromium, bot.telegram) as hands:
+async def test_the_page_speaks_english_too(page: Page, bot: Caller) -> None:
+    async with desk(page, bot.telegram) as hands:
         await hands.page.get_by_role("button", name="English").click()
         await expect(hands.page.get_by_role("heading", level=1)).to_have_text("Playground")
         missing = await hands.page.evaluate(

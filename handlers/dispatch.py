@@ -3,11 +3,14 @@
 Handlers are found in `routes`; this file knows none of them by name.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Chat, Update
@@ -39,6 +42,11 @@ class Call:
     link: str | None = None
     """The payload, where it came by a deep link."""
 
+    @property
+    def reads(self) -> bool:
+        """Whether there is nothing to undo if the handler refuses."""
+        return self.route is not None and self.route.reads
+
 
 class AlreadyHandled(Exception):
     """The update was handled before: a repeated delivery of a webhook, or a replay."""
@@ -65,6 +73,7 @@ class Dispatcher:
         self.around = around
         self.clock = clock
         self.answered = answered
+        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, update: Update, _context: object = None) -> None:
         """Answers one update. Never raises: what goes wrong is logged and the person is told."""
@@ -114,18 +123,30 @@ class Dispatcher:
 
     async def _turn(self, update: Update) -> tuple[str, list[Part]]:
         call = _call_of(update)
-        if call.route is not None and call.route.reads:
+        if call.reads:
             async with self.database.read() as session:
                 known = await accounts.find_account(session, _telegram_id(update))
                 if known is not None:
                     return await self._answer(session, update, call, known)
-        async with self.database.write() as session:
+        async with self._queue_for(update, call), self.database.write() as session:
             if not await accounts.claim_update(session, update.update_id, self.clock()):
                 raise AlreadyHandled
             user = update.effective_user
             language = self.words.language_for(user.language_code if user else None)
             met = await accounts.meet(session, _telegram_id(update), language, self.clock())
             return await self._answer(session, update, call, met)
+
+    def _queue_for(self, update: Update, call: Call) -> AbstractAsyncContextManager[object]:
+        """Where order counts, presses of the same button wait for each other's transactions.
+
+        Not for the replies, and nobody waits with a connection to the database in hand.
+        """
+        if call.route is None or not call.route.in_order or update.callback_query is None:
+            return nullcontext()
+        lock: asyncio.Lock = self._queues.setdefault(
+            update.callback_query.data or "", asyncio.Lock()
+        )
+        return lock
 
     async def _answer(
         self,
@@ -143,8 +164,10 @@ class Dispatcher:
             update=update,
             pressed=update.callback_query is not None,
         )
+        changes: AbstractAsyncContextManager[object]
+        changes = nullcontext() if call.reads else session.begin_nested()
         try:
-            async with session.begin_nested():
+            async with changes:
                 reply = await self._respond(turn, call)
         except Refusal as refusal:
             reply = refused(refusal, pressed=turn.pressed)

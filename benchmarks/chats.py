@@ -91,20 +91,22 @@ class Chats:
         press.acknowledged = now
         if text is not None:
             answered.set_exception(Unexpected(f"{press.data} was answered: {text}"))
-        elif not self.wants_screen:
-            self._close(update_id)
+        self._close_if_answered(update_id)
 
     def show(self, update_id: int, now: float) -> None:
         self._open[update_id][0].shown = now
-        self._close(update_id)
+        self._close_if_answered(update_id)
 
     def fail(self, reason: str) -> None:
         for _, answered in self._open.values():
             if not answered.done():
                 answered.set_exception(Unexpected(reason))
 
-    def _close(self, update_id: int) -> None:
-        press, answered = self._open.pop(update_id)
+    def _close_if_answered(self, update_id: int) -> None:
+        press, answered = self._open[update_id]
+        if not press.acknowledged or (self.wants_screen and not press.shown):
+            return
+        del self._open[update_id]
         if not answered.done():
             answered.set_result(press)
 

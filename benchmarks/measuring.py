@@ -32,7 +32,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A bot and what is pressed; `group` names what it is compared with."""
+    """A bot and what is pressed in its chats."""
 
     name: str
     running: Running

@@ -16,6 +16,18 @@ from tests.making import Making
 from tests.times import ManualClock
 
 KINDS = ("sqlite", "postgresql")
+MEMORY = Path("/dev/shm")
+"""Where there is one, the tests' databases need not reach a disk."""
+
+
+@pytest.fixture(scope="session")
+def databases_folder() -> Iterator[Path]:
+    """Not in pytest's own folder: each new session of pytest closes that to PostgreSQL's user."""
+    where = MEMORY if MEMORY.is_dir() else None
+    with TemporaryDirectory(
+        prefix="muster-tests-", dir=where, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,17 +46,20 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
-    return SqliteFolder(tmp_path_factory.mktemp("sqlite"))
+def sqlite_databases(databases_folder: Path) -> Databases:
+    folder = databases_folder / "sqlite"
+    folder.mkdir()
+    return SqliteFolder(folder)
 
 
 @pytest.fixture(scope="session")
-def postgres_databases() -> Iterator[Databases]:
-    """Not in pytest's own folder: each new session of pytest closes that to the server's user."""
-    with TemporaryDirectory(prefix="muster-tests-", ignore_cleanup_errors=True) as folder:
-        server = PostgresServer(Path(folder))
-        yield server
-        server.stop()
+def postgres_databases(databases_folder: Path) -> Iterator[Databases]:
+    folder = databases_folder / "postgresql"
+    folder.mkdir()
+    databases_folder.chmod(0o755)  # the server runs as a user of its own
+    server = PostgresServer(folder)
+    yield server
+    server.stop()
 
 
 @pytest.fixture(params=KINDS)

@@ -92,7 +92,7 @@ async def send_calendar(turn: Turn, activity_id: int) -> Reply:
 # Enrolling and offers
 
 
-@button("enrol")
+@button("enrol", in_order=True)
 async def enrol(turn: Turn, shift_id: int) -> Reply:
     own = await enrolment.enrol(turn.work, shift_id)
     shift = await turn.work.session.get_one(Shift, shift_id)

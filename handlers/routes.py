@@ -38,6 +38,8 @@ class Route:
     who: Who
     reads: bool
     """Only looks, so it needs no writing transaction."""
+    in_order: bool
+    """Who presses first is served first, since what it gives runs out."""
     converters: tuple[type, ...]
     required: int
 
@@ -108,12 +110,12 @@ def command(
 
 
 def button(
-    action: str, *, who: Who = Who.VOLUNTEER, reads: bool = False
+    action: str, *, who: Who = Who.VOLUNTEER, reads: bool = False, in_order: bool = False
 ) -> Callable[[Function], Function]:
     """Registers callback data that starts with `action`."""
 
     def register(function: Function) -> Function:
-        _add(BUTTONS, action, function, who=who, reads=reads)
+        _add(BUTTONS, action, function, who=who, reads=reads, in_order=in_order)
         return function
 
     return register
@@ -137,7 +139,15 @@ def unasked_place(function: Function) -> Function:
     return function
 
 
-def _add(table: dict[str, Route], name: str, function: Function, *, who: Who, reads: bool) -> None:
+def _add(
+    table: dict[str, Route],
+    name: str,
+    function: Function,
+    *,
+    who: Who,
+    reads: bool,
+    in_order: bool = False,
+) -> None:
     if name in table:
         raise ValueError(f"{name} is registered twice")
     parameters = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
@@ -145,6 +155,7 @@ def _add(table: dict[str, Route], name: str, function: Function, *, who: Who, re
         function=function,
         who=who,
         reads=reads,
+        in_order=in_order,
         converters=tuple(parameter.annotation for parameter in parameters),
         required=sum(parameter.default is parameter.empty for parameter in parameters),
     )

@@ -19,6 +19,7 @@ WIDTH, HEIGHT, MARGIN = 1080, 640, 60
 RED, DEEP, PAPER, INK, GREY = "#d8382f", "#b3201f", "#fffaf5", "#2b2320", "#8a7d76"
 BAND = 150
 QR_SIDE = 300
+HEART, SMOOTHING = 92, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def draw(face: Face) -> bytes:
     card = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     pen = ImageDraw.Draw(card)
     _band(pen)
+    heart = _heart()
+    card.paste("white", (WIDTH - MARGIN - HEART, (BAND - HEART) // 2), heart)
     pen.text((MARGIN, BAND // 2), face.title, font=lettering(52), fill="white", anchor="lm")
     room = WIDTH - 3 * MARGIN - QR_SIDE
     pen.text((MARGIN, 250), face.name, font=fitting(pen, face.name, 92, room), fill=INK,
@@ -82,13 +85,22 @@ def draw(face: Face) -> bytes:
 
 
 def _band(pen: ImageDraw.ImageDraw) -> None:
-    """A red head with a lighter wave, and a heart at its right."""
+    """A red head with a darker slope at its right."""
     pen.rectangle((0, 0, WIDTH, BAND), fill=RED)
     pen.polygon(((WIDTH * 0.55, 0), (WIDTH, 0), (WIDTH, BAND), (WIDTH * 0.7, BAND)), fill=DEEP)
-    x, y, r = WIDTH - MARGIN - 46, BAND // 2 - 12, 24
-    pen.ellipse((x - 2 * r + 4, y - r, x + 4, y + r), fill="white")
-    pen.ellipse((x - 4, y - r, x + 2 * r - 4, y + r), fill="white")
-    pen.polygon(((x - 2 * r + 10, y + 10), (x + 2 * r - 10, y + 10), (x, y + 58)), fill="white")
+
+
+def _heart() -> Image.Image:
+    """A white heart, drawn large and made small, so that its edge is smooth."""
+    side = HEART * SMOOTHING
+    shape = Image.new("L", (side, side), 0)
+    pen = ImageDraw.Draw(shape)
+    lobe, height = side * 0.25, side * 0.30
+    for middle in (side * 0.27, side * 0.73):
+        pen.ellipse((middle - lobe, height - lobe, middle + lobe, height + lobe), fill=255)
+    tip = (side / 2, side * 0.95)
+    pen.polygon(((side * 0.093, side * 0.477), (side * 0.907, side * 0.477), tip), fill=255)
+    return shape.resize((HEART, HEART), Image.Resampling.LANCZOS)
 
 
 def _code(link: str) -> Image.Image:

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol, TypeVar
 
-from pypinyin import Style, lazy_pinyin
-
 SEPARATOR = "\x1f"
 """Between the forms of a key; nobody types it."""
 
@@ -34,9 +32,16 @@ def search_key(names: Mapping[str, str]) -> str:
         forms.append(folded(name))
         forms.extend(_words(name))
         if any("\u4e00" <= c <= "\u9fff" for c in name):
-            forms.append(folded("".join(lazy_pinyin(name))))
-            forms.append(folded("".join(lazy_pinyin(name, style=Style.FIRST_LETTER))))
+            forms.extend(map(folded, pinyin(name)))
     return SEPARATOR.join(dict.fromkeys(form for form in forms if form))
+
+
+def pinyin(name: str) -> tuple[str, str]:
+    """The full pinyin and the initials; what is not Chinese stays as it is."""
+    # Its tables take a third of a second to read, which most commands need not wait for.
+    from pypinyin import Style, lazy_pinyin
+
+    return "".join(lazy_pinyin(name)), "".join(lazy_pinyin(name, style=Style.FIRST_LETTER))
 
 
 def _words(name: str) -> list[str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from pypinyin import Style, lazy_pinyin
 from sqlalchemy import delete, select
 from stdnum.cn import ric
 from stdnum.exceptions import ValidationError
@@ -22,9 +21,8 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import approvals, audit, geo, guardians, organisations
+from services import approvals, audit, finding, geo, guardians, organisations
 from services.errors import Refusal
-from services.finding import folded
 from services.work import Work
 
 OLDEST = 120
@@ -74,7 +72,7 @@ def age_on(birth_date: date, today: date) -> int:
 
 def checked_name(name: str) -> str:
     """Raises Refusal("signup_name") for what is no name."""
-    if not NAME.fullmatch(name) or len(folded(name)) < 2:
+    if not NAME.fullmatch(name) or len(finding.folded(name)) < 2:
         raise Refusal("signup_name")
     return name
 
@@ -193,9 +191,10 @@ def write(person: Person, details: Details) -> None:
 
 def search_of(name: str) -> str:
     """The name in characters, pinyin and initials, as typed words are compared with it."""
-    full = "".join(lazy_pinyin(name))
-    initials = "".join(lazy_pinyin(name, style=Style.FIRST_LETTER))
-    return " ".join(dict.fromkeys((folded(name), folded(full), folded(initials))))[:255]
+    full, initials = finding.pinyin(name)
+    return " ".join(
+        dict.fromkeys((finding.folded(name), finding.folded(full), finding.folded(initials)))
+    )[:255]
 
 
 async def write_terms(work: Work, person: Person, details: Details) -> None:

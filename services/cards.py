@@ -98,8 +98,8 @@ def _heart() -> Image.Image:
     lobe, height = side * 0.25, side * 0.30
     for middle in (side * 0.27, side * 0.73):
         pen.ellipse((middle - lobe, height - lobe, middle + lobe, height + lobe), fill=255)
-    tip = (side / 2, side * 0.95)
-    pen.polygon(((side * 0.093, side * 0.477), (side * 0.907, side * 0.477), tip), fill=255)
+    left, right = (side * 0.093, side * 0.477), (side * 0.907, side * 0.477)
+    pen.polygon((left, (side / 2, height), right, (side / 2, side * 0.95)), fill=255)
     return shape.resize((HEART, HEART), Image.Resampling.LANCZOS)
 
 

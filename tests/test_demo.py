@@ -110,6 +110,7 @@ async def first_answer(session: aiohttp.ClientSession) -> bool:
     return False
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 async def test_the_crowd_signs_up_and_enrols(city: City) -> None:
     """The rules of the crowd know every screen that the bot shows them."""
     await populate(city.program)

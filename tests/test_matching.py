@@ -37,7 +37,7 @@ async def told(making: Making, database: Database, activity: Any) -> dict[str, A
         rows = await session.execute(
             select(Person.name, found.c.parameters).join(found, found.c.id == Person.id)
         )
-        return {name: parameters for name, parameters in rows}
+        return dict(rows.all())
 
 
 async def plan(making: Making, **shift: Any) -> tuple[Any, Shift]:

@@ -38,6 +38,7 @@ async def approve(turn: Turn, person_id: int) -> Reply:
 
 @button("approve.refuse")
 async def ask_reason(turn: Turn, person_id: int) -> Reply:
+    await approvals.check_may_decide(turn.work, person_id)
     return await start(turn, REFUSE, subject_id=person_id)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from handlers.fields import Answer, Asked, Kind, Option, Stay, typed_text
 from handlers.options import of_area
+from handlers.routes import key_from
 from models import Organisation, OrganisationKind
 from services import organisations, signup
 from services.errors import Gone, Refusal
@@ -74,9 +75,7 @@ class Area(Kind):
             return await _answer(asked, asked.scratch["proposed"], place)
         if what == "other":
             return Stay({"place": place})
-        if not argument.isdigit():
-            raise Gone
-        chosen = await _organisation(asked, int(argument))
+        chosen = await _organisation(asked, key_from(argument))
         if what == "pick" and chosen.kind is OrganisationKind.TOWN_ASSOCIATION:
             return Stay({"town": chosen.id, "place": place})
         if what in ("pick", "whole"):

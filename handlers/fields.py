@@ -10,6 +10,7 @@ from typing import Any
 
 import phonenumbers
 
+from handlers.routes import key_from
 from handlers.turns import Turn
 from services.errors import Gone, Refusal
 from services.finding import rank
@@ -117,9 +118,9 @@ class Number(Kind):
 
     async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
         """The prompt may offer usual numbers as buttons: `pick(20)`."""
-        if what != "pick" or not argument.isdigit():
+        if what != "pick":
             raise Gone
-        value = int(argument)
+        value = key_from(argument)
         if not self.least <= value <= self.most:
             raise Gone
         return Answer(value)
@@ -404,17 +405,18 @@ def _search(options: list[Option], asked: Asked) -> Stay:
 
 
 def _turn_page(asked: Asked, what: str, argument: str) -> Stay:
-    if what == "page" and argument.isdigit():
-        return Stay({**asked.scratch, "page": int(argument)})
+    if what == "page":
+        return Stay({**asked.scratch, "page": key_from(argument)})
     if what == "all":
         return Stay({k: v for k, v in asked.scratch.items() if k not in ("query", "page")})
     raise Gone
 
 
 def _known(options: list[Option], argument: str) -> int:
-    if not argument.isdigit() or int(argument) not in {option.id for option in options}:
+    key = key_from(argument)
+    if key not in {option.id for option in options}:
         raise Gone
-    return int(argument)
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,10 +434,11 @@ class Week(Kind):
             if not bits:
                 raise Refusal("form_pick_more", least=1)
             return Answer(bits)
-        if what == "toggle" and argument.isdigit() and int(argument) < PARTS_OF_WEEK:
-            return Stay({"bits": bits ^ (1 << int(argument))})
-        if what == "set" and argument.isdigit() and int(argument) < 1 << PARTS_OF_WEEK:
-            return Stay({"bits": int(argument)})
+        number = key_from(argument)
+        if what == "toggle" and number < PARTS_OF_WEEK:
+            return Stay({"bits": bits ^ (1 << number)})
+        if what == "set" and number < 1 << PARTS_OF_WEEK:
+            return Stay({"bits": number})
         raise Gone
 
     def _bits(self, asked: Asked) -> int:

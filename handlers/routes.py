@@ -47,20 +47,20 @@ class Route:
         """Raises Gone."""
         if not self.required <= len(arguments) <= len(self.converters):
             raise Gone
-        try:
-            return [
-                _key(text) if kind is int else kind(text)
-                for kind, text in zip(self.converters, arguments, strict=False)
-            ]
-        except ValueError:
-            raise Gone from None
+        return [
+            key_from(text) if kind is int else kind(text)
+            for kind, text in zip(self.converters, arguments, strict=False)
+        ]
 
 
-def _key(text: str) -> int:
-    """Raises ValueError, also for what no column of a database can hold."""
-    number = int(text)
+def key_from(text: str) -> int:
+    """A whole number out of callback data. Raises Gone, also for what no column can hold."""
+    try:
+        number = int(text)
+    except ValueError:
+        raise Gone from None
     if not 0 <= number <= LARGEST_KEY:
-        raise ValueError(text)
+        raise Gone
     return number
 
 

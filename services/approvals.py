@@ -80,7 +80,7 @@ async def _awaiting(work: Work) -> Any:
 
 async def approve(work: Work, person_id: int) -> Person:
     """Raises Gone, NotAllowed or Refusal("approval_decided")."""
-    person = await _applicant(work, person_id)
+    person = await check_may_decide(work, person_id)
     await activate(work, person)
     await _decided(work, person, accepted=True, reason=None)
     return person
@@ -88,14 +88,15 @@ async def approve(work: Work, person_id: int) -> Person:
 
 async def refuse(work: Work, person_id: int, reason: str) -> Person:
     """Raises Gone, NotAllowed or Refusal("approval_decided")."""
-    person = await _applicant(work, person_id)
+    person = await check_may_decide(work, person_id)
     person.standing = Standing.REFUSED
     await work.session.flush()
     await _decided(work, person, accepted=False, reason=reason)
     return person
 
 
-async def _applicant(work: Work, person_id: int) -> Person:
+async def check_may_decide(work: Work, person_id: int) -> Person:
+    """Raises Gone, NotAllowed or Refusal("approval_decided")."""
     person = await work.session.scalar(
         select(Person).where(Person.id == person_id).with_for_update()
     )

@@ -21,7 +21,7 @@ async def bind(
 ) -> Organisation:
     """Binds a group. Raises Gone for a wrong code, NotAllowed without the right."""
     organisation_id = code.partition("-")[0]
-    if not organisation_id.isdigit() or binding_code(int(organisation_id)) != code:
+    if not organisation_id.isdecimal() or binding_code(int(organisation_id)) != code:
         raise Gone
     actor = await work.session.scalar(
         select(Person)

@@ -126,7 +126,7 @@ def parse_duration(text: str) -> int:
     found = re.fullmatch(r"(\d{1,2}):([0-5]\d)", plain)
     if found:
         return int(found.group(1)) * 60 + int(found.group(2))
-    if plain.isdigit():
+    if plain.isdecimal():
         if int(plain) <= HOURS_OF_A_DAY:
             raise MomentError(Reason.NOT_UNDERSTOOD)
         return int(plain)

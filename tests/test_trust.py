@@ -11,22 +11,29 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, select
 from telegram import User
 
 from bot.settings import Mode
+from handlers.planning import PLAN
 from handlers.routes import BUTTONS, LINKS
+from handlers.signup import SIGNUP
 from models import (
     Account,
-    Activity,
+    Base,
+    Confirmation,
     Conversation,
     Database,
+    Dispute,
+    DisputeState,
     Enrolment,
     EnrolmentState,
-    LedgerEntry,
+    Group,
     Person,
-    Role,
+    Qualification,
+    QualificationState,
     Shift,
+    Standing,
 )
 from models.sealed import keyring
 from playground import Phone, Playground
@@ -38,7 +45,12 @@ from web.app import SECRET_HEADER, WEBHOOK_PATH
 CROWD, PLACES = 500, 20
 STARTING = 60
 """Seconds at most that a process of its own takes to start beside other tests."""
-NONSENSE = ("", "x", "-1", "99999999", "9" * 30, "1:1:1")
+LARGEST = str(2**63 - 1)
+"""What a key in the database can just hold."""
+NONSENSE = ("", "x", "-1", "²", LARGEST, "9" * 30, f"1:{LARGEST}", "1:1:1:1:1")
+SELVES = ("forget.yes", "withdraw.yes")
+"""Everybody may press these; nothing is left to be seen of who does."""
+TALK = ("inbox", "message")
 
 
 # Forged and foreign buttons
@@ -49,32 +61,167 @@ async def test_no_forged_button_or_link_does_anything_but_get_an_answer(
 ) -> None:
     """Every action that there is, with every kind of argument, from somebody without rights."""
     chen = await city.volunteer("陈晓丽")
-    before = await _state_of_things(city)
+    before = await _what_others_have(city, chen)
     await chen.say("/menu")
     screen = await chen.sees("今天想做点什么")
     pressed = [f"{action}:{rest}".rstrip(":") for action in BUTTONS for rest in NONSENSE]
-    harmless = ("menu", "language.set", "forget.yes", "withdraw.yes")
     for data in [*pressed, "nothing", "", ":", "a" * 64]:
-        if data.startswith(harmless) or len(data.encode()) > 64:
-            continue
-        answer = await chen.press_data(data, screen.id)
-        assert answer is not None
+        if not data.startswith(SELVES):
+            assert await chen.press_data(data, screen.id)
     for prefix in LINKS:
-        for rest in ("", "x", "1-2-3-4", "9" * 30, "0-0-0"):
+        for rest in ("", "x", "1-2-3-4", "9" * 30, "0-0-0", LARGEST, f"1-{LARGEST}-x"):
             await chen.say(f"/start {prefix}-{rest}")
     await city.answered()
-    assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
-    assert await _state_of_things(city) == before
+    assert _faults(caplog) == []
+    assert await _what_others_have(city, chen) == before
 
 
-async def _state_of_things(city: City) -> list[Any]:
+@pytest.mark.parametrize("who", ["volunteer", "coordinator"])
+async def test_what_belongs_to_others_is_out_of_reach_by_its_number(
+    city: City, caplog: pytest.LogCaptureFixture, who: str
+) -> None:
+    """Every action with the key 1, which one thing of each kind bears."""
+    await _one_of_each_kind(city)
+    if who == "volunteer":
+        mallory = await city.volunteer("马洛里")
+    else:
+        mallory = await city.coordinator("马洛里", organisation="zs-dongfeng")
+    await mallory.say("/menu")
+    screen = await mallory.sees("今天想做点什么")
+    before = await _what_others_have(city, mallory)
+    for action, route in BUTTONS.items():
+        if int not in route.converters or action == "enrol":  # enrolling is everybody's right
+            continue
+        data = ":".join([action, *["1"] * max(route.required, 1)])
+        answer = await mallory.press_data(data, screen.id)
+        assert answer.alert or action in ANYBODYS, data
+    assert _faults(caplog) == []
+    assert await _what_others_have(city, mallory) == before
+
+
+ANYBODYS = ("activity", "activity.venue", "activity.calendar", "browse.field", "browse.town")
+"""What is public may be looked at."""
+
+
+async def _one_of_each_kind(city: City) -> None:
+    """The first row of each table that keys in buttons point to, all in one town."""
+    applicant = await city.making.volunteer("申请人", standing=Standing.AWAITING_APPROVAL)
+    wang = await city.coordinator("王强")
+    coordinator = await city.person(wang)
+    activity = await city.making.activity(coordinator, confirmation=Confirmation.BY_HAND)
+    shift = await city.making.shift(activity)
+    chen = await city.volunteer("陈晓丽")
+    await _press(chen, f"enrol:{shift.id}")
+    await chen.say("/pause")
+    await chen.sees("想休息到哪天")
+    attended = await city.making.shift(activity, "2026-11-22 09:00")
+    attendance = await propose(city.making, attended, await city.person(chen))
+    async with city.database.write() as session:
+        session.add(
+            Dispute(
+                attendance_id=attendance,
+                organisation_id=coordinator.organisation_id,
+                text="我待到了中午",
+                state=DisputeState.OPEN,
+                raised_at=city.clock(),
+            )
+        )
+        session.add(
+            Qualification(
+                person_id=applicant.id,
+                kind_id=1,
+                state=QualificationState.AWAITING,
+                submitted_at=city.clock(),
+            )
+        )
+        session.add(
+            Group(
+                chat_id=-1001,
+                organisation_id=coordinator.organisation_id,
+                title="石岐志愿者",
+                language="zh_Hans",
+            )
+        )
+    await city.sent()
+
+
+async def _what_others_have(city: City, besides: Phone) -> dict[str, list[str]]:
+    """Every row that is not of this person, by table; without what passes through the chats."""
+    person = await city.person(besides)
     async with city.database.read() as session:
-        counts = [
-            await session.scalar(select(func.count()).select_from(table))
-            for table in (Enrolment, LedgerEntry, Role, Activity, Shift, Person)
+        found = await session.scalars(select(Account).where(Account.telegram_id == besides.id))
+        account = found.one()
+        own = {"person": person.id, "account": account.id}
+        rows = {
+            table.name: (await session.execute(select(table).order_by(*table.primary_key)))
+            .mappings()
+            .all()
+            for table in Base.metadata.sorted_tables
+            if table.name not in TALK
+        }
+    return {
+        name: [
+            repr(row)
+            for row in table
+            if row.get("person_id") != person.id
+            and row.get("account_id") != account.id
+            and row.get("id", 0) != own.get(name)
         ]
-        people = await session.execute(select(Person.id, Person.standing, Person.name))
-        return [*counts, *map(tuple, people)]
+        for name, table in rows.items()
+    }
+
+
+def _faults(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_no_forged_answer_upsets_a_form(city: City, caplog: pytest.LogCaptureFixture) -> None:
+    """A question of each kind, answered by buttons that were never under it."""
+    wang = await city.coordinator("王强")
+    await wang.say("/menu")
+    screen = await wang.sees("今天想做点什么")
+    questions = {type(f.kind): (form.name, f.name) for form in (PLAN, SIGNUP) for f in form.fields}
+    for form, field in questions.values():
+        for what in ("pick", "page", "toggle", "set", "whole", "yes", "nothing"):
+            for argument in ("²", "-1", "9" * 40):
+                await _stands_at(city, wang, form, field)
+                assert await wang.press_data(f"f:{field}:{what}:{argument}", screen.id)
+        for data in ("f:summary:send", "f:summary:edit:name", "f:nothing:yes", "f:x"):
+            assert await wang.press_data(data, screen.id)
+    assert _faults(caplog) == []
+
+
+async def _stands_at(city: City, phone: Phone, form: str, field: str) -> None:
+    """The person has just been asked this question, having named the people they were asked for."""
+    async with city.database.write() as session:
+        account = await session.scalar(select(Account.id).where(Account.telegram_id == phone.id))
+        await session.execute(delete(Conversation))
+        session.add(
+            Conversation(
+                account_id=account,
+                form=form,
+                field=field,
+                answers={"contact_name": "陈大明", "guardian_name": "陈大明"},
+                scratch={},
+                started_at=city.clock(),
+                updated_at=city.clock(),
+            )
+        )
+
+
+async def test_a_form_left_half_way_is_only_its_owners(city: City) -> None:
+    chen, mallory = await city.volunteer("陈晓丽"), await city.volunteer("马洛里")
+    await chen.say("/pause")
+    await chen.sees("想休息到哪天")
+    await chen.say("/menu")
+    await chen.sees("今天想做点什么")
+    async with city.database.read() as session:
+        form = (await session.scalars(select(Conversation))).one()
+    for action in ("draft.resume", "draft.discard"):
+        assert "过期" in (await _press(mallory, f"{action}:{form.id}") or ""), action
+    await _press(mallory, "f:until:yes")
+    await chen.press_data(f"draft.resume:{form.id}")
+    await chen.wait(lambda m: m is chen.screen and "想休息到哪天" in m.words)
 
 
 async def test_buttons_of_somebody_elses_enrolment_are_refused(city: City) -> None:

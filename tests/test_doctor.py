@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from bot import doctoring
 from bot.doctoring import Finding, examine
 from bot.program import Program, utc_now
-from bot.setting_up import SAMPLES, set_up
+from bot.setting_up import set_up
 from bot.settings import (
     DatabaseSettings,
     Mode,
@@ -40,21 +40,26 @@ async def telegram() -> AsyncIterator[Playground]:
 
 
 @pytest.fixture
-def settings(empty_url: str, tmp_path: Path, telegram: Playground) -> Settings:
-    """Of a deployment that is right, once its tables are there."""
+def settings(database_url: str, tmp_path: Path, telegram: Playground) -> Settings:
+    """Of a deployment that is right, once somebody has claimed it."""
     key_file = tmp_path / "muster.keys"
     keyring().write(key_file)
     return Settings.model_construct(
         telegram=TelegramSettings(token=TOKEN, api_base_url=telegram.url),
-        database=DatabaseSettings(url=empty_url),
+        database=DatabaseSettings(url=database_url),
         security=SecuritySettings(key_file=key_file),
     )
 
 
 @pytest.fixture
+def bare(settings: Settings, empty_url: str) -> Settings:
+    """The same without a single table."""
+    return changed(settings, database=DatabaseSettings(url=empty_url))
+
+
+@pytest.fixture
 async def city(settings: Settings, clock: ManualClock) -> AsyncIterator[Database]:
-    """The deployment's database, with the sample city and an administrator in it."""
-    await set_up(settings, SAMPLES / "zhongshan")
+    """The deployment's database, with an administrator in it."""
     database = Database(settings.database.url)
     await Making(database, clock).coordinator(
         "李敏", organisation="zs", role=RoleKind.ADMINISTRATOR
@@ -107,14 +112,13 @@ async def test_a_database_that_does_not_answer_is_looked_after(settings: Setting
     assert "secret" not in said
 
 
-async def test_tables_that_are_out_of_date_are_upgraded(settings: Settings) -> None:
-    assert "`muster init` upgrades them" in (await faults(settings))["tables"]
+async def test_tables_that_are_out_of_date_are_upgraded(bare: Settings) -> None:
+    assert "`muster init` upgrades them" in (await faults(bare))["tables"]
 
 
-async def test_a_city_that_is_not_founded_or_claimed_is(settings: Settings) -> None:
-    await set_up(settings, None)
-    assert "`muster init --sample zhongshan`" in (await faults(settings))["city"]
-    await set_up(settings, SAMPLES / "zhongshan")
+async def test_a_city_that_is_not_founded_or_claimed_is(bare: Settings, settings: Settings) -> None:
+    await set_up(bare, None)
+    assert "`muster init --sample zhongshan`" in (await faults(bare))["city"]
     assert "prints a code to claim it" in (await faults(settings))["city"]
 
 
@@ -232,6 +236,6 @@ async def test_hours_without_entries_are_found(
     assert seen == [(0, 0)]
 
 
-async def test_a_ledger_without_tables_is_not_said_to_be_right(settings: Settings) -> None:
-    (finding,) = await doctoring.examine_ledger(settings, lambda *_: None)
+async def test_a_ledger_without_tables_is_not_said_to_be_right(bare: Settings) -> None:
+    (finding,) = await doctoring.examine_ledger(bare, lambda *_: None)
     assert (finding.ok, "`muster init`" in finding.text) == (False, True)

@@ -212,20 +212,19 @@ async def test_what_was_claimed_when_the_sender_was_killed_is_delivered_after_th
         )
         keyring().write(muster.key_file)
 
-        killed = await muster.begin("run")
+        killed = muster.begin("run")
         async with asyncio.timeout(60):
             await hold.came.wait()
-        killed.kill()
-        await killed.communicate()
+        killed.stop(signal.SIGKILL)
+        await killed.ended()
         (claimed,) = await deliveries(database)
         assert claimed.state is DeliveryState.SENDING
         assert chen.messages == []
 
-        restarted = await muster.begin("run")
+        restarted = muster.begin("run")
         await chen.sees("你好", limit=60)
-        restarted.send_signal(signal.SIGTERM)
-        await restarted.communicate()
-        assert restarted.returncode == 0
+        restarted.stop()
+        assert (await restarted.ended()).code == 0
         assert count(chen, "你好") == 1
         (delivered,) = await deliveries(database)
         assert (delivered.state, delivered.possible_duplicate) == (DeliveryState.SENT, True)

@@ -1,10 +1,7 @@
 """What must never happen: forged buttons, full shifts overbooked, forgotten or doubled answers."""
 
-import asyncio
 import logging
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +35,7 @@ from models.sealed import keyring
 from playground import Phone, Playground
 from tests.attending import propose
 from tests.city import TOKEN, USERNAME, City
+from tests.commands import Command, Muster
 from tests.times import ManualClock
 from web.app import SECRET_HEADER, WEBHOOK_PATH
 
@@ -363,7 +361,7 @@ async def test_the_bot_killed_in_the_middle_of_a_form_goes_on_at_the_same_questi
     killable: "Killable",
 ) -> None:
     chen = killable.chen
-    await killable.start()
+    killable.start()
     await chen.start()
     await chen.sees("我是集结", limit=STARTING)
     await chen.press("注册志愿者")
@@ -376,7 +374,7 @@ async def test_the_bot_killed_in_the_middle_of_a_form_goes_on_at_the_same_questi
     await chen.sees("出生日期")
     await killable.kill()
     await chen.say("1990-05-01")
-    await killable.start()
+    killable.start()
     await chen.sees("吗？", limit=STARTING)
     await chen.press("对，没错")
     question = await chen.sees("哪个手机号")
@@ -390,56 +388,33 @@ class Killable:
     """The bot as a process of its own, which can be killed outright."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.url = url
-        self.folder = folder
         self.telegram = Playground()
         self.database = Database(url)
-        self.process: asyncio.subprocess.Process | None = None
+        self.muster = Muster(url, folder, TELEGRAM__TOKEN=TOKEN)
+        self.running: Command | None = None
         self.chen: Phone
 
     async def prepare(self) -> None:
         await self.telegram.start()
+        self.muster.variables["TELEGRAM__API_BASE_URL"] = self.telegram.url
         bot = self.telegram.add_bot(TOKEN, USERNAME, "集结")
         self.chen = self.telegram.add_person("晓丽", "陈", language_code="zh-hans").use(bot)
-        keyring().write(self.folder / "muster.keys")
-        await self._muster("init")
+        keyring().write(self.muster.key_file)
+        assert (await self.muster("init")).code == 0
 
-    async def start(self) -> None:
-        self.process = await self._spawn("run")
+    def start(self) -> None:
+        self.running = self.muster.begin("run")
 
     async def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
+        if self.running is not None:
+            self.running.stop(signal.SIGKILL)
+            await self.running.ended()
+            self.running = None
 
     async def stop(self) -> None:
-        if self.process is not None and self.process.returncode is None:
-            await self.kill()
+        await self.kill()
         await self.database.close()
         await self.telegram.stop()
-
-    async def _muster(self, *words: str) -> None:
-        process = await self._spawn(*words)
-        assert await process.wait() == 0
-
-    async def _spawn(self, *words: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            "from bot.cli import main; main()",
-            *words,
-            cwd=Path(__file__).parent.parent,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={
-                **os.environ,
-                "MUSTER_DATABASE__URL": self.url,
-                "MUSTER_SECURITY__KEY_FILE": str(self.folder / "muster.keys"),
-                "MUSTER_TELEGRAM__TOKEN": TOKEN,
-                "MUSTER_TELEGRAM__API_BASE_URL": self.telegram.url,
-                "MUSTER_WEB__PORT": "0",
-            },
-        )
 
 
 @pytest.fixture

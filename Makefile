@@ -14,7 +14,7 @@ run: $(READY)
 	@$(BIN)/muster run
 
 test: $(READY)
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -229,9 +229,10 @@ async def _planned(work: Work, entry: dict[str, Any]) -> None:
 
 
 def _start(work: Work, in_days: int, at: str) -> datetime:
-    """At a local time in so many days; "soon" is in 40 minutes, so that one can check in."""
+    """At a local time in so many days; "soon" is in half an hour, so that one can check in."""
     if at == "soon":
-        return (work.now + timedelta(minutes=40)).replace(second=0, microsecond=0)
+        soon = work.now + timedelta(minutes=40)
+        return soon.replace(minute=soon.minute // 10 * 10, second=0, microsecond=0)
     hour, minute = at.split(":")
     local = work.now.astimezone(work.policy.zone) + timedelta(days=in_days)
     local = local.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)

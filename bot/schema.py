@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 from alembic import command
@@ -12,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models import Database
 
@@ -87,16 +89,44 @@ async def is_current(database: Database) -> bool:
     return await revision(database) == newest()
 
 
-async def upgrade(database: Database) -> None:
-    """Brings the schema to the newest revision."""
+async def upgrade(database: Database, revision: str = "head") -> None:
+    """Brings the schema up to a revision, the newest unless said otherwise."""
 
     def migrate(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
+        if connection.dialect.name == "sqlite":
+            _require_no_strays(connection)
 
-    async with database.engine.begin() as connection:
+    async with (
+        database.engine.connect() as connection,
+        _without_foreign_keys(connection),
+        connection.begin(),
+    ):
         await connection.run_sync(migrate)
+
+
+@asynccontextmanager
+async def _without_foreign_keys(connection: AsyncConnection) -> AsyncIterator[None]:
+    """SQLite changes a table by writing it anew, which would break what points to its rows."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    await raw.execute("PRAGMA foreign_keys = OFF")  # does nothing within a transaction
+    try:
+        yield
+    finally:
+        await raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _require_no_strays(connection: Connection) -> None:
+    """Raises IntegrityError if a row points to one that is not there."""
+    strays = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if strays:
+        tables = ", ".join(sorted({row[0] for row in strays}))
+        raise sqlite3.IntegrityError(f"rows of {tables} point nowhere")
 
 
 async def draft(database: Database, message: str) -> None:

@@ -178,8 +178,9 @@ class Sender:
             "parse_mode": ParseMode.HTML,
             "rate_limit_args": due.lane,
         }
-        if due.picture is not None and len(rendered.text) <= CAPTION_LIMIT:
-            return await self.bot.send_photo(photo=due.picture, caption=rendered.text, **common)
+        photo = (due.attachment or {}).get("photo")
+        if photo is not None and len(rendered.text) <= CAPTION_LIMIT:
+            return await self.bot.send_photo(photo=photo, caption=rendered.text, **common)
         return await self.bot.send_message(text=rendered.text, **common)
 
     async def _edit(self, due: Due, rendered: Rendered) -> None:

@@ -94,11 +94,11 @@ async def publish(turn: Turn, activity_id: int) -> Reply:
 
 @button("announcements.off")
 async def mute(turn: Turn) -> Reply:
-    announcements.hear(turn.work, of_new=False)
+    await announcements.hear(turn.work, of_new=False)
     return Show("activities/muted", fresh=True)
 
 
 @button("announcements.on")
 async def unmute(turn: Turn) -> Reply:
-    announcements.hear(turn.work, of_new=True)
+    await announcements.hear(turn.work, of_new=True)
     return Show("activities/unmuted")

@@ -26,7 +26,7 @@ async def open_profile(turn: Turn) -> Reply:
 
 @button("profile.hear")
 async def hear(turn: Turn, what: str) -> Reply:
-    announcements.hear(turn.work, of_new=what == "on")
+    await announcements.hear(turn.work, of_new=what == "on")
     return await show_profile(turn, saved=True)
 
 

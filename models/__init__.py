@@ -12,9 +12,18 @@ from models.activities import (
 from models.attendance import Attendance, Dispute, DisputeState, HoursState, Means
 from models.audit import AuditEntry
 from models.base import Base
+from models.broadcasts import Broadcast, BroadcastAnswer, BroadcastState, SavedAudience
 from models.conversations import Conversation, Inbox
 from models.database import Database
-from models.delivery import Delivery, DeliveryState, Lane, Message
+from models.delivery import (
+    TELEGRAM,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Lane,
+    Message,
+    OptOut,
+)
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
@@ -32,16 +41,22 @@ from models.people import (
     Standing,
 )
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
+from models.traits import Posting, Trait
 
 __all__ = [
     "ENGAGED",
     "HOLDING_A_PLACE",
+    "TELEGRAM",
     "Account",
     "Activity",
     "ActivityState",
+    "Attempt",
     "Attendance",
     "AuditEntry",
     "Base",
+    "Broadcast",
+    "BroadcastAnswer",
+    "BroadcastState",
     "Claim",
     "Coming",
     "Confirmation",
@@ -64,17 +79,20 @@ __all__ = [
     "LedgerEntry",
     "Means",
     "Message",
+    "OptOut",
     "Organisation",
     "OrganisationKind",
     "Person",
     "PersonInterest",
     "PersonLanguage",
     "PersonSkill",
+    "Posting",
     "Qualification",
     "QualificationKind",
     "QualificationState",
     "Role",
     "RoleKind",
+    "SavedAudience",
     "ServiceField",
     "Shift",
     "ShiftLanguage",
@@ -83,4 +101,5 @@ __all__ = [
     "Skill",
     "SpokenLanguage",
     "Standing",
+    "Trait",
 ]

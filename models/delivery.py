@@ -1,4 +1,8 @@
-"""What Muster has to say: a message once, a delivery per recipient, and the receipt of each."""
+"""What Muster has to say: a message once, a delivery per recipient, and the receipt of each.
+
+A delivery's history is its own columns plus one `Attempt` for each attempt that went wrong, so
+that the usual case, which succeeds at once, costs no second row.
+"""
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -21,12 +25,18 @@ class Lane(IntEnum):
 
 class DeliveryState(StrEnum):
     QUEUED = "queued"
+    HELD = "held"
+    """Queued, but whoever sends it has paused."""
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
     EXPIRED = "expired"
     REVOKED = "revoked"
     """No longer true or wanted before it was sent."""
+
+
+TELEGRAM = "telegram"
+"""The channel that everyone starts with; others are named in the settings."""
 
 
 class Message(Base):
@@ -42,7 +52,9 @@ class Message(Base):
     parameters: Mapped[dict[str, Any]]
     kind: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str | None] = mapped_column(String(48), index=True)
-    picture: Mapped[str | None] = mapped_column(String(255))
+    attachment: Mapped[dict[str, Any] | None]
+    """{"photo": file id}, {"document": file id} or {"venue": {"latitude", "longitude", "title",
+    "address"}}."""
     silent: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
@@ -61,14 +73,23 @@ class Delivery(Base):
             sqlite_where=text("state = 'queued'"),
             postgresql_where=text("state = 'queued'"),
         ),
-        Index("ix_delivery_message_state", "message_id", "state"),
-        Index("ix_delivery_person_created_at", "person_id", "created_at"),
+        Index(
+            "ix_delivery_dedupe_key",
+            "dedupe_key",
+            unique=True,
+            sqlite_where=text("dedupe_key IS NOT NULL"),
+            postgresql_where=text("dedupe_key IS NOT NULL"),
+        ),
+        Index("ix_delivery_message_id", "message_id"),
+        Index("ix_delivery_person_id", "person_id"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     message_id: Mapped[int] = mapped_column(ForeignKey("message.id"))
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-    chat_id: Mapped[int] = mapped_column(BigInteger)
+    channel: Mapped[str] = mapped_column(String(16), default=TELEGRAM)
+    chat_id: Mapped[int | None] = mapped_column(BigInteger)
+    """Telegram's chat; other channels look up the person's address when they send."""
     language: Mapped[str] = mapped_column(String(16))
     lane: Mapped[int] = mapped_column(SmallInteger)
     state: Mapped[DeliveryState] = mapped_column(choice(DeliveryState))
@@ -76,7 +97,7 @@ class Delivery(Base):
     """What differs for this recipient, over the message's parameters."""
     edits_id: Mapped[int | None] = mapped_column(ForeignKey("delivery.id"))
     """The earlier delivery whose message on the phone this one replaces."""
-    dedupe_key: Mapped[str | None] = mapped_column(String(80), unique=True)
+    dedupe_key: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(SmallInteger, default=0)
@@ -84,4 +105,27 @@ class Delivery(Base):
     finished_at: Mapped[datetime | None]
     telegram_message_id: Mapped[int | None] = mapped_column(BigInteger)
     possible_duplicate: Mapped[bool] = mapped_column(default=False)
+    seen_at: Mapped[datetime | None]
+    """When a button under it was first pressed, or its web page opened."""
     reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class Attempt(Base):
+    """An attempt to deliver that went wrong, and why."""
+
+    __tablename__ = "attempt"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("delivery.id"), index=True)
+    at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(200))
+
+
+class OptOut(Base):
+    """A kind of message that a person does not wish to get."""
+
+    __tablename__ = "opt_out"
+
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    since: Mapped[datetime]

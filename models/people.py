@@ -71,6 +71,7 @@ class Person(Base):
     phone: Mapped[str | None] = mapped_column(Sealed)
     phone_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     phone_verified: Mapped[bool] = mapped_column(default=False)
+    email: Mapped[str | None] = mapped_column(Sealed)
     id_number: Mapped[str | None] = mapped_column(Sealed)
     id_number_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     home: Mapped[dict[str, Any] | None] = mapped_column(SealedDocument)
@@ -86,8 +87,6 @@ class Person(Base):
     emergency_contact: Mapped[dict[str, Any] | None] = mapped_column(SealedDocument)
     """{"name", "phone"}"""
     paused_until: Mapped[date | None] = mapped_column(Date)
-    announcements: Mapped[bool] = mapped_column(default=True)
-    """Whether they wish to be told of new activities."""
     applied_at: Mapped[datetime]
     registered_at: Mapped[datetime | None]
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))

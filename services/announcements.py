@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Activity, Enrolment, EnrolmentState, Group, Lane, Organisation, Shift
 from models.base import Document
-from services import activities, delivery, matching, shifts
+from services import activities, delivery, matching, opt_outs, shifts
 from services.matching import Reach
 from services.work import Work
 
@@ -119,9 +119,9 @@ async def counting_on(session: AsyncSession, activity_id: int) -> list[int]:
     return list(found)
 
 
-def hear(work: Work, *, of_new: bool) -> None:
+async def hear(work: Work, *, of_new: bool) -> None:
     """Whether the actor wishes to be told of new activities."""
-    work.person.announcements = of_new
+    await opt_outs.choose(work, delivery.ANNOUNCEMENT, wanted=of_new)
 
 
 async def _to_people(
@@ -133,7 +133,7 @@ async def _to_people(
         kind=delivery.ANNOUNCEMENT,
         lane=Lane.BROADCAST,
         subject=activities.subject(activity.id),
-        picture=activity.picture,
+        attachment=delivery.photo(activity.picture),
         due_at=due_at,
         expires_at=closes,
         dedupe=f"announce:{activity.id}",
@@ -150,7 +150,7 @@ async def _to_groups(
         kind=IN_GROUPS,
         lane=Lane.BROADCAST,
         subject=activities.subject(activity.id),
-        picture=activity.picture,
+        attachment=delivery.photo(activity.picture),
         due_at=due_at,
         expires_at=closes,
         dedupe=f"announce:{activity.id}",

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import Account, Delivery, DeliveryState, Group, Lane, Message, Person
+from models import TELEGRAM, Account, Delivery, DeliveryState, Group, Lane, Message, Person
 from services.work import Work
 
 POSTED = "muster_posted"
@@ -51,12 +51,18 @@ class Post:
     kind: str
     lane: Lane = Lane.TRANSACTIONAL
     subject: str | None = None
-    picture: str | None = None
+    attachment: Mapping[str, Any] | None = None
+    """As `Message.attachment`."""
     silent: bool = False
     due_at: datetime | None = None
     expires_at: datetime | None = None
     dedupe: str | None = None
     """Makes posting twice harmless; one delivery a recipient for each key."""
+
+
+def photo(file_id: str | None) -> dict[str, str] | None:
+    """A picture as an attachment."""
+    return {"photo": file_id} if file_id else None
 
 
 def own_parameters(work: Work, *names_and_values: Any) -> ColumnElement[Any]:
@@ -122,6 +128,7 @@ async def tell_all(work: Work, post: Post, recipients: Recipients) -> int:
         literal(post.due_at or work.now, Delivery.due_at.type),
         literal(0),
         literal(False),
+        literal(TELEGRAM),
     )
     if post.dedupe:
         known = select(Delivery.id).where(Delivery.dedupe_key == key)
@@ -129,6 +136,7 @@ async def tell_all(work: Work, post: Post, recipients: Recipients) -> int:
     columns = [
         "message_id", "person_id", "chat_id", "language", "lane", "state", "parameters",
         "dedupe_key", "created_at", "due_at", "attempts", "possible_duplicate",
+        "channel",
     ]  # fmt: skip
     done = await work.session.execute(
         insert(Delivery).from_select(columns, rows, include_defaults=False)
@@ -181,6 +189,7 @@ async def _edit_sent(work: Work, about: Select[int], post: Post) -> None:
         literal(work.now, Delivery.due_at.type),
         literal(0),
         literal(False),
+        literal(TELEGRAM),
     ).where(
         Delivery.message_id.in_(about),
         Delivery.message_id != message.id,
@@ -191,6 +200,7 @@ async def _edit_sent(work: Work, about: Select[int], post: Post) -> None:
     columns = [
         "message_id", "person_id", "chat_id", "language", "lane", "state", "parameters",
         "edits_id", "created_at", "due_at", "attempts", "possible_duplicate",
+        "channel",
     ]  # fmt: skip
     await work.session.execute(insert(Delivery).from_select(columns, sent, include_defaults=False))
 
@@ -201,7 +211,7 @@ async def _write(work: Work, post: Post) -> Message:
         parameters=storable(post.parameters),
         kind=post.kind,
         subject=post.subject,
-        picture=post.picture,
+        attachment=storable(post.attachment) if post.attachment else None,
         silent=post.silent,
         created_at=work.now,
         expires_at=post.expires_at,
@@ -231,7 +241,7 @@ class Due:
     lane: Lane
     template: str
     parameters: dict[str, Any]
-    picture: str | None
+    attachment: dict[str, Any] | None
     silent: bool
     attempts: int
     edits_message_id: int | None
@@ -279,7 +289,7 @@ async def claim_due(session: AsyncSession, now: datetime, limit: int = CLAIM_LIM
                 lane=Lane(delivery.lane),
                 template=message.template,
                 parameters=message.parameters | (delivery.parameters or {}),
-                picture=message.picture,
+                attachment=message.attachment,
                 silent=message.silent,
                 attempts=delivery.attempts,
                 edits_message_id=edits_message_id,

@@ -47,7 +47,7 @@ from models import (
     ShiftSkill,
     Standing,
 )
-from services import delivery, geo
+from services import delivery, geo, opt_outs
 from services.work import Work
 
 WEEK = timedelta(days=7)
@@ -87,7 +87,7 @@ async def reach(work: Work, activity_id: int) -> Reach:
     shifts = await _coming_shifts(work, activity_id)
     fitting = _fitting(work, activity, shifts)
     reachable = and_(
-        Person.announcements,
+        opt_outs.wants(delivery.ANNOUNCEMENT),
         Account.id.is_not(None),
         Account.unreachable_since.is_(None),
     )
@@ -121,7 +121,7 @@ async def audience(work: Work, activity: Activity) -> delivery.Recipients:
             ).label("parameters"),
         )
         .where(
-            Person.announcements,
+            opt_outs.wants(delivery.ANNOUNCEMENT),
             Account.id.is_not(None),
             Account.unreachable_since.is_(None),
             _told_this_week(work) < work.policy.announcements_per_week,

@@ -8,8 +8,10 @@ from sqlalchemy import delete, or_, select, update
 from models import (
     Account,
     Activity,
+    Attempt,
     Attendance,
     AuditEntry,
+    BroadcastAnswer,
     Consent,
     Conversation,
     Delivery,
@@ -19,10 +21,12 @@ from models import (
     Inbox,
     LedgerEntry,
     Message,
+    OptOut,
     Organisation,
     PersonInterest,
     PersonLanguage,
     PersonSkill,
+    Posting,
     Qualification,
     Role,
     ServiceField,
@@ -30,6 +34,7 @@ from models import (
     Skill,
     SpokenLanguage,
     Standing,
+    Trait,
 )
 from services import audit, enrolment, roles
 from services.delivery import storable
@@ -58,6 +63,8 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "consents": select(Consent).where(Consent.person_id == mine),
         "qualifications": select(Qualification).where(Qualification.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
+        "opt_outs": select(OptOut).where(OptOut.person_id == mine),
+        "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
         "forms_not_finished": select(Conversation).where(
             Conversation.account_id.in_(_accounts(mine))
         ),
@@ -140,7 +147,7 @@ async def forget(work: Work) -> None:
     await _blank_what_others_refer_to(work, person.id)
     person.standing = Standing.ERASED
     for name in ("number", "birth_date", "phone", "phone_hash", "id_number", "id_number_hash",
-                 "home", "latitude", "longitude", "call_from", "call_until",
+                 "email", "home", "latitude", "longitude", "call_from", "call_until",
                  "emergency_contact", "paused_until"):  # fmt: skip
         setattr(person, name, None)
     person.name = ""
@@ -148,7 +155,6 @@ async def forget(work: Work) -> None:
     person.availability = 0
     person.phone_verified = False
     person.emergency_opt_in = False
-    person.announcements = False
     await work.session.flush()
     audit.note(work, "person.erased", f"person:{person.id}")
 
@@ -162,7 +168,7 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     )
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
-                  Role):  # fmt: skip
+                  Role, OptOut, BroadcastAnswer, Trait, Posting):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(
         update(Inbox)
@@ -199,6 +205,8 @@ async def _blank_what_others_refer_to(work: Work, person_id: int) -> None:
         .values(parameters={})
         .execution_options(synchronize_session=False)
     )
+    deliveries = select(Delivery.id).where(Delivery.person_id == person_id)
+    await _delete(work, Attempt, Attempt.delivery_id.in_(deliveries))
     await _delete(work, Delivery, Delivery.edits_id.is_not(None), Delivery.person_id == person_id)
     await _delete(work, Delivery, Delivery.person_id == person_id)
     await work.session.execute(

@@ -50,7 +50,7 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
         {**_about(document, kind), "name": person.name, "number": person.number},
         kind=KIND,
         subject=_subject(document),
-        picture=picture,
+        attachment=delivery.photo(picture),
     )
     await delivery.tell(work, post, [key for key in holders if key != person.id])
     return document

@@ -12,6 +12,7 @@ from models import (
     ActivityState,
     Confirmation,
     Database,
+    OptOut,
     Organisation,
     Person,
     PersonInterest,
@@ -56,6 +57,7 @@ class Making:
         language: str = "zh_Hans",
         skills: tuple[str, ...] = (),
         interests: tuple[str, ...] = (),
+        opt_outs: tuple[str, ...] = (),
         latitude: float | None = 22.525,
         longitude: float | None = 113.375,
         birth_date: date = date(1990, 5, 1),
@@ -104,6 +106,8 @@ class Making:
             for code in interests:
                 key = await session.scalar(select(ServiceField.id).where(ServiceField.code == code))
                 session.add(PersonInterest(person_id=person.id, field_id=key))
+            for kind in opt_outs:
+                session.add(OptOut(person_id=person.id, kind=kind, since=self.clock()))
         return person
 
     async def crowd(self, size: int, organisation: str = "zs-shiqi") -> list[Person]:

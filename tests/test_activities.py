@@ -243,7 +243,7 @@ async def test_publishing_tells_those_whom_it_fits_and_nobody_else(
     wang = await making.coordinator()
     near = await making.volunteer("陈晓丽")
     await making.volunteer("何远", latitude=22.90, longitude=113.38)
-    await making.volunteer("不听", announcements=False)
+    await making.volunteer("不听", opt_outs=("announcement",))
     activity = await drafted(database, making, wang, morning)
     async with database.read() as session:
         shown = await announcements.preview(
@@ -796,7 +796,7 @@ async def test_a_press_ends_announcements_and_another_brings_them_back(
     for wish in (False, True):
         async with database.write() as session:
             own = await session.get_one(Person, chen.id)
-            announcements.hear(making.work(session, own), of_new=wish)
+            await announcements.hear(making.work(session, own), of_new=wish)
         await published(database, making, wang, morning)
         heard = [row.person_id for row, _ in await posted(database, "activities/announcement")]
         assert (chen.id in heard) is wish

@@ -64,7 +64,7 @@ async def test_it_fits_a_free_volunteer_nearby_and_says_how_far(
         ("no skill", {}, {"skills": ("first_aid",)}),
         ("too young", {"birth_date": date(2010, 1, 1)}, {"least_age": 18}),
         ("taking a break", {"paused_until": date(2026, 12, 1)}, {}),
-        ("wishes to hear of nothing", {"announcements": False}, {}),
+        ("wishes to hear of nothing", {"opt_outs": ("announcement",)}, {}),
         ("interested in something else", {"interests": ("blood",)}, {}),
     ],
 )

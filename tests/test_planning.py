@@ -9,6 +9,7 @@ from models import Activity, ActivityState, Enrolment, Organisation, Shift
 from playground import Phone
 from playground.model import Message
 from playground.phone import labels
+from services import opt_outs
 from tests.city import City
 
 
@@ -310,10 +311,16 @@ async def test_not_for_me_ends_announcements(city: City) -> None:
     await chen.sees("有适合你的新活动")
     await chen.press("不再接收新活动通知")
     await chen.sees("以后不再推送新活动")
-    assert not (await city.person(chen)).announcements
+    assert await opted_out(city, chen) == {"announcement"}
     await chen.press("重新接收通知")
     await chen.sees("有适合你的新活动会告诉你")
-    assert (await city.person(chen)).announcements
+    assert await opted_out(city, chen) == set()
+
+
+async def opted_out(city: City, phone: Phone) -> set[str]:
+    person = await city.person(phone)
+    async with city.database.read() as session:
+        return await opt_outs.kinds_of(city.making.work(session, person))
 
 
 async def test_a_group_hears_of_new_activities_and_of_their_end(city: City) -> None:

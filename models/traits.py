@@ -1,0 +1,80 @@
+"""What can be asked of all volunteers at once: a narrow copy of what describes each of them.
+
+Kept by `services.traits`, which can make it anew from the other tables at any time.
+"""
+
+from datetime import date
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    ForeignKey,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+Mask = BigInteger().with_variant(Integer, "sqlite")
+"""63 bits; the bit of a term is its key modulo 63."""
+
+
+class Trait(Base):
+    """An active volunteer. Scanned as a whole to count audiences, hence as narrow as can be."""
+
+    __tablename__ = "trait"
+
+    person_id: Mapped[int] = mapped_column(
+        ForeignKey("person.id"), primary_key=True, autoincrement=False
+    )
+    organisation_id: Mapped[int]
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    born: Mapped[date | None] = mapped_column(Date)
+    language: Mapped[str] = mapped_column(String(16))
+    skills: Mapped[int] = mapped_column(Mask)
+    interests: Mapped[int] = mapped_column(Mask)
+    qualifications: Mapped[int] = mapped_column(Mask)
+    """Verified ones; whether still valid is looked up where it counts."""
+    spoken: Mapped[int] = mapped_column(Mask)
+    availability: Mapped[int]
+    paused_until: Mapped[date | None] = mapped_column(Date)
+    callable: Mapped[bool]
+    """Agreed to be called in emergencies."""
+    reachable: Mapped[bool]
+    """Has a Telegram account that can be written to."""
+    active_on: Mapped[date | None] = mapped_column(Date)
+    """The last local day on which they wrote or served."""
+    enrolled: Mapped[int] = mapped_column(SmallInteger)
+    attended: Mapped[int] = mapped_column(SmallInteger)
+    """How many shifts, in their whole time as a volunteer."""
+    minutes: Mapped[int]
+    """Confirmed service."""
+
+
+class Posting(Base):
+    """A skill or qualification of a volunteer who may be called, in the order of places.
+
+    `attribute` is 2 * skill key, or 2 * qualification kind's key + 1; `cell` the Morton code of the
+    place (20 bits an axis), so that a disk is a few ranges of the key.
+    """
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        PrimaryKeyConstraint(
+            "attribute", "cell", "person_id",
+            postgresql_include=["latitude", "longitude", "skills", "qualifications"],
+        ),
+        {"sqlite_with_rowid": False},
+    )  # fmt: skip
+
+    attribute: Mapped[int]
+    cell: Mapped[int] = mapped_column(BigInteger)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    latitude: Mapped[float]
+    longitude: Mapped[float]
+    skills: Mapped[int] = mapped_column(Mask)
+    qualifications: Mapped[int] = mapped_column(Mask)

@@ -11,12 +11,12 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from telegram import Bot, Update
+from telegram import Bot, Chat, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from handlers.dispatch import Clock
 from models import Database
-from services import accounts
+from services import accounts, outbox
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Intake:
         self.queue = queue
         self.clock = clock
         self._answered: list[int] = []
+        self._pressed: dict[int, set[int]] = {}
         self._something_answered = asyncio.Event()
         self.under_way = 0
         """Updates between their arrival and their answer."""
@@ -76,8 +77,15 @@ class Intake:
         self.under_way -= 1
         self.moved.set()
 
-    def answered(self, update_id: int) -> None:
-        """The answer to an update has gone out; noted in batches."""
+    def answered(self, update: Update) -> None:
+        """The answer to an update has gone out; noted in batches, with the message pressed on."""
+        message = update.callback_query.message if update.callback_query else None
+        if message is not None and message.chat.type == Chat.PRIVATE:
+            self._pressed.setdefault(message.chat.id, set()).add(message.message_id)
+        self.note(update.update_id)
+
+    def note(self, update_id: int) -> None:
+        """Nothing more is to be done about an update."""
         self._answered.append(update_id)
         self._something_answered.set()
 
@@ -91,9 +99,12 @@ class Intake:
     async def note_answered(self) -> None:
         self._something_answered.clear()
         done, self._answered = self._answered, []
+        pressed, self._pressed = self._pressed, {}
         if done:
             async with self.database.write() as session:
                 await accounts.mark_answered(session, done, self.clock())
+                for chat_id, message_ids in pressed.items():
+                    await outbox.seen(session, chat_id, message_ids, self.clock())
 
     async def poll(self) -> None:
         """Asks Telegram for updates until cancelled. Raises InvalidToken."""

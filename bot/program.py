@@ -15,11 +15,12 @@ from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
 import handlers.topics  # noqa: F401 - registers every command, button and link
 from bot.intake import ALLOWED, Intake
 from bot.lanes import ChatLanes
-from bot.limiter import Limiter, Schedule
+from bot.limiter import Limiter
 from bot.menus import Menus
+from bot.pace import Schedule
 from bot.request import AiohttpRequest
 from bot.scheduler import Scheduler
-from bot.sender import Sender
+from bot.sender import Bounds, Sender, Wire
 from bot.settings import Mode, Settings, TelegramSettings
 from handlers.dispatch import Clock, Dispatcher
 from handlers.presenting import Presenter
@@ -35,7 +36,8 @@ log = logging.getLogger(__name__)
 
 QUEUED_UPDATES = 1000
 """Updates that wait in memory at most; the rest waits at Telegram's side."""
-ANSWER_SECONDS = 20.0
+REPLIES = 64
+"""Connections beside those of the sender."""
 
 
 def utc_now() -> datetime:
@@ -50,12 +52,20 @@ class Program:
         self.clock = clock
         self.words = Words(settings.policy)
         self.database = Database(settings.database.url)
-        self._requests = AiohttpRequest(read_timeout=ANSWER_SECONDS), AiohttpRequest(connections=2)
-        self.application = build_application(settings.telegram, *self._requests)
+        telegram = settings.telegram
+        calls = AiohttpRequest(connections=REPLIES + telegram.concurrency)
+        self._requests = calls, AiohttpRequest(connections=2)
+        self.limiter = build_limiter(telegram)
+        self.application = build_application(telegram, self.limiter, *self._requests)
         self.bot: ExtBot[Any] = self.application.bot
         self.intake = Intake(self.database, self.bot, self.application.update_queue, clock)
         self.sender = Sender(
-            self.database, self.bot, self.words, clock, settings.telegram.concurrency
+            database=self.database,
+            wire=build_wire(telegram, calls),
+            limiter=self.limiter,
+            words=self.words,
+            clock=clock,
+            bounds=Bounds(telegram.concurrency, telegram.paid_stars_per_day),
         )
         self.scheduler = Scheduler(self.database, settings.policy, clock)
         self.menus = Menus(self.bot, self.words, self.database)
@@ -141,7 +151,7 @@ class Program:
             except TelegramError as fault:
                 log.info("could not pick up again: %s", fault.message)
         for update_id in left.half_done:
-            self.intake.answered(update_id)
+            self.intake.note(update_id)
         await self.intake.replay(left.waiting)
 
     async def _listen(self) -> None:
@@ -185,23 +195,43 @@ class Program:
             task.add_done_callback(self._menu_tasks.discard)
 
 
+def build_limiter(telegram: TelegramSettings) -> Limiter:
+    """One for all that goes out by this token."""
+    return Limiter(
+        Schedule(
+            telegram.messages_per_second,
+            telegram.chat_messages_per_second,
+            telegram.chat_burst,
+            telegram.group_messages_per_minute,
+            telegram.paid_messages_per_second,
+        )
+    )
+
+
+def build_wire(telegram: TelegramSettings, request: AiohttpRequest) -> Wire:
+    """The sender's way to the Bot API, past the library's objects."""
+    address = f"{telegram.api_base_url}/bot{telegram.token.get_secret_value()}/"
+
+    async def call(method: str, body: bytes) -> Any:
+        return await request.call(address + method, body)
+
+    return call
+
+
 def build_application(
-    telegram: TelegramSettings, request: AiohttpRequest, get_updates_request: AiohttpRequest
+    telegram: TelegramSettings,
+    limiter: Limiter,
+    request: AiohttpRequest,
+    get_updates_request: AiohttpRequest,
 ) -> Application[Any, Any, Any, Any, Any, Any]:
     """python-telegram-bot's application: our request, limiter and order of updates."""
-    schedule = Schedule(
-        telegram.messages_per_second,
-        telegram.chat_messages_per_second,
-        telegram.chat_burst,
-        telegram.group_messages_per_minute,
-    )
     bot: ExtBot[Any] = ExtBot(
         telegram.token.get_secret_value(),
         base_url=f"{telegram.api_base_url}/bot",
         base_file_url=f"{telegram.api_base_url}/file/bot",
         request=request,
         get_updates_request=get_updates_request,
-        rate_limiter=Limiter(schedule),
+        rate_limiter=limiter,
     )
     return (
         ApplicationBuilder()

@@ -4,64 +4,104 @@ Safe to kill at any moment: what was in flight is sent again, marked as a possib
 """
 
 import asyncio
+import itertools
 import logging
 import random
-from datetime import datetime, timedelta
-from typing import Any
+from collections import deque
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from telegram import Bot, Message
-from telegram.constants import ParseMode
-from telegram.error import (
-    BadRequest,
-    ChatMigrated,
-    Forbidden,
-    RetryAfter,
-    TelegramError,
-    TimedOut,
-)
+from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 
-from bot.request import AnswerLostError
+from bot import faults
+from bot.composing import Composer, Letter
+from bot.limiter import MAX_RETRIES, Limiter, seconds_of
+from bot.pace import Ticket
 from handlers.dispatch import Clock
-from handlers.presenting import CAPTION_LIMIT, inline_markup
-from models import Database, DeliveryState
-from services import delivery
-from services.delivery import Due, Receipt
-from services.words import Rendered, Words
+from models import Database, DeliveryState, Lane
+from services import delivery, outbox
+from services.outbox import Due, Receipt, Why
+from services.words import Words
 
 log = logging.getLogger(__name__)
 
 LONGEST_SLEEP = 30.0
+BUSY_SLEEP = 1.0
+"""Seconds between looks while something is in flight."""
+FLUSH_SECONDS = 0.1
+"""What arrived is recorded after this time at the latest."""
 FIRST_PAUSE = 2.0
 """Seconds before the second attempt; doubled each time, with jitter."""
-MAX_ATTEMPTS = 8
-REASON_LENGTH = 200
-UNKNOWN_CHATS = ("chat not found", "user not found", "peer_id_invalid")
-ALREADY_SO = "message is not modified"
-NO_TEXT = "there is no text in the message to edit"
+LONGEST_PAUSE = 300.0
+GIVE_UP_AFTER = timedelta(hours=24)
+"""What can't be delivered for so long is not tried again; expiry may end it sooner."""
+OUTAGE = 10
+"""So many failures in a row, and Telegram is left alone for a moment."""
+LONGEST_OUTAGE_PAUSE = 5.0
+SHARES = {
+    Lane.EMERGENCY: 1.0,
+    Lane.INTERACTIVE: 1.0,
+    Lane.TRANSACTIONAL: 0.75,
+    Lane.BROADCAST: 0.5,
+}
+"""Of the concurrency that each lane may fill, so that an emergency always finds room."""
+PATIENCE = 5.0
+"""Seconds after a 429 that are waited for in memory; a longer pause is left to the database."""
+STARS_A_MESSAGE = 0.1
+"""What Telegram asks for a message above the free rate."""
+
+
+class Wire(Protocol):
+    async def __call__(self, method: str, body: bytes) -> Any:
+        """The result of a method of the Bot API. Raises TelegramError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a deployment sets for its sender."""
+
+    concurrency: int
+    """Deliveries claimed at the same time, which bounds what a crash can double."""
+    stars_a_day: float = 0.0
+    """What paid broadcasts may cost in a local day."""
 
 
 class Sender:
-    """`concurrency` sends are under way at most, which bounds what a crash can double."""
+    """`run` sends what is due until `stop`."""
 
     def __init__(
         self,
+        *,
         database: Database,
-        bot: Bot,
+        wire: Wire,
+        limiter: Limiter,
         words: Words,
         clock: Clock,
-        concurrency: int,
+        bounds: Bounds,
     ) -> None:
         self.database = database
-        self.bot = bot
+        self.wire = wire
+        self.limiter = limiter
         self.words = words
+        self.composer = Composer(words)
         self.clock = clock
-        self.concurrency = concurrency
+        self.bounds = bounds
         self._wake = asyncio.Event()
         self._receipts: list[Receipt] = []
-        self._migrated: list[tuple[int, int]] = []
-        self._stopping = False
+        self._claimed: dict[int, Due] = {}
+        self._chats: dict[tuple[Lane, int], deque[Due]] = {}
+        """Those of a chat and lane in their order; the first has a ticket or is in flight."""
+        self._resting: dict[int, datetime] = {}
+        """Chats in which a delivery waits to be tried again; others must not overtake it."""
+        self._tickets: dict[int, Ticket] = {}
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._more = False
+        self._flush: asyncio.TimerHandle | None = None
+        self._paid_recorded = 0
+        self._failed_in_a_row = 0
         self.idle = asyncio.Event()
         """Set while nothing is due and nothing in flight."""
 
@@ -82,152 +122,256 @@ class Sender:
     async def run(self) -> None:
         """Sends until `stop`; then what is in flight is awaited and recorded."""
         async with self.database.write() as session:
-            resent = await delivery.release_claimed(session, self.clock())
+            resent = await outbox.release_claimed(session, self.clock())
         if resent:
             log.warning("%d deliveries were in flight at the last stop", resent)
         try:
             while not self._stopping:
                 self._wake.clear()
-                took = await self._take()
-                if not took:
+                await self._turn()
+                if not self._more:
                     await self._rest()
         finally:
-            if self._in_flight:
-                await asyncio.wait(self._in_flight)
-            await self._record()
+            await self._wind_up()
 
-    async def _take(self) -> bool:
-        """Records receipts and claims what is due in one transaction; True if there may be more."""
-        free = self.concurrency - len(self._in_flight)
-        receipts, migrated = self._put_down()
-        if not free and not receipts:
-            return False
+    # Claiming and recording
+
+    async def _turn(self) -> None:
+        """Records what arrived and claims what is due, in one transaction."""
+        receipts = self._put_down()
+        rooms = self._rooms(receipts)
+        if not receipts and not any(rooms.values()):
+            self._more = False
+            return
+        now = self.clock()
         async with self.database.write() as session:
-            await self._write(session, receipts, migrated)
-            claimed = await delivery.claim_due(session, self.clock(), free) if free else []
+            await outbox.record(session, receipts, now)
+            await self._account_for_paid(session)
+            claimed = await outbox.claim_due(session, now, rooms)
+        for receipt in receipts:
+            self._claimed.pop(receipt.delivery_id, None)
+        self._more = bool(claimed) and len(claimed) >= max(rooms.values())
         for due in claimed:
-            task = asyncio.create_task(self._deliver(due), name=f"delivery-{due.id}")
-            self._in_flight.add(task)
-            task.add_done_callback(self._landed)
-        return bool(claimed) and len(claimed) == free
+            self._take_in(due)
+        self._more = self._more and any(self._rooms([]).values())
 
-    def _landed(self, task: "asyncio.Task[None]") -> None:
-        self._in_flight.discard(task)
-        self._wake.set()
+    def _rooms(self, receipts: list[Receipt]) -> dict[Lane, int]:
+        """How many of each lane may be claimed once these receipts are written."""
+        taken = len(self._claimed) - len(receipts)
+        return {
+            lane: max(0, int(self.bounds.concurrency * share) - taken)
+            for lane, share in SHARES.items()
+        }
+
+    def _put_down(self) -> list[Receipt]:
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        receipts, self._receipts = self._receipts, []
+        return receipts
 
     async def _rest(self) -> None:
         """Waits for a reason to look again: something posted, something sent, or its time."""
-        if self._in_flight or self._receipts:
-            await self._wake.wait()
-            return
-        async with self.database.read() as session:
-            due_at = await delivery.next_due_at(session)
-        seconds = LONGEST_SLEEP
-        if due_at is not None:
-            seconds = min(seconds, (due_at - self.clock()).total_seconds())
-        if seconds <= 0:
-            return
-        if not self._wake.is_set():
-            self.idle.set()
+        seconds = BUSY_SLEEP
+        if not self._claimed:
+            async with self.database.read() as session:
+                due_at = await outbox.next_due_at(session)
+            seconds = LONGEST_SLEEP
+            if due_at is not None:
+                seconds = min(seconds, (due_at - self.clock()).total_seconds())
+            if seconds <= 0:
+                return
+            if not self._wake.is_set():
+                self.idle.set()
         try:
             await asyncio.wait_for(self._wake.wait(), timeout=seconds)
         except TimeoutError:
             return
 
-    def _put_down(self) -> tuple[list[Receipt], list[tuple[int, int]]]:
-        receipts, self._receipts = self._receipts, []
-        migrated, self._migrated = self._migrated, []
-        return receipts, migrated
-
-    async def _record(self) -> None:
-        receipts, migrated = self._put_down()
+    async def _wind_up(self) -> None:
+        """What is in flight is awaited; what only waits for its turn is put back."""
+        for ticket in self._tickets.values():
+            self.limiter.withdraw(ticket)
+        if self._in_flight:
+            await asyncio.wait(self._in_flight)
+        landed = {receipt.delivery_id for receipt in self._receipts}
+        waiting = [due for due in self._claimed.values() if due.id not in landed]
+        self._receipts += [_put_back(due, self.clock()) for due in waiting]
+        receipts = self._put_down()
         if receipts:
             async with self.database.write() as session:
-                await self._write(session, receipts, migrated)
+                await outbox.record(session, receipts, self.clock())
+                await self._account_for_paid(session)
 
-    async def _write(
-        self, session: AsyncSession, receipts: list[Receipt], migrated: list[tuple[int, int]]
-    ) -> None:
-        await delivery.record(session, receipts, self.clock())
-        for old, new in migrated:
-            await delivery.move_group(session, old, new)
+    async def _account_for_paid(self, session: AsyncSession) -> None:
+        schedule = self.limiter.schedule
+        if not schedule.paid_rate:
+            return
+        new = schedule.paid - self._paid_recorded
+        today = self._today()
+        paid = await outbox.note_paid(session, today, new)
+        self._paid_recorded += new
+        schedule.budget = max(0, int(self.bounds.stars_a_day / STARS_A_MESSAGE) - paid)
 
-    async def _deliver(self, due: Due) -> None:
+    def _today(self) -> date:
+        return self.clock().astimezone(self.words.policy.zone).date()
+
+    # One after the other in a chat
+
+    def _take_in(self, due: Due) -> None:
+        self._claimed[due.id] = due
+        rests_until = self._resting.get(due.chat_id)
+        if rests_until is not None and rests_until > self.clock():
+            self._land(due, _put_back(due, rests_until))
+            return
+        self._resting.pop(due.chat_id, None)
+        line = self._chats.setdefault((due.lane, due.chat_id), deque())
+        line.append(due)
+        if len(line) == 1:
+            self._queue(due)
+
+    def _queue(self, due: Due) -> None:
+        """Sends it when its turn comes."""
+
+        def go(ticket: Ticket) -> None:
+            del self._tickets[due.id]
+            task = asyncio.create_task(self._deliver(due, ticket), name=f"delivery-{due.id}")
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
+
+        self._tickets[due.id] = self.limiter.submit(due.lane, due.chat_id, go)
+
+    def _next_in_chat(self, due: Due, receipt: Receipt) -> None:
+        line = self._chats[due.lane, due.chat_id]
+        line.popleft()
+        if receipt.state is DeliveryState.QUEUED and receipt.retry_at is not None:
+            self._resting[due.chat_id] = receipt.retry_at
+            while line:
+                behind = line.popleft()
+                self._land(behind, _put_back(behind, receipt.retry_at))
+        if line:
+            self._queue(line[0])
+        else:
+            del self._chats[due.lane, due.chat_id]
+
+    def _land(self, _due: Due, receipt: Receipt) -> None:
+        """Keeps a receipt until it is written; at once if nothing else is under way."""
+        self._receipts.append(receipt)
+        full = len(self._receipts) * 4 >= self.bounds.concurrency
+        if full or len(self._receipts) == len(self._claimed):
+            self._wake.set()
+        elif self._flush is None:
+            loop = asyncio.get_running_loop()
+            self._flush = loop.call_later(FLUSH_SECONDS, self._wake.set)
+
+    # Sending one
+
+    async def _deliver(self, due: Due, ticket: Ticket) -> None:
         try:
-            receipt = await self._attempt(due)
+            receipt = await self._patiently(due, ticket)
         except TelegramError as fault:
             receipt = self._after(due, fault)
         except Exception as fault:
             log.exception("delivery can't be rendered", extra={"delivery_id": due.id})
-            receipt = Receipt(due.id, DeliveryState.FAILED, reason=type(fault).__name__)
-        self._receipts.append(receipt)
+            receipt = Receipt(
+                due.id, DeliveryState.FAILED, why=Why.NOT_RENDERED, detail=type(fault).__name__
+            )
+        self._watch_for_outage(receipt)
+        self._land(due, receipt)
+        self._next_in_chat(due, receipt)
 
-    async def _attempt(self, due: Due) -> Receipt:
-        rendered = self.words.render(due.template, due.language, **due.parameters)
+    def _watch_for_outage(self, receipt: Receipt) -> None:
+        """An outage must not take a whole backlog through a failed attempt each."""
+        if receipt.why not in faults.OUTAGES:
+            self._failed_in_a_row = 0
+            return
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row >= OUTAGE:
+            pause = min(2.0 ** (self._failed_in_a_row // OUTAGE - 1), LONGEST_OUTAGE_PAUSE)
+            self.limiter.leave_alone(pause)
+
+    async def _patiently(self, due: Due, ticket: Ticket) -> Receipt:
+        """A short 429 is waited for; the chat's others stay behind this one meanwhile."""
+        for refusals in itertools.count():
+            try:
+                receipt = await self._attempt(due, ticket)
+            except RetryAfter as refused:
+                self.limiter.too_many(due.chat_id, refused)
+                if seconds_of(refused) > PATIENCE or refusals >= MAX_RETRIES:
+                    raise
+                ticket = await self.limiter.wait(due.lane, due.chat_id)
+            else:
+                if not refusals:
+                    return receipt
+                return replace(receipt, why=receipt.why or Why.FLOOD, refusals=refusals)
+        raise AssertionError("unreachable")
+
+    async def _attempt(self, due: Due, ticket: Ticket) -> Receipt:
         if due.edits_message_id is not None:
-            await self._edit(due, rendered)
+            await self._edit(due)
             return Receipt(due.id, DeliveryState.SENT, due.edits_message_id)
-        sent = await self._send(due, rendered)
-        return Receipt(due.id, DeliveryState.SENT, sent.message_id)
-
-    async def _send(self, due: Due, rendered: Rendered) -> Message:
-        common: dict[str, Any] = {
-            "chat_id": due.chat_id,
-            "reply_markup": inline_markup(rendered.keyboard),
-            "disable_notification": due.silent,
-            "parse_mode": ParseMode.HTML,
-            "rate_limit_args": due.lane,
-        }
-        photo = (due.attachment or {}).get("photo")
-        if photo is not None and len(rendered.text) <= CAPTION_LIMIT:
-            return await self.bot.send_photo(photo=photo, caption=rendered.text, **common)
-        return await self.bot.send_message(text=rendered.text, **common)
-
-    async def _edit(self, due: Due, rendered: Rendered) -> None:
-        common: dict[str, Any] = {
-            "chat_id": due.chat_id,
-            "message_id": due.edits_message_id,
-            "reply_markup": inline_markup(rendered.keyboard),
-            "parse_mode": ParseMode.HTML,
-            "rate_limit_args": due.lane,
-        }
         try:
-            await self.bot.edit_message_text(text=rendered.text, **common)
+            sent = await self._send(due, ticket, self.composer.letters(due))
         except BadRequest as fault:
-            reason = fault.message.lower()
-            if NO_TEXT in reason:
-                await self.bot.edit_message_caption(caption=rendered.text, **common)
-            elif ALREADY_SO not in reason:
+            why = faults.why(fault)
+            if why not in faults.UNFORMATTED:
                 raise
+            sent = await self._send(due, ticket, self.composer.plain_letters(due))
+            return Receipt(due.id, DeliveryState.SENT, sent, why=why, detail=fault.message)
+        return Receipt(due.id, DeliveryState.SENT, sent)
+
+    async def _send(self, due: Due, ticket: Ticket, letters: list[Letter]) -> int:
+        """Telegram's id of the last message."""
+        more: dict[str, Any] = {"allow_paid_broadcast": True} if ticket.paid else {}
+        *first, last = letters
+        for letter in first:
+            await self.wire(letter.method, letter.to(due.chat_id, **more))
+            await self.limiter.wait(due.lane, due.chat_id)
+        sent = await self.wire(last.method, last.to(due.chat_id, **more))
+        return int(sent["message_id"])
+
+    async def _edit(self, due: Due) -> None:
+        (letter,) = self.composer.letters(due)
+        on_phone = {"message_id": due.edits_message_id or 0}
+        try:
+            await self.wire(letter.method, letter.to(due.chat_id, **on_phone))
+        except BadRequest as fault:
+            said = fault.message.lower()
+            if faults.NO_TEXT in said:
+                letter = self.composer.edit_of_caption(due)
+            elif letter.method == "deleteMessage":
+                letter = self.composer.edit(due)
+            elif faults.ALREADY_SO in said:
+                return
+            else:
+                raise
+            await self.wire(letter.method, letter.to(due.chat_id, **on_phone))
 
     def _after(self, due: Due, fault: TelegramError) -> Receipt:
         """What a failed attempt means: never again, or when."""
-        reason = fault.message[:REASON_LENGTH]
+        why, detail = faults.why(fault), fault.message
         if isinstance(fault, ChatMigrated):
-            self._migrated.append((due.chat_id, fault.new_chat_id))
-            return Receipt(due.id, DeliveryState.QUEUED, reason=reason, retry_at=self.clock())
-        if isinstance(fault, Forbidden) or _unknown_chat(fault):
-            return Receipt(due.id, DeliveryState.FAILED, reason=reason, unreachable=True)
-        if isinstance(fault, BadRequest) or due.attempts >= MAX_ATTEMPTS:
-            log.error("delivery failed: %s", reason, extra={"delivery_id": due.id})
-            return Receipt(due.id, DeliveryState.FAILED, reason=reason)
+            return Receipt(
+                due.id, DeliveryState.QUEUED, why=why, detail=detail, retry_at=self.clock(),
+                moved_to=fault.new_chat_id,
+            )  # fmt: skip
+        too_old = due.created_at + GIVE_UP_AFTER <= self.clock()
+        if why not in faults.LATER or too_old:
+            log.warning("delivery failed: %s", why, extra={"delivery_id": due.id})
+            return Receipt(due.id, DeliveryState.FAILED, why=why, detail=detail)
         return Receipt(
-            due.id,
-            DeliveryState.QUEUED,
-            reason=reason,
-            retry_at=self._retry_at(due, fault),
-            possible_duplicate=isinstance(fault, TimedOut | AnswerLostError),
-        )
+            due.id, DeliveryState.QUEUED, why=why, detail=detail,
+            retry_at=self.clock() + self._pause(due, fault),
+            possible_duplicate=why in faults.MAYBE_ARRIVED,
+        )  # fmt: skip
 
-    def _retry_at(self, due: Due, fault: TelegramError) -> datetime:
+    def _pause(self, due: Due, fault: TelegramError) -> timedelta:
         if isinstance(fault, RetryAfter):
-            after = fault.retry_after
-            pause = after if isinstance(after, timedelta) else timedelta(seconds=float(after))
-            return self.clock() + pause
-        seconds = FIRST_PAUSE * 2 ** (due.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311
-        return self.clock() + timedelta(seconds=seconds)
+            return timedelta(seconds=seconds_of(fault))
+        seconds = min(FIRST_PAUSE * 2 ** min(due.attempts - 1, 10), LONGEST_PAUSE)
+        return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
 
 
-def _unknown_chat(fault: TelegramError) -> bool:
-    text = fault.message.lower()
-    return isinstance(fault, BadRequest) and any(words in text for words in UNKNOWN_CHATS)
+def _put_back(due: Due, until: datetime) -> Receipt:
+    """Not tried yet; queued again."""
+    return Receipt(due.id, DeliveryState.QUEUED, retry_at=until, attempted=False)

@@ -76,7 +76,15 @@ class TelegramSettings(Section):
     group_messages_per_minute: float = Field(
         20, gt=0, description="Messages a minute in one group (Telegram: 20)."
     )
-    concurrency: int = Field(20, ge=1, le=200, description="Sends under way at the same time.")
+    concurrency: int = Field(
+        20, ge=2, le=500, description="Sends under way at the same time; for 1000 a second: 200."
+    )
+    paid_messages_per_second: float = Field(
+        0, ge=0, le=1000, description="Rate with paid broadcasts (Telegram: to 1000); 0: never pay."
+    )
+    paid_stars_per_day: float = Field(
+        0, ge=0, description="Stars a day that paid messages may cost; each is 0.1."
+    )
 
     @field_validator("api_base_url")
     @classmethod

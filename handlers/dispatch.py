@@ -64,7 +64,7 @@ class Dispatcher:
         presenter: Presenter,
         around: Surroundings,
         clock: Clock,
-        answered: Callable[[int], None],
+        answered: Callable[[Update], None],
     ) -> None:
         self.database = database
         self.words = words
@@ -87,7 +87,7 @@ class Dispatcher:
             # Left unanswered in the inbox: the next start shows the person where they stand.
             log.exception("reply not delivered", extra={"update_id": update.update_id})
             return
-        self.answered(update.update_id)
+        self.answered(update)
 
     async def _handle(self, update: Update) -> None:
         chat = update.effective_chat

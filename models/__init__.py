@@ -23,6 +23,7 @@ from models.delivery import (
     Lane,
     Message,
     OptOut,
+    PaidMessages,
 )
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
 from models.ledger import EntryKind, LedgerEntry
@@ -80,6 +81,7 @@ __all__ = [
     "Means",
     "Message",
     "OptOut",
+    "PaidMessages",
     "Organisation",
     "OrganisationKind",
     "Person",

@@ -4,11 +4,11 @@ A delivery's history is its own columns plus one `Attempt` for each attempt that
 that the usual case, which succeeds at once, costs no second row.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, String, text
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
@@ -56,6 +56,8 @@ class Message(Base):
     """{"photo": file id}, {"document": file id} or {"venue": {"latitude", "longitude", "title",
     "address"}}."""
     silent: Mapped[bool] = mapped_column(default=False)
+    deletes: Mapped[bool] = mapped_column(default=False)
+    """Takes the earlier message off the phone; edits it where Telegram refuses."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
 
@@ -119,6 +121,15 @@ class Attempt(Base):
     delivery_id: Mapped[int] = mapped_column(ForeignKey("delivery.id"), index=True)
     at: Mapped[datetime]
     reason: Mapped[str] = mapped_column(String(200))
+
+
+class PaidMessages(Base):
+    """How many messages of a local day went out as paid broadcasts, for the spending cap."""
+
+    __tablename__ = "paid_messages"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    count: Mapped[int]
 
 
 class OptOut(Base):

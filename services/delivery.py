@@ -1,7 +1,7 @@
-"""What Muster will say, written in the transaction that makes it true; and what became of it.
+"""What Muster will say, written in the transaction that makes it true.
 
-A service never sends. It posts a message here; the sender claims deliveries, sends them and
-records the receipt. Knows nothing of Telegram's ways, only chats' ids.
+A service never sends. It posts a message here; the sender claims deliveries from the outbox,
+sends them and records the receipt. Knows nothing of Telegram's ways, only chats' ids.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,9 +22,16 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import TELEGRAM, Account, Delivery, DeliveryState, Group, Lane, Message, Person
+from models import (
+    TELEGRAM,
+    Account,
+    Delivery,
+    DeliveryState,
+    Lane,
+    Message,
+    Person,
+)
 from services.work import Work
 
 POSTED = "muster_posted"
@@ -36,10 +43,14 @@ NO_PARAMETERS = cast(null(), Delivery.parameters.type)
 Recipients = Select[*tuple[Any, ...]]
 
 ANNOUNCEMENT = "announcement"
-CLAIM_LIMIT = 50
-COUNTED = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.SENT)
+COUNTED = (
+    DeliveryState.QUEUED,
+    DeliveryState.HELD,
+    DeliveryState.SENDING,
+    DeliveryState.SENT,
+)
 """What somebody has been told, or is about to be."""
-UNSENT = (DeliveryState.QUEUED, DeliveryState.SENDING)
+WAITING = (DeliveryState.QUEUED, DeliveryState.HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,8 @@ class Post:
     attachment: Mapping[str, Any] | None = None
     """As `Message.attachment`."""
     silent: bool = False
+    deletes: bool = False
+    """For corrections: takes the message off the phones, edits it where Telegram refuses."""
     due_at: datetime | None = None
     expires_at: datetime | None = None
     dedupe: str | None = None
@@ -154,7 +167,7 @@ async def correct(work: Work, subject: str, post: Post, *, kind: str | None = No
         about = about.where(Message.kind == kind)
     await work.session.execute(
         update(Delivery)
-        .where(Delivery.message_id.in_(about), Delivery.state == DeliveryState.QUEUED)
+        .where(Delivery.message_id.in_(about), Delivery.state.in_(WAITING))
         .values(state=DeliveryState.REVOKED, finished_at=work.now)
         .execution_options(synchronize_session=False)
     )
@@ -213,6 +226,7 @@ async def _write(work: Work, post: Post) -> Message:
         subject=post.subject,
         attachment=storable(post.attachment) if post.attachment else None,
         silent=post.silent,
+        deletes=post.deletes,
         created_at=work.now,
         expires_at=post.expires_at,
     )
@@ -231,148 +245,10 @@ def storable(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A claimed delivery with all that the sender needs; no row of it is loaded later."""
-
-    id: int
-    chat_id: int
-    language: str
-    lane: Lane
-    template: str
-    parameters: dict[str, Any]
-    attachment: dict[str, Any] | None
-    silent: bool
-    attempts: int
-    edits_message_id: int | None
-    """Telegram's id of the message to edit, where this corrects an earlier one."""
-
-
-async def claim_due(session: AsyncSession, now: datetime, limit: int = CLAIM_LIMIT) -> list[Due]:
-    """Takes the next due deliveries, the most urgent lane first, and marks them as being sent.
-
-    Expired ones are closed instead. Within a lane the oldest goes first.
-    """
-    ready = (
-        select(Delivery.id)
-        .where(Delivery.state == DeliveryState.QUEUED, Delivery.due_at <= now)
-        .order_by(Delivery.lane, Delivery.due_at, Delivery.id)
-        .limit(limit)
-    )
-    if session.get_bind().dialect.name == "postgresql":
-        ready = ready.with_for_update(skip_locked=True)
-    keys = list(await session.scalars(ready))
-    if not keys:
-        return []
-    earlier = Delivery.__table__.alias("earlier")
-    rows = await session.execute(
-        select(Delivery, Message, earlier.c.telegram_message_id)
-        .join(Message, Message.id == Delivery.message_id)
-        .outerjoin(earlier, earlier.c.id == Delivery.edits_id)
-        .where(Delivery.id.in_(keys))
-        .order_by(Delivery.lane, Delivery.due_at, Delivery.id)
-    )
-    claimed: list[Due] = []
-    for delivery, message, edits_message_id in rows:
-        if message.expires_at is not None and message.expires_at <= now:
-            delivery.state = DeliveryState.EXPIRED
-            delivery.finished_at = now
-            continue
-        delivery.state = DeliveryState.SENDING
-        delivery.claimed_at = now
-        delivery.attempts += 1
-        claimed.append(
-            Due(
-                id=delivery.id,
-                chat_id=delivery.chat_id,
-                language=delivery.language,
-                lane=Lane(delivery.lane),
-                template=message.template,
-                parameters=message.parameters | (delivery.parameters or {}),
-                attachment=message.attachment,
-                silent=message.silent,
-                attempts=delivery.attempts,
-                edits_message_id=edits_message_id,
-            )
-        )
-    return claimed
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of one attempt."""
-
-    delivery_id: int
-    state: DeliveryState
-    telegram_message_id: int | None = None
-    reason: str | None = None
-    retry_at: datetime | None = None
-    unreachable: bool = False
-    """The chat can't be written to at all: blocked, deactivated, never started."""
-    possible_duplicate: bool = False
-    """It may have arrived although no answer came."""
-
-
-async def record(session: AsyncSession, receipts: Iterable[Receipt], now: datetime) -> None:
-    """Writes receipts; a blocked chat is marked unreachable on its account."""
-    for receipt in receipts:
-        again = receipt.state is DeliveryState.QUEUED
-        await session.execute(
-            update(Delivery)
-            .where(Delivery.id == receipt.delivery_id)
-            .values(
-                state=receipt.state,
-                telegram_message_id=receipt.telegram_message_id,
-                reason=receipt.reason,
-                finished_at=None if again else now,
-                **({"due_at": receipt.retry_at} if receipt.retry_at else {}),
-                **({"possible_duplicate": True} if receipt.possible_duplicate else {}),
-            )
-            .execution_options(synchronize_session=False)
-        )
-        if receipt.unreachable:
-            chat = select(Delivery.chat_id).where(Delivery.id == receipt.delivery_id)
-            await session.execute(
-                update(Account)
-                .where(Account.telegram_id == chat.scalar_subquery())
-                .values(unreachable_since=now, unreachable_reason=receipt.reason)
-                .execution_options(synchronize_session=False)
-            )
-
-
-async def release_claimed(session: AsyncSession, now: datetime) -> int:
-    """After a crash: what was being sent is queued again, marked as a possible duplicate."""
-    done = await session.execute(
-        update(Delivery)
-        .where(Delivery.state == DeliveryState.SENDING)
-        .values(state=DeliveryState.QUEUED, possible_duplicate=True, due_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    return int(getattr(done, "rowcount", 0))
-
-
 def posted(work: Work, dedupe: str) -> Select[bool]:
     """Whether something was posted under this key."""
     key = Delivery.dedupe_key.startswith(f"{dedupe}:", autoescape=True)
     return select(select(Delivery.id).where(key).exists())
-
-
-async def next_due_at(session: AsyncSession) -> datetime | None:
-    """When the next queued delivery is due; None if nothing waits."""
-    return await session.scalar(
-        select(func.min(Delivery.due_at)).where(Delivery.state == DeliveryState.QUEUED)
-    )
-
-
-async def move_group(session: AsyncSession, chat_id: int, new_chat_id: int) -> None:
-    """A group has become a supergroup: what waits for it, and its registration, follow."""
-    await session.execute(
-        update(Delivery)
-        .where(Delivery.chat_id == chat_id, Delivery.state.in_(UNSENT))
-        .values(chat_id=new_chat_id)
-        .execution_options(synchronize_session=False)
-    )
-    await session.execute(update(Group).where(Group.chat_id == chat_id).values(chat_id=new_chat_id))
 
 
 def after_quiet_hours(work: Work, moment: datetime) -> datetime:

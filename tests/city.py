@@ -1,5 +1,6 @@
 """A city at work for end-to-end tests: the whole program against a playground, over HTTP."""
 
+import asyncio
 import socket
 
 from sqlalchemy import select
@@ -162,9 +163,13 @@ class City:
             await intake.moved.wait()
 
     async def sent(self) -> None:
-        """Waits until nothing that is due is left to be sent."""
+        """Waits until nothing that is due is left to be sent. Raises what the program died of."""
         self.program.sender.wake()
-        await self.program.sender.idle.wait()
+        idle = asyncio.create_task(self.program.sender.idle.wait())
+        await asyncio.wait({idle, self.program.failed}, return_when=asyncio.FIRST_COMPLETED)
+        if not idle.done():
+            idle.cancel()
+            self.program.failed.result()
 
     async def forward(self, **duration: float) -> None:
         """Time passes: `forward(hours=2)`; then what has become due happens."""

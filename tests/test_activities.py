@@ -27,7 +27,7 @@ from models import (
     Skill,
     SpokenLanguage,
 )
-from services import activities, announcements, delivery, groups, planning, shifts
+from services import activities, announcements, groups, outbox, planning, shifts
 from services.activities import Heading
 from services.errors import Gone, NotAllowed, Refusal
 from services.planning import Plan
@@ -101,10 +101,10 @@ async def mark_sent(database: Database, making: Making) -> None:
     """Everything queued has reached the phones."""
     async with database.write() as session:
         for number, due in enumerate(
-            await delivery.claim_due(session, making.clock() + timedelta(days=1), 100)
+            await outbox.claim_due(session, making.clock() + timedelta(days=1))
         ):
-            receipt = delivery.Receipt(due.id, DeliveryState.SENT, 1000 + number)
-            await delivery.record(session, [receipt], making.clock())
+            receipt = outbox.Receipt(due.id, DeliveryState.SENT, 1000 + number)
+            await outbox.record(session, [receipt], making.clock())
 
 
 def refused(code: str) -> Any:

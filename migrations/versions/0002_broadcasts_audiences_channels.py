@@ -51,6 +51,11 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['person_id'], ['person.id'], name=op.f('fk_opt_out_person_id')),
     sa.PrimaryKeyConstraint('person_id', 'kind', name=op.f('pk_opt_out'))
     )
+    op.create_table('paid_messages',
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('count', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('day', name=op.f('pk_paid_messages'))
+    )
     op.create_table('posting',
     sa.Column('attribute', sa.Integer(), nullable=False),
     sa.Column('cell', sa.BigInteger(), nullable=False),
@@ -133,6 +138,9 @@ def upgrade() -> None:
     build = 'json_object' if op.get_context().dialect.name == 'sqlite' else 'jsonb_build_object'
     op.execute(f"UPDATE message SET attachment = {build}('photo', picture) WHERE picture IS NOT NULL")
     op.drop_column('message', 'picture')
+    op.add_column('message', sa.Column('deletes', sa.Boolean(), nullable=False, server_default=sa.false()))
+    with op.batch_alter_table('message') as batch_op:
+        batch_op.alter_column('deletes', existing_type=sa.Boolean(), existing_nullable=False, server_default=None)
 
     with op.batch_alter_table('delivery') as batch_op:
         batch_op.add_column(sa.Column('channel', sa.String(length=16), nullable=False, server_default='telegram'))

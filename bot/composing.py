@@ -1,0 +1,126 @@
+"""A delivery as calls of the Bot API: rendered in its language, written as JSON, never sent here.
+
+What is the same for all who read a language is rendered and written once.
+"""
+
+import html
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from services.outbox import Due
+from services.words import Button, Keyboard, Words
+
+TEXT_LIMIT = 4096
+CAPTION_LIMIT = 1024
+REMEMBERED = 200
+TAG = re.compile(r"<[^>]*>")
+CAPTIONED = {"photo": "sendPhoto", "document": "sendDocument"}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One call, still without its chat."""
+
+    method: str
+    head: bytes
+    """A JSON object without its last brace."""
+
+    def to(self, chat_id: int, **more: int | bool) -> bytes:
+        """The body for one chat."""
+        own = json.dumps({"chat_id": chat_id, **more}).encode()
+        return self.head + (b", " if len(self.head) > 1 else b"") + own[1:]
+
+
+class Composer:
+    def __init__(self, words: Words) -> None:
+        self.words = words
+        self._remembered: OrderedDict[tuple[Any, ...], tuple[Any, list[Letter]]] = OrderedDict()
+
+    def letters(self, due: Due) -> list[Letter]:
+        """The calls in their order; the last one is the message itself."""
+        if not due.alike:
+            return list(self._compose(due))
+        key = (due.message_id, due.language, due.edits_message_id is None)
+        known = self._remembered.get(key)
+        if known is not None and known[0] == due.parameters:
+            return known[1]
+        letters = list(self._compose(due))
+        self._remembered[key] = (due.parameters, letters)
+        self._remembered.move_to_end(key)
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+        return letters
+
+    def plain_letters(self, due: Due) -> list[Letter]:
+        """Without formatting, in as many parts as it takes."""
+        rendered = self.words.render(due.template, due.language, **due.parameters)
+        *first, last = _parts(html.unescape(TAG.sub("", rendered.text)))
+        return [
+            *(_letter("sendMessage", text=part, **_quietly(due)) for part in first),
+            _letter("sendMessage", text=last, **_keys(rendered.keyboard), **_quietly(due)),
+        ]
+
+    def edit_of_caption(self, due: Due) -> Letter:
+        """An edit for a message whose words stand under a picture."""
+        rendered = self.words.render(due.template, due.language, **due.parameters)
+        keys = _keys(rendered.keyboard)
+        return _letter("editMessageCaption", caption=rendered.text, parse_mode="HTML", **keys)
+
+    def edit(self, due: Due) -> Letter:
+        rendered = self.words.render(due.template, due.language, **due.parameters)
+        keys = _keys(rendered.keyboard)
+        return _letter("editMessageText", text=rendered.text, parse_mode="HTML", **keys)
+
+    def _compose(self, due: Due) -> Iterator[Letter]:
+        if due.edits_message_id is not None:
+            yield _letter("deleteMessage") if due.deletes else self.edit(due)
+            return
+        rendered = self.words.render(due.template, due.language, **due.parameters)
+        look: dict[str, Any] = {
+            "parse_mode": "HTML", **_keys(rendered.keyboard), **_quietly(due),
+        }  # fmt: skip
+        attachment = dict(due.attachment or {})
+        venue = attachment.pop("venue", None)
+        if venue is not None:
+            yield _letter("sendVenue", **venue, disable_notification=True)
+        for kind, file_id in attachment.items():
+            if len(rendered.text) <= CAPTION_LIMIT:
+                yield _letter(CAPTIONED[kind], **{kind: file_id}, caption=rendered.text, **look)
+                return
+            yield _letter(CAPTIONED[kind], **{kind: file_id}, disable_notification=True)
+        yield _letter("sendMessage", text=rendered.text, **look)
+
+
+def _letter(method: str, **fields: Any) -> Letter:
+    return Letter(method, json.dumps(fields, ensure_ascii=False).encode()[:-1])
+
+
+def _quietly(due: Due) -> dict[str, bool]:
+    return {"disable_notification": True} if due.silent else {}
+
+
+def _keys(keyboard: Keyboard) -> dict[str, Any]:
+    if not keyboard.buttons:
+        return {}
+    rows = [[_button(item) for item in row] for row in keyboard.buttons]
+    return {"reply_markup": {"inline_keyboard": rows}}
+
+
+def _button(item: Button) -> dict[str, str | None]:
+    if item.url is not None:
+        return {"text": item.label, "url": item.url}
+    return {"text": item.label, "callback_data": item.action}
+
+
+def _parts(text: str) -> Iterator[str]:
+    """At most as long as a message may be, broken at the end of a line where there is one."""
+    while len(text) > TEXT_LIMIT:
+        end = text.rfind("\n", 1, TEXT_LIMIT)
+        end = end if end > 0 else TEXT_LIMIT
+        yield text[:end]
+        text = text[end:].lstrip("\n")
+    yield text

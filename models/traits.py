@@ -37,6 +37,7 @@ class Trait(Base):
     language: Mapped[str] = mapped_column(String(16))
     skills: Mapped[int] = mapped_column(Mask)
     interests: Mapped[int] = mapped_column(Mask)
+    """The fields that they named, and with each those above and below it."""
     qualifications: Mapped[int] = mapped_column(Mask)
     """Verified ones; whether still valid is looked up where it counts."""
     spoken: Mapped[int] = mapped_column(Mask)
@@ -46,6 +47,8 @@ class Trait(Base):
     """Agreed to be called in emergencies."""
     reachable: Mapped[bool]
     """Has a Telegram account that can be written to."""
+    blocked: Mapped[bool]
+    """Has an account, but it can't be written to."""
     active_on: Mapped[date | None] = mapped_column(Date)
     """The last local day on which they wrote or served."""
     enrolled: Mapped[int] = mapped_column(SmallInteger)

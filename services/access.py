@@ -17,6 +17,7 @@ class Right(StrEnum):
     TAKE_ROLL = "take_roll"
     CONFIRM_HOURS = "confirm_hours"
     REGISTER_GROUPS = "register_groups"
+    ANNOUNCE = "announce"
     GRANT_ROLES = "grant_roles"
     LAUNCH_CALLOUTS = "launch_callouts"
 
@@ -29,6 +30,7 @@ _COORDINATES = frozenset(
         Right.TAKE_ROLL,
         Right.CONFIRM_HOURS,
         Right.REGISTER_GROUPS,
+        Right.ANNOUNCE,
     }
 )
 

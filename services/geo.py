@@ -31,8 +31,13 @@ def distance(latitude: float, longitude: float, to_latitude: float, to_longitude
 
 def box_around(latitude: float, longitude: float, metres: float) -> Box:
     up = metres / METRES_PER_DEGREE
-    across = up / max(cos(radians(latitude)), 0.01)
+    across = metres / metres_per_degree_east(latitude)
     return Box(latitude - up, latitude + up, longitude - across, longitude + across)
+
+
+def metres_per_degree_east(latitude: float) -> float:
+    """One degree of longitude at the latitude; not nought at the poles."""
+    return METRES_PER_DEGREE * max(cos(radians(latitude)), 0.01)
 
 
 def rounded(latitude: float, longitude: float) -> tuple[float, float]:

@@ -100,6 +100,7 @@ def upgrade() -> None:
     sa.Column('paused_until', sa.Date(), nullable=True),
     sa.Column('callable', sa.Boolean(), nullable=False),
     sa.Column('reachable', sa.Boolean(), nullable=False),
+    sa.Column('blocked', sa.Boolean(), nullable=False),
     sa.Column('active_on', sa.Date(), nullable=True),
     sa.Column('enrolled', sa.SmallInteger(), nullable=False),
     sa.Column('attended', sa.SmallInteger(), nullable=False),

@@ -42,14 +42,14 @@ class Composer:
 
     def letters(self, due: Due) -> list[Letter]:
         """The calls in their order; the last one is the message itself."""
-        if not due.alike:
+        if due.own:
             return list(self._compose(due))
-        key = (due.message_id, due.language, due.edits_message_id is None)
+        key = (due.wording.id, due.language, due.edits_message_id is None)
         known = self._remembered.get(key)
-        if known is not None and known[0] == due.parameters:
+        if known is not None and known[0] == due.wording:
             return known[1]
         letters = list(self._compose(due))
-        self._remembered[key] = (due.parameters, letters)
+        self._remembered[key] = (due.wording, letters)
         self._remembered.move_to_end(key)
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
@@ -57,7 +57,7 @@ class Composer:
 
     def plain_letters(self, due: Due) -> list[Letter]:
         """Without formatting, in as many parts as it takes."""
-        rendered = self.words.render(due.template, due.language, **due.parameters)
+        rendered = self.words.render(due.wording.template, due.language, **due.parameters)
         *first, last = _parts(html.unescape(TAG.sub("", rendered.text)))
         return [
             *(_letter("sendMessage", text=part, **_quietly(due)) for part in first),
@@ -66,24 +66,24 @@ class Composer:
 
     def edit_of_caption(self, due: Due) -> Letter:
         """An edit for a message whose words stand under a picture."""
-        rendered = self.words.render(due.template, due.language, **due.parameters)
+        rendered = self.words.render(due.wording.template, due.language, **due.parameters)
         keys = _keys(rendered.keyboard)
         return _letter("editMessageCaption", caption=rendered.text, parse_mode="HTML", **keys)
 
     def edit(self, due: Due) -> Letter:
-        rendered = self.words.render(due.template, due.language, **due.parameters)
+        rendered = self.words.render(due.wording.template, due.language, **due.parameters)
         keys = _keys(rendered.keyboard)
         return _letter("editMessageText", text=rendered.text, parse_mode="HTML", **keys)
 
     def _compose(self, due: Due) -> Iterator[Letter]:
         if due.edits_message_id is not None:
-            yield _letter("deleteMessage") if due.deletes else self.edit(due)
+            yield _letter("deleteMessage") if due.wording.deletes else self.edit(due)
             return
-        rendered = self.words.render(due.template, due.language, **due.parameters)
+        rendered = self.words.render(due.wording.template, due.language, **due.parameters)
         look: dict[str, Any] = {
             "parse_mode": "HTML", **_keys(rendered.keyboard), **_quietly(due),
         }  # fmt: skip
-        attachment = dict(due.attachment or {})
+        attachment = dict(due.wording.attachment or {})
         venue = attachment.pop("venue", None)
         if venue is not None:
             yield _letter("sendVenue", **venue, disable_notification=True)
@@ -100,7 +100,7 @@ def _letter(method: str, **fields: Any) -> Letter:
 
 
 def _quietly(due: Due) -> dict[str, bool]:
-    return {"disable_notification": True} if due.silent else {}
+    return {"disable_notification": True} if due.wording.silent else {}
 
 
 def _keys(keyboard: Keyboard) -> dict[str, Any]:

@@ -41,8 +41,6 @@ BAD_REQUEST = {
     "can't parse entities": Why.BAD_ENTITIES,
     "entity": Why.BAD_ENTITIES,
 }
-LATER = frozenset({Why.FLOOD, Why.TIMED_OUT, Why.ANSWER_LOST, Why.SERVER, Why.NETWORK})
-"""Tried again after a pause."""
 OUTAGES = frozenset({Why.TIMED_OUT, Why.ANSWER_LOST, Why.SERVER, Why.NETWORK})
 """Where they come in a row, the fault is Telegram's or the network's, not one chat's."""
 MAYBE_ARRIVED = frozenset({Why.TIMED_OUT, Why.ANSWER_LOST})

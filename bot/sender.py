@@ -35,8 +35,6 @@ FLUSH_SECONDS = 0.1
 FIRST_PAUSE = 2.0
 """Seconds before the second attempt; doubled each time, with jitter."""
 LONGEST_PAUSE = 300.0
-GIVE_UP_AFTER = timedelta(hours=24)
-"""What can't be delivered for so long is not tried again; expiry may end it sooner."""
 OUTAGE = 10
 """So many failures in a row, and Telegram is left alone for a moment."""
 LONGEST_OUTAGE_PAUSE = 5.0
@@ -355,8 +353,7 @@ class Sender:
                 due.id, DeliveryState.QUEUED, why=why, detail=detail, retry_at=self.clock(),
                 moved_to=fault.new_chat_id,
             )  # fmt: skip
-        too_old = due.created_at + GIVE_UP_AFTER <= self.clock()
-        if why not in faults.LATER or too_old:
+        if why not in outbox.LATER:
             log.warning("delivery failed: %s", why, extra={"delivery_id": due.id})
             return Receipt(due.id, DeliveryState.FAILED, why=why, detail=detail)
         return Receipt(

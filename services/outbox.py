@@ -4,13 +4,31 @@ Knows nothing of how something is sent; every statement that runs for each porti
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import Integer, Select, Table, bindparam, insert, literal, select, union_all, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    type_coerce,
+    union_all,
+    update,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import (
     TELEGRAM,
@@ -23,8 +41,10 @@ from models import (
     Message,
     PaidMessages,
 )
+from services import traits
 
 REASON_LENGTH = 200
+LANES = {int(lane): lane for lane in Lane}
 ROOM_ENOUGH: Mapping[Lane, int] = dict.fromkeys(Lane, 50)
 UNSENT = (DeliveryState.QUEUED, DeliveryState.HELD, DeliveryState.SENDING)
 
@@ -55,29 +75,44 @@ UNREACHABLE = frozenset(
     {Why.BLOCKED, Why.DEACTIVATED, Why.NOT_STARTED, Why.KICKED, Why.CHAT_NOT_FOUND}
 )
 """Nothing can be sent to such a chat any more."""
+LATER = frozenset({Why.FLOOD, Why.TIMED_OUT, Why.ANSWER_LOST, Why.SERVER, Why.NETWORK})
+"""Tried again after a pause, until it is given up."""
+GIVE_UP_AFTER = timedelta(hours=24)
+"""After it was posted; expiry may end it sooner."""
 GONE_FROM_GROUP = frozenset({Why.KICKED, Why.CHAT_NOT_FOUND})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Wording:
+    """What all deliveries of a message have in common."""
+
+    id: int
+    template: str
+    parameters: dict[str, Any]
+    attachment: dict[str, Any] | None
+    silent: bool
+    deletes: bool
+    expires_at: datetime | None
+
+
+@dataclass(slots=True)
 class Due:
     """A claimed delivery with all that the sender needs; no row of it is loaded later."""
 
     id: int
-    message_id: int
+    wording: Wording
     chat_id: int
     language: str
     lane: Lane
-    template: str
-    parameters: dict[str, Any]
-    alike: bool
-    """All who read this language get the same text of this message."""
-    attachment: dict[str, Any] | None
-    silent: bool
+    own: dict[str, Any] | None
+    """Parameters of this recipient alone."""
     attempts: int
-    created_at: datetime
     edits_message_id: int | None
     """Telegram's id of the message to edit, where this corrects an earlier one."""
-    deletes: bool
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.wording.parameters | self.own if self.own else self.wording.parameters
 
 
 _table = cast(Table, Delivery.__table__)
@@ -111,26 +146,47 @@ _CLAIM = (
     )
     .returning(
         _row.id, _row.message_id, _row.chat_id, _row.language, _row.lane, _row.parameters,
-        _row.attempts, _row.edits_id, _row.due_at, _row.created_at,
+        _row.attempts, _row.edits_id,
     )
 )  # fmt: skip
-_MESSAGES = select(
+_WORDINGS = select(
     Message.id, Message.template, Message.parameters, Message.attachment, Message.silent,
     Message.deletes, Message.expires_at,
 ).where(Message.id.in_(bindparam("keys", expanding=True)))  # fmt: skip
 _ON_PHONES = select(_row.id, _row.telegram_message_id).where(
     _row.id.in_(bindparam("keys", expanding=True))
 )
-_SENT = (
-    update(_table)
-    .where(_row.id == bindparam("key"))
-    .values(
-        state=DeliveryState.SENT,
-        telegram_message_id=bindparam("on_phone"),
-        finished_at=bindparam("at"),
-        reason=None,
+_ARRIVED = {
+    "sqlite": func.json_each(bindparam("arrived", type_=JSON)).table_valued("value"),
+    "postgresql": func.jsonb_array_elements(bindparam("arrived", type_=JSONB)).table_valued(
+        "value"
+    ),
+}
+"""[[delivery key, Telegram's id of its message], ...] as rows."""
+
+
+def _mark_sent(dialect: str) -> Update:
+    pair = _ARRIVED[dialect].c.value
+    key, on_phone = (_number_in(pair, index, dialect) for index in (0, 1))
+    return (
+        update(_table)
+        .where(_row.id == key)
+        .values(
+            state=DeliveryState.SENT,
+            telegram_message_id=on_phone,
+            finished_at=bindparam("at"),
+            reason=None,
+        )
     )
-)
+
+
+def _number_in(pair: Any, index: int, dialect: str) -> ColumnElement[int]:
+    if dialect == "sqlite":
+        return type_coerce(func.json_extract(pair, f"$[{index}]"), BigInteger)
+    return sql_cast(type_coerce(pair, JSONB)[index].as_string(), BigInteger)
+
+
+_SENT = {dialect: _mark_sent(dialect) for dialect in _ARRIVED}
 _EXPIRED = (
     update(_table)
     .where(_row.id.in_(bindparam("keys", expanding=True)))
@@ -151,43 +207,27 @@ async def claim_due(
     rows = (await connection.execute(_CLAIM, {"now": now, **given})).all()
     if not rows:
         return []
-    rows = sorted(rows, key=lambda row: (row.lane, row.due_at, row.id))
-    messages = await _by_key(connection, _MESSAGES, {row.message_id for row in rows})
-    corrected = {row.edits_id for row in rows if row.edits_id is not None}
-    on_phones = await _by_key(connection, _ON_PHONES, corrected) if corrected else {}
-    expired = {key for key, row in messages.items() if row.expires_at and row.expires_at <= now}
-    late = [row.id for row in rows if row.message_id in expired]
+    rows = sorted(rows, key=lambda row: (row.lane, row.id))
+    keys = {row.message_id for row in rows}
+    found = await connection.execute(_WORDINGS, {"keys": list(keys)})
+    wordings = {row.id: Wording(*row) for row in found}
+    corrected = [row.edits_id for row in rows if row.edits_id is not None]
+    on_phones: dict[int, int] = {}
+    if corrected:
+        found = await connection.execute(_ON_PHONES, {"keys": corrected})
+        on_phones = {row.id: row.telegram_message_id for row in found}
+    expired = {key for key, one in wordings.items() if one.expires_at and one.expires_at <= now}
+    late = [row.id for row in rows if row.message_id in expired] if expired else []
     if late:
         await connection.execute(_EXPIRED, {"keys": late, "at": now})
     return [
-        _due(row, messages[row.message_id], on_phones.get(row.edits_id))
-        for row in rows
-        if row.message_id not in expired
-    ]
-
-
-async def _by_key(connection: AsyncConnection, query: Any, keys: set[int]) -> dict[int, Any]:
-    found = await connection.execute(query, {"keys": list(keys)})
-    return {row.id: row for row in found}
-
-
-def _due(row: Any, message: Any, on_phone: Any) -> Due:
-    return Due(
-        id=row.id,
-        message_id=row.message_id,
-        chat_id=row.chat_id,
-        language=row.language,
-        lane=Lane(row.lane),
-        template=message.template,
-        parameters=message.parameters | row.parameters if row.parameters else message.parameters,
-        alike=not row.parameters,
-        attachment=message.attachment,
-        silent=message.silent,
-        attempts=row.attempts,
-        created_at=row.created_at,
-        edits_message_id=on_phone.telegram_message_id if on_phone else None,
-        deletes=message.deletes,
-    )
+        Due(
+            key, wordings[message_id], chat_id, language, LANES[lane], own, attempts,
+            on_phones.get(edits_id),
+        )
+        for key, message_id, chat_id, language, lane, own, attempts, edits_id in rows
+        if message_id not in expired
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,21 +260,19 @@ async def record(session: AsyncSession, receipts: Iterable[Receipt], now: dateti
         (sent if plain else others).append(receipt)
     if sent:
         connection = await session.connection()
-        await connection.execute(
-            _SENT,
-            [
-                {"key": one.delivery_id, "on_phone": one.telegram_message_id, "at": now}
-                for one in sent
-            ],
-        )
+        arrived = [[one.delivery_id, one.telegram_message_id] for one in sent]
+        await connection.execute(_SENT[connection.dialect.name], {"arrived": arrived, "at": now})
     for receipt in others:
         await _record_trouble(session, receipt, now)
 
 
 async def _record_trouble(session: AsyncSession, receipt: Receipt, now: datetime) -> None:
-    chat_id = await session.scalar(
-        select(Delivery.chat_id).where(Delivery.id == receipt.delivery_id)
+    row = await session.execute(
+        select(Delivery.chat_id, Delivery.created_at).where(Delivery.id == receipt.delivery_id)
     )
+    chat_id, created_at = row.one()
+    if receipt.attempted and receipt.why in LATER and created_at + GIVE_UP_AFTER <= now:
+        receipt = replace(receipt, state=DeliveryState.FAILED, retry_at=None)
     again = receipt.state is DeliveryState.QUEUED
     await session.execute(
         update(Delivery)
@@ -244,9 +282,9 @@ async def _record_trouble(session: AsyncSession, receipt: Receipt, now: datetime
             telegram_message_id=receipt.telegram_message_id,
             reason=receipt.why,
             finished_at=None if again else now,
+            attempts=Delivery.attempts + receipt.refusals - (0 if receipt.attempted else 1),
             **({"due_at": receipt.retry_at} if receipt.retry_at else {}),
             **({"possible_duplicate": True} if receipt.possible_duplicate else {}),
-            attempts=Delivery.attempts + receipt.refusals - (0 if receipt.attempted else 1),
         )
         .execution_options(synchronize_session=False)
     )
@@ -268,6 +306,7 @@ async def _mark_unreachable(session: AsyncSession, chat_id: int, why: Why, now: 
         .values(unreachable_since=now, unreachable_reason=why)
         .execution_options(synchronize_session=False)
     )
+    await traits.is_blocked(session, chat_id)
     if why in GONE_FROM_GROUP:
         await session.execute(
             update(Group)

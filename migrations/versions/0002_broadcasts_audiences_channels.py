@@ -150,6 +150,8 @@ def upgrade() -> None:
         batch_op.drop_constraint(batch_op.f('ck_delivery_deliverystate'), type_='check')
         batch_op.create_check_constraint(batch_op.f('ck_delivery_deliverystate'), f"state IN {STATES}")
         batch_op.drop_constraint(batch_op.f('uq_delivery_dedupe_key'), type_='unique')
+        batch_op.drop_constraint(batch_op.f('fk_delivery_message_id'), type_='foreignkey')
+        batch_op.drop_constraint(batch_op.f('fk_delivery_person_id'), type_='foreignkey')
         batch_op.drop_index('ix_delivery_message_state')
         batch_op.drop_index('ix_delivery_person_created_at')
         batch_op.create_index('ix_delivery_dedupe_key', ['dedupe_key'], unique=True, sqlite_where=sa.text('dedupe_key IS NOT NULL'), postgresql_where=sa.text('dedupe_key IS NOT NULL'))

@@ -18,9 +18,10 @@ from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, config_path
 from models import Database, Organisation
 from models.sealed import KeyFileError
-from services import ledger, organisations, roles
+from services import ledger, organisations, roles, traits
 from services.founding import Progress
 from services.ledger import Fault, FaultKind
+from services.work import Work
 from web.app import WEBHOOK_PATH
 
 Clock = Callable[[], datetime]
@@ -28,6 +29,8 @@ LARGEST_CLOCK_ERROR = 30.0
 """Seconds; check-in codes live for 30."""
 SLOW_WRITE = 0.2
 """Seconds."""
+SHOWN = 5
+"""Keys that a fault names."""
 WHAT_IS_WRONG = {
     FaultKind.ALTERED: "has been changed since it was recorded",
     FaultKind.BROKEN: "does not follow the one before it",
@@ -59,7 +62,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     where = config_path()
     source = str(where) if where.exists() else "defaults and environment"
     found = [_fine("settings", f"read from {source}"), _keys(settings)]
-    found += await _database(settings)
+    found += await _database(settings, clock)
     found += await _telegram(settings, clock)
     return found
 
@@ -75,16 +78,18 @@ def _keys(settings: Settings) -> Finding:
     return _fine("keys", str(path))
 
 
-async def _database(settings: Settings) -> list[Finding]:
+async def _database(settings: Settings, clock: Clock) -> list[Finding]:
     shown = make_url(settings.database.url).render_as_string(hide_password=True)
     try:
         async with schema.opened(settings.database.url) as database:
-            return await _examine(database, shown)
+            return await _examine(database, shown, settings, clock)
     except DatabaseUnreachableError as fault:
         return [_fault("database", f"{shown}: {fault}; check database.url and that it runs")]
 
 
-async def _examine(database: Database, shown: str) -> list[Finding]:
+async def _examine(
+    database: Database, shown: str, settings: Settings, clock: Clock
+) -> list[Finding]:
     began = time.perf_counter()
     async with database.write() as session:
         await session.execute(text("SELECT 1"))
@@ -99,6 +104,7 @@ async def _examine(database: Database, shown: str) -> list[Finding]:
         return found
     found.append(_fine("tables", f"revision {await schema.revision(database)}"))
     found.append(await _city(database))
+    found.append(await _copies(database, settings, clock))
     return found
 
 
@@ -109,6 +115,19 @@ async def _city(database: Database) -> Finding:
         if not await roles.has_administrator(session):
             return _fault("city", "nobody administers it; `muster init` prints a code to claim it")
     return _fine("city", "founded and administered")
+
+
+async def _copies(database: Database, settings: Settings, clock: Clock) -> Finding:
+    async with database.read() as session:
+        wrong = await traits.differences(Work(session, clock(), settings.policy))
+    if not wrong:
+        return _fine("audiences", "what they are counted from is up to date")
+    some = ", ".join(str(key) for key in wrong[:SHOWN])
+    return _fault(
+        "audiences",
+        f"what they are counted from is out of date for {len(wrong)} people (person {some}"
+        f"{', ...' if len(wrong) > SHOWN else ''}); `{schema.COMMAND}` makes it anew",
+    )
 
 
 async def _telegram(settings: Settings, clock: Clock) -> list[Finding]:

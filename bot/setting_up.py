@@ -7,7 +7,7 @@ from pathlib import Path
 from bot import schema
 from bot.settings import Settings
 from models.sealed import KeyFileError, Keyring, use_keyring
-from services import organisations, roles
+from services import organisations, roles, traits
 from services.founding import Progress, found_city
 from services.work import Work
 
@@ -67,7 +67,9 @@ async def set_up(
             entries = await found_city(session, city, progress) if city else 0
             root = await organisations.root(session)
             code = None
+            work = Work(session, now or datetime.now(UTC), settings.policy)
+            if await traits.differences(work):
+                await traits.renew_all(work)
             if root is not None and not await roles.has_administrator(session):
-                work = Work(session, now or datetime.now(UTC), settings.policy)
                 code = await roles.new_claim(work, root.id)
         return SetUp(fresh, entries, root is not None, code)

@@ -133,7 +133,9 @@ class Dispatcher:
                 raise AlreadyHandled
             user = update.effective_user
             language = self.words.language_for(user.language_code if user else None)
-            met = await accounts.meet(session, _telegram_id(update), language, self.clock())
+            met = await accounts.meet(
+                session, _telegram_id(update), language, self.clock(), self.policy.zone
+            )
             return await self._answer(session, update, call, met)
 
     def _queue_for(self, update: Update, call: Call) -> AbstractAsyncContextManager[object]:

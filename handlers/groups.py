@@ -46,7 +46,7 @@ async def _membership(work: Work, update: Update, words: Words) -> Answer | None
             await accounts.mark_unreachable(work.session, chat.id, "blocked", work.now)
         else:
             language = words.language_for(change.from_user.language_code)
-            await accounts.meet(work.session, chat.id, language, work.now)
+            await accounts.meet(work.session, chat.id, language, work.now, work.policy.zone)
         return None
     if status in GONE:
         await groups.leave(work, chat.id)

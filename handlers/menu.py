@@ -63,7 +63,7 @@ async def languages(turn: Turn) -> Reply:
 
 @button("language.set", who=Who.ANYONE)
 async def set_language(turn: Turn, code: str) -> Reply:
-    accounts.choose_language(turn.work, turn.account, code)
+    await accounts.choose_language(turn.work, turn.account, code)
     roles.menu_changed(turn.work.session, turn.account.telegram_id)
     return await main_menu(turn)
 

@@ -43,7 +43,7 @@ NIGHTS = ("1320-420", "1380-480")
 
 async def _speak(asked: Asked, code: str) -> str:
     """The rest of the form is already in the chosen language."""
-    accounts.choose_language(asked.turn.work, asked.turn.account, code)
+    await accounts.choose_language(asked.turn.work, asked.turn.account, code)
     return code
 
 

@@ -6,12 +6,14 @@ Also the inbox of updates, so that each is handled once.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Account, Inbox, Person, Standing
+from services import traits
 from services.errors import Gone
 from services.words import LANGUAGES
 from services.work import Work
@@ -36,11 +38,11 @@ async def find_account(
 
 
 async def meet(
-    session: AsyncSession, telegram_id: int, language: str, now: datetime
+    session: AsyncSession, telegram_id: int, language: str, now: datetime, zone: ZoneInfo
 ) -> tuple[Account, Person | None]:
     """The account of somebody who has just written, made on their first word.
 
-    Whoever writes can be reached again.
+    Whoever writes can be reached again. `zone` tells the local day.
     """
     found = await find_account(session, telegram_id)
     if found is None:
@@ -54,8 +56,10 @@ async def meet(
         session.add(account)
         await session.flush()
         return account, None
-    account, _ = found
+    account, person = found
     if now - account.last_seen_at >= SEEN_EVERY or account.unreachable_since is not None:
+        if person is not None:
+            await traits.was_seen(session, person.id, traits.local_day(zone, now))
         account.last_seen_at = now
         account.unreachable_since = None
         account.unreachable_reason = None
@@ -70,9 +74,10 @@ async def mark_unreachable(
         .where(Account.telegram_id == telegram_id)
         .values(unreachable_since=now, unreachable_reason=reason)
     )
+    await traits.is_blocked(session, telegram_id)
 
 
-def choose_language(work: Work, account: Account, language: str) -> None:
+async def choose_language(work: Work, account: Account, language: str) -> None:
     """The language in which somebody wishes to be spoken to. Raises Gone for an unknown one."""
     if language not in LANGUAGES:
         raise Gone
@@ -80,6 +85,7 @@ def choose_language(work: Work, account: Account, language: str) -> None:
     account.language_chosen = True
     if work.actor is not None:
         work.actor.language = language
+        await traits.renew(work, [work.actor.id])
 
 
 def is_volunteer(person: Person | None) -> bool:

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from stdnum import luhn
 
 from models import Organisation, Person, Standing
-from services import access, audit, delivery, organisations
+from services import access, audit, delivery, organisations, traits
 from services.errors import Gone, Refusal
 from services.people import in_reach
 from services.work import Work
@@ -32,7 +32,7 @@ async def activate(work: Work, person: Person) -> None:
     person.standing = Standing.ACTIVE
     person.registered_at = person.registered_at or work.now
     person.number = person.number or _number(work, person.id)
-    await work.session.flush()
+    await traits.renew(work, [person.id])
 
 
 def _number(work: Work, person_id: int) -> str:

@@ -22,7 +22,7 @@ from models import (
     Person,
     Shift,
 )
-from services import access, accounts, activities, codes, delivery, geo
+from services import access, accounts, activities, codes, delivery, geo, traits
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
 
@@ -185,7 +185,7 @@ async def begin(
     )
     enrolment.state = EnrolmentState.ATTENDED
     work.session.add(attendance)
-    await work.session.flush()
+    await traits.recount(work, [enrolment.person_id])
     return attendance
 
 

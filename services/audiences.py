@@ -44,10 +44,9 @@ from models import (
 )
 from services import access, geo
 from services.errors import Gone, Refusal
+from services.traits import BITS, mask
 from services.work import Work
 
-BITS = 63
-"""Of a mask; terms whose keys are equal modulo this share a bit."""
 SAMPLE = 10
 NAME_LENGTH = 64
 SPREAD, PRIME = 48_271, 2_147_483_647
@@ -311,12 +310,7 @@ def _holds_terms(work: Work, audience: Audience) -> list[ColumnElement[bool]]:
         found.append(has_any(Trait.spoken, audience.languages))
         found.append(_surely_any(SpokenLanguage, audience.languages, spoken))
     if audience.interests:
-        named = exists().where(
-            PersonInterest.person_id == Trait.person_id,
-            PersonInterest.field_id.in_(related_fields(audience.interests)),
-        )
-        found.append(has_any(Trait.interests, audience.interests))
-        found.append(_surely_any(ServiceField, audience.interests, named))
+        found.append(interested(audience.interests))
     return found
 
 
@@ -334,7 +328,17 @@ def _qualified(work: Work, kind_id: int) -> ColumnElement[bool]:
     )
 
 
-def related_fields(keys: Keys) -> Select[int]:
+def interested(keys: Keys) -> ColumnElement[bool]:
+    """Named one of these fields, or one right above or below."""
+    named = exists().where(
+        PersonInterest.person_id == Trait.person_id,
+        PersonInterest.field_id.in_(_related_fields(keys)),
+    )
+    exactly = _surely_any(ServiceField, keys, named)
+    return and_(has_any(Trait.interests, keys), exactly)
+
+
+def _related_fields(keys: Keys) -> Select[int]:
     """Fields that are meant along with these: those below them and the ones above."""
     above = select(ServiceField.parent_id).where(
         ServiceField.id.in_(keys), ServiceField.parent_id.is_not(None)
@@ -353,13 +357,6 @@ def _surely_any(term: Any, keys: Keys, exact: ColumnElement[bool]) -> ColumnElem
     bits = {key % BITS for key in keys}
     others = select(func.count()).where((term.id % BITS).in_(bits), term.id.not_in(keys))
     return or_(others.scalar_subquery() == 0, exact)
-
-
-def mask(keys: Keys) -> int:
-    bits = 0
-    for key in keys:
-        bits |= 1 << key % BITS
-    return bits
 
 
 def has_all(column: Any, keys: Keys) -> ColumnElement[bool]:

@@ -32,7 +32,7 @@ from models import (
     Skill,
     SpokenLanguage,
 )
-from services import access, accounts, activities, audit, delivery, matching
+from services import access, accounts, activities, audit, delivery, matching, traits
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
 
@@ -76,7 +76,7 @@ async def enrol(work: Work, shift_id: int) -> Enrolment:
     enrolment.queued_at = work.now
     _forget_earlier(enrolment)
     work.session.add(enrolment)
-    await work.session.flush()
+    await traits.recount(work, [work.person.id])
     if enrolment.state is EnrolmentState.APPLIED:
         await _ask_coordinators(work, Place(enrolment, shift, activity))
     return enrolment

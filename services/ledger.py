@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models import Attendance, EntryKind, HoursState, LedgerEntry, Organisation
+from services import traits
 from services.work import Work
 
 BATCH = 1000
@@ -64,7 +65,7 @@ async def append(work: Work, organisation_id: int, drafts: Sequence[Draft]) -> l
         .values(ledger_head=head)
         .execution_options(synchronize_session=False)
     )
-    await work.session.flush()
+    await traits.recount(work, {draft.person_id for draft in drafts})
     return entries
 
 

@@ -6,7 +6,7 @@ index, the rest is looked at only inside of it.
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from math import cos, radians, sqrt
+from math import sqrt
 from typing import Any
 
 from sqlalchemy import (
@@ -33,7 +33,6 @@ from models import (
     Enrolment,
     EnrolmentState,
     Message,
-    Organisation,
     Person,
     PersonInterest,
     PersonLanguage,
@@ -45,9 +44,9 @@ from models import (
     ShiftLanguage,
     ShiftQualification,
     ShiftSkill,
-    Standing,
+    Trait,
 )
-from services import delivery, geo, opt_outs
+from services import audiences, delivery, geo, opt_outs
 from services.work import Work
 
 WEEK = timedelta(days=7)
@@ -86,11 +85,7 @@ async def reach(work: Work, activity_id: int) -> Reach:
     activity = await work.session.get_one(Activity, activity_id)
     shifts = await _coming_shifts(work, activity_id)
     fitting = _fitting(work, activity, shifts)
-    reachable = and_(
-        opt_outs.wants(delivery.ANNOUNCEMENT),
-        Account.id.is_not(None),
-        Account.unreachable_since.is_(None),
-    )
+    reachable = and_(opt_outs.wants(delivery.ANNOUNCEMENT), Trait.reachable)
     told = _told_this_week(work) >= work.policy.announcements_per_week
     row = (
         await work.session.execute(
@@ -107,26 +102,25 @@ async def reach(work: Work, activity_id: int) -> Reach:
 async def audience(work: Work, activity: Activity) -> delivery.Recipients:
     """Those to be told now, the nearest first; their distance in metres as own parameter."""
     shifts = await _coming_shifts(work, activity.id)
+    squared = audiences.squared_distance(Trait, activity.latitude, activity.longitude)
     return (
         _fitting(work, activity, shifts)
+        .join(Account, Account.person_id == Person.id)
         .with_only_columns(
             Person.id,
             Account.telegram_id,
             Person.language,
             case(
-                (Person.latitude.is_(None), delivery.NO_PARAMETERS),
-                else_=delivery.own_parameters(
-                    work, "distance", func.sqrt(cast(_squared_distance(activity), Float))
-                ),
+                (Trait.latitude.is_(None), delivery.NO_PARAMETERS),
+                else_=delivery.own_parameters(work, "distance", func.sqrt(cast(squared, Float))),
             ).label("parameters"),
         )
         .where(
             opt_outs.wants(delivery.ANNOUNCEMENT),
-            Account.id.is_not(None),
-            Account.unreachable_since.is_(None),
+            Trait.reachable,
             _told_this_week(work) < work.policy.announcements_per_week,
         )
-        .order_by(_squared_distance(activity), Person.id)
+        .order_by(squared, Person.id)
     )
 
 
@@ -135,56 +129,14 @@ def _fitting(work: Work, activity: Activity, shifts: list[Shift]) -> Select[Any]
     any_shift = or_(false(), *(_suits(work, shift) for shift in shifts))
     return (
         select(Person.id)
-        .outerjoin(Account, Account.person_id == Person.id)
+        .join(Trait, Trait.person_id == Person.id)
         .where(
-            Person.standing == Standing.ACTIVE,
-            or_(Person.paused_until.is_(None), Person.paused_until <= work.today),
-            _near(work, activity),
-            _interested(activity),
+            audiences.near(activity.latitude, activity.longitude, work.policy.announcement_radius),
+            not_(audiences.paused(work)),
+            or_(Trait.interests == 0, audiences.interested((activity.field_id,))),
             not_(_takes_part(activity)),
             any_shift,
         )
-    )
-
-
-def _near(work: Work, activity: Activity) -> ColumnElement[bool]:
-    """Within the radius; who gave no place counts as at home in their organisation's town."""
-    metres = work.policy.announcement_radius
-    box = geo.box_around(activity.latitude, activity.longitude, metres)
-    inside = and_(
-        Person.latitude.between(box.south, box.north),
-        Person.longitude.between(box.west, box.east),
-        _squared_distance(activity) <= metres**2,
-    )
-    home = select(Organisation.id).where(
-        Organisation.latitude.between(box.south, box.north),
-        Organisation.longitude.between(box.west, box.east),
-    )
-    return or_(inside, and_(Person.latitude.is_(None), Person.organisation_id.in_(home)))
-
-
-def _squared_distance(activity: Activity) -> ColumnElement[float | None]:
-    """Square metres on the plane at the activity: under 0.1% off at 20 km."""
-    north = (Person.latitude - activity.latitude) * geo.METRES_PER_DEGREE
-    across = geo.METRES_PER_DEGREE * cos(radians(activity.latitude))
-    east = (Person.longitude - activity.longitude) * across
-    return north * north + east * east
-
-
-def _interested(activity: Activity) -> ColumnElement[bool]:
-    """Named no interests, or this field, the one above it or one below it."""
-    own = PersonInterest.person_id == Person.id
-    parent = select(ServiceField.parent_id).where(ServiceField.id == activity.field_id)
-    related = or_(
-        PersonInterest.field_id == activity.field_id,
-        PersonInterest.field_id == parent.scalar_subquery(),
-        PersonInterest.field_id.in_(
-            select(ServiceField.id).where(ServiceField.parent_id == activity.field_id)
-        ),
-    )
-    return or_(
-        not_(select(PersonInterest.person_id).where(own).exists()),
-        select(PersonInterest.person_id).where(own, related).exists(),
     )
 
 
@@ -218,10 +170,7 @@ def _old_enough(work: Work, shift: Shift) -> ColumnElement[bool]:
 def born_before(work: Work, shift: Shift) -> date:
     """The latest birth date at which somebody is old enough on the shift's day."""
     day = shift.starts_at.astimezone(work.policy.zone).date()
-    try:
-        return day.replace(year=day.year - shift.least_age)
-    except ValueError:  # 29 February
-        return day.replace(year=day.year - shift.least_age, day=28)
+    return audiences.years_before(day, shift.least_age)
 
 
 def free_bits(work: Work, shift: Shift) -> int:

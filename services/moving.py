@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from models import Account, Person, Standing
 from models.sealed import keyring
-from services import audit, delivery, roles
+from services import audit, delivery, roles, traits
 from services.errors import Gone, Refusal
 from services.signup import with_phone
 from services.work import Work
@@ -57,7 +57,7 @@ async def _move(work: Work, person: Person, account: Account) -> None:
     account.person_id = person.id
     account.language = person.language
     roles.menu_changed(work.session, account.telegram_id)
-    await work.session.flush()
+    await traits.renew(work, [person.id])
     post = delivery.Post("moving/moved_here", {"name": person.name}, kind="account")
     await delivery.tell(work, post, [person.id])
     audit.note(work, "account.moved", f"person:{person.id}")

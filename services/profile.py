@@ -13,7 +13,7 @@ from models import (
     PersonSkill,
     Standing,
 )
-from services import audit, enrolment, signup
+from services import audit, enrolment, signup, traits
 from services.errors import Refusal
 from services.signup import Details
 from services.work import Work
@@ -60,6 +60,7 @@ async def change(work: Work, details: Details) -> None:
     signup.checked_birth_date(work, details.birth_date)
     signup.write(person, details)
     await signup.write_terms(work, person, details)
+    await traits.renew(work, [person.id])
     await signup.record_consent(work, person, ConsentKind.EMERGENCY, agreed=details.emergencies)
     await signup.record_consent(
         work, person, ConsentKind.ID_NUMBER, agreed=details.id_number is not None
@@ -71,7 +72,7 @@ async def pause(work: Work, until: date) -> None:
     """Nothing is announced to them before that day. Raises Refusal for a day that can't be."""
     check_pause(work, until)
     work.person.paused_until = until
-    await work.session.flush()
+    await traits.renew(work, [work.person.id])
 
 
 def check_pause(work: Work, until: date) -> None:
@@ -83,7 +84,7 @@ def check_pause(work: Work, until: date) -> None:
 
 async def end_pause(work: Work) -> None:
     work.person.paused_until = None
-    await work.session.flush()
+    await traits.renew(work, [work.person.id])
 
 
 async def withdraw(work: Work) -> int:
@@ -94,6 +95,6 @@ async def withdraw(work: Work) -> int:
     person = work.person
     left = await enrolment.leave_everything(work, person.id)
     person.standing = Standing.WITHDRAWN
-    await work.session.flush()
+    await traits.renew(work, [person.id])
     audit.note(work, "person.withdrew", f"person:{person.id}")
     return left

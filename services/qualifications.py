@@ -11,7 +11,7 @@ from models import (
     QualificationKind,
     QualificationState,
 )
-from services import access, audit, delivery
+from services import access, audit, delivery, traits
 from services.errors import Gone, NotAllowed, Refusal
 from services.people import in_reach
 from services.work import Work
@@ -43,7 +43,7 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
     document.expires_on = expires_on
     document.submitted_at = work.now
     document.decided_at = document.decided_by_id = document.reason = None
-    await work.session.flush()
+    await traits.renew(work, [person.id])
     holders = await access.holders(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)
     post = delivery.Post(
         "qualifications/card",
@@ -120,7 +120,7 @@ async def decide(
     document.decided_at = work.now
     document.decided_by_id = work.person.id
     document.reason = reason
-    await work.session.flush()
+    await traits.renew(work, [person.id])
     about = _about(document, kind)
     post = delivery.Post(
         "qualifications/decided", {**about, "accepted": accept, "reason": reason}, kind=KIND

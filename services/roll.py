@@ -23,7 +23,7 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import access, activities, attendance, audit, delivery, enrolment, people
+from services import access, activities, attendance, audit, delivery, enrolment, people, traits
 from services.attendance import WITH_A_PLACE, Presence
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
@@ -179,7 +179,7 @@ async def untick(work: Work, enrolment_id: int) -> Presence:
     grace = timedelta(minutes=work.policy.check_out_grace)
     over = work.now >= presence.shift.ends_at + grace
     presence.enrolment.state = EnrolmentState.NO_SHOW if over else EnrolmentState.CONFIRMED
-    await work.session.flush()
+    await traits.recount(work, [person.id])
     _note(work, "roll.absent", presence)
     return presence
 

@@ -26,6 +26,7 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
+from services import traits
 from services.policy import Policy
 from services.work import Work
 from tests.times import ManualClock
@@ -108,6 +109,7 @@ class Making:
                 session.add(PersonInterest(person_id=person.id, field_id=key))
             for kind in opt_outs:
                 session.add(OptOut(person_id=person.id, kind=kind, since=self.clock()))
+            await traits.renew(self.work(session), [person.id])
         return person
 
     async def crowd(self, size: int, organisation: str = "zs-shiqi") -> list[Person]:
@@ -128,6 +130,8 @@ class Making:
         ]
         async with self.database.write() as session:
             session.add_all(people)
+            await session.flush()
+            await traits.renew(self.work(session), [person.id for person in people])
         return people
 
     async def coordinator(

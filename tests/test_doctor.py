@@ -86,7 +86,7 @@ async def test_a_deployment_that_is_right_is_said_to_be(settings: Settings, city
     assert all(finding.ok for finding in findings)
     subjects = [finding.subject for finding in findings]
     assert subjects == [
-        "settings", "keys", "database", "tables", "city", "token", "clock", "updates",
+        "settings", "keys", "database", "tables", "city", "audiences", "token", "clock", "updates",
     ]  # fmt: skip
 
 

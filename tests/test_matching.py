@@ -20,7 +20,7 @@ from models import (
     ShiftQualification,
     SpokenLanguage,
 )
-from services import delivery, enrolment, matching
+from services import accounts, delivery, enrolment, matching
 from services.matching import Reach
 from tests.making import Making
 
@@ -160,9 +160,11 @@ async def test_reach_counts_who_can_not_be_told_and_who_has_heard_enough(
         for number in range(work.policy.announcements_per_week):
             post = delivery.Post("x", {"n": number}, kind=delivery.ANNOUNCEMENT)
             await delivery.tell(work, post, [heard.id])
-        account = await session.scalar(select(Account).where(Account.person_id == blocked.id))
-        assert account is not None
-        account.unreachable_since = making.clock()
+        chat = await session.scalar(
+            select(Account.telegram_id).where(Account.person_id == blocked.id)
+        )
+        assert chat is not None
+        await accounts.mark_unreachable(session, chat, "blocked", making.clock())
     async with database.read() as session:
         found = await matching.reach(making.work(session), activity.id)
     assert found == Reach(fits=3, unreachable=1, over_limit=1)

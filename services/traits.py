@@ -1,0 +1,358 @@
+"""Keeps `Trait` and `Posting`, the narrow copies that audiences and call-outs are asked of.
+
+Whatever changes what they copy calls `renew` or `recount` in the same transaction. Both tables can
+be made anew from the others at any time with `renew_all`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Date,
+    Insert,
+    Integer,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    distinct,
+    except_,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from models import (
+    Account,
+    Attendance,
+    Enrolment,
+    EnrolmentState,
+    LedgerEntry,
+    Person,
+    PersonInterest,
+    PersonLanguage,
+    PersonSkill,
+    Posting,
+    Qualification,
+    QualificationState,
+    ServiceField,
+    Standing,
+    Trait,
+)
+from services.work import Work
+
+BITS = 63
+"""Of a mask; terms whose keys are equal modulo this share a bit."""
+AXIS = 20
+"""Bits of a place's latitude, and of its longitude, in the Morton code of its cell."""
+CELLS = 1 << AXIS
+EVERYONE = 0
+"""The attribute that all have who may be called; no skill has the key 0."""
+AT_ONCE = 1000
+"""People whose rows are renewed by one statement."""
+SERVED = ("active_on", "enrolled", "attended", "minutes")
+"""What changes by serving, not by what somebody says of themselves."""
+
+
+def mask(keys: Iterable[int]) -> int:
+    """The bits of terms by key."""
+    bits = 0
+    for key in keys:
+        bits |= 1 << key % BITS
+    return bits
+
+
+def skill_attribute(skill_id: Any) -> Any:
+    return 2 * skill_id
+
+
+def qualification_attribute(kind_id: Any) -> Any:
+    return 2 * kind_id + 1
+
+
+def local_day(zone: ZoneInfo, moment: datetime) -> date:
+    """The day by the zone's standard time, which databases can count without knowing of zones."""
+    return (moment + _offset(zone, moment)).date()
+
+
+def _offset(zone: ZoneInfo, moment: datetime) -> timedelta:
+    local = moment.astimezone(zone)
+    return (local.utcoffset() or timedelta()) - (local.dst() or timedelta())
+
+
+# Keeping
+
+
+async def renew(work: Work, people: Iterable[int]) -> None:
+    """Makes the rows of these people what the other tables say."""
+    await work.session.flush()
+    for some in _portions(people):
+        whose = {"people": some}
+        for table in (Posting, Trait):
+            await _delete(work.session, table, table.person_id.in_(some))
+        await work.session.execute(_filling_traits(_Where.of(work), some=True), whose)
+        await work.session.execute(_filling_postings(some=True), whose)
+
+
+async def renew_all(work: Work) -> None:
+    """Makes everybody's rows anew: after an upgrade, an import, or what `differences` found."""
+    await work.session.flush()
+    for table in (Posting, Trait):
+        await _delete(work.session, table)
+    await work.session.execute(_filling_traits(_Where.of(work), some=False))
+    await work.session.execute(_filling_postings(some=False))
+
+
+async def recount(work: Work, people: Iterable[int]) -> None:
+    """As `renew` for those who have only served or enrolled: leaves postings alone."""
+    await work.session.flush()
+    for some in _portions(people):
+        await work.session.execute(
+            _recounting(_Where.of(work)),
+            {"people": some},
+            execution_options={"synchronize_session": False},
+        )
+
+
+async def was_seen(session: AsyncSession, person_id: int, day: date) -> None:
+    """Somebody has written on that local day, so they can also be reached."""
+    await session.execute(
+        update(Trait)
+        .where(
+            Trait.person_id == person_id,
+            or_(Trait.active_on.is_(None), Trait.active_on < day, ~Trait.reachable),
+        )
+        .values(active_on=day, reachable=True, blocked=False)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def is_blocked(session: AsyncSession, telegram_id: int) -> None:
+    """The account can't be written to any more."""
+    owner = select(Account.person_id).where(
+        Account.telegram_id == telegram_id, Account.person_id.is_not(None)
+    )
+    await session.execute(
+        update(Trait)
+        .where(Trait.person_id.in_(owner))
+        .values(reachable=False, blocked=True)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def differences(work: Work) -> list[int]:
+    """Keys of the people whose rows are not what the other tables say; for `muster doctor`."""
+    wrong: set[int] = set()
+    for should, kept in (
+        (_traits(_Where.of(work)), select(*Trait.__table__.columns)),
+        (_postings(), select(*Posting.__table__.columns)),
+    ):
+        for one, other in ((should, kept), (kept, should)):
+            apart = except_(one, other).subquery()
+            wrong |= set(await work.session.scalars(select(apart.c.person_id).distinct()))
+    return sorted(wrong)
+
+
+def _portions(people: Iterable[int]) -> Iterable[list[int]]:
+    keys = sorted(set(people))
+    return (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
+
+
+async def _delete(session: AsyncSession, table: Any, *which: ColumnElement[bool]) -> None:
+    await session.execute(delete(table).where(*which).execution_options(synchronize_session=False))
+
+
+# The statements, each built once: SQLAlchemy takes longer over them than SQLite
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """What the statements differ by: the kind of database, and the zone's standard time."""
+
+    postgresql: bool
+    offset: timedelta
+
+    @classmethod
+    def of(cls, work: Work) -> "_Where":
+        dialect = work.session.get_bind().dialect.name
+        return cls(dialect == "postgresql", _offset(work.policy.zone, work.now))
+
+
+@cache
+def _filling_traits(where: _Where, *, some: bool) -> Insert:
+    rows = _traits(where)
+    return _filling(Trait, rows.where(Person.id.in_(_people())) if some else rows)
+
+
+@cache
+def _filling_postings(*, some: bool) -> Insert:
+    return _filling(Posting, _postings(Trait.person_id.in_(_people())) if some else _postings())
+
+
+@cache
+def _recounting(where: _Where) -> Update:
+    columns = _columns(where)
+    served = {name: _of_trait(columns[name]) for name in SERVED}
+    return update(Trait).where(Trait.person_id.in_(_people())).values(served)
+
+
+def _people() -> BindParameter[Any]:
+    return bindparam("people", expanding=True)
+
+
+def _filling(table: Any, rows: Select[Any]) -> Insert:
+    names = [column.name for column in table.__table__.columns]
+    return insert(table.__table__).from_select(names, rows, include_defaults=False)
+
+
+# What the rows ought to be
+
+
+def _traits(where: _Where) -> Select[Any]:
+    return (
+        select(*(column.label(name) for name, column in _columns(where).items()))
+        .select_from(Person)
+        .outerjoin(Account, Account.person_id == Person.id)
+        .where(Person.standing == Standing.ACTIVE)
+    )
+
+
+def _columns(where: _Where) -> dict[str, ColumnElement[Any]]:
+    """In the order of `Trait`'s own."""
+    verified = Qualification.state == QualificationState.VERIFIED
+    field, named = aliased(ServiceField), aliased(ServiceField)
+    related = or_(field.id == named.id, field.parent_id == named.id, field.id == named.parent_id)
+    found: dict[str, Any] = {
+        "person_id": Person.id,
+        "organisation_id": Person.organisation_id,
+        "latitude": Person.latitude,
+        "longitude": Person.longitude,
+        "born": Person.birth_date,
+        "language": Person.language,
+        "skills": _own(_bits(where, PersonSkill.skill_id), PersonSkill),
+        "interests": _of_person(
+            select(_bits(where, field.id))
+            .select_from(PersonInterest)
+            .join(named, named.id == PersonInterest.field_id)
+            .join(field, related)
+            .where(PersonInterest.person_id == Person.id)
+        ),
+        "qualifications": _own(_bits(where, Qualification.kind_id), Qualification, verified),
+        "spoken": _own(_bits(where, PersonLanguage.spoken_language_id), PersonLanguage),
+        "availability": Person.availability,
+        "paused_until": Person.paused_until,
+        "callable": Person.emergency_opt_in,
+        "reachable": and_(Account.id.is_not(None), Account.unreachable_since.is_(None)),
+        "blocked": and_(Account.id.is_not(None), Account.unreachable_since.is_not(None)),
+        "active_on": _active_on(where),
+        "enrolled": _own(func.count(Enrolment.id), Enrolment),
+        "attended": _own(
+            func.count(Enrolment.id), Enrolment, Enrolment.state == EnrolmentState.ATTENDED
+        ),
+        "minutes": cast(
+            _own(func.coalesce(func.sum(LedgerEntry.minutes), 0), LedgerEntry), Integer
+        ),
+    }
+    return {column.name: found[column.name] for column in Trait.__table__.columns}
+
+
+def _own(column: ColumnElement[Any], table: Any, *conditions: ColumnElement[bool]) -> Any:
+    """An aggregate over the person's own rows of a table."""
+    return _of_person(select(column).where(table.person_id == Person.id, *conditions))
+
+
+def _of_person(rows: Select[Any]) -> Any:
+    return rows.correlate(Person).scalar_subquery()
+
+
+def _of_trait(column: ColumnElement[Any]) -> Any:
+    """A column of `_columns` for the row of `Trait` that an UPDATE is at."""
+    return (
+        select(column)
+        .select_from(Person)
+        .outerjoin(Account, Account.person_id == Person.id)
+        .where(Person.id == Trait.person_id)
+        .correlate(Trait)
+        .scalar_subquery()
+    )
+
+
+def _bits(where: _Where, key: Any) -> ColumnElement[int]:
+    """The mask of all the keys of a group of rows."""
+    bit = cast(literal(1), BigInteger).bitwise_lshift(cast(key % BITS, Integer))
+    # SQLite has no OR over rows; each bit counts once.
+    every = func.bit_or(bit) if where.postgresql else func.sum(distinct(bit))
+    return func.coalesce(every, 0)
+
+
+def _active_on(where: _Where) -> ColumnElement[date]:
+    served = _of_person(
+        select(func.max(Attendance.checked_in_at))
+        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+        .where(Enrolment.person_id == Person.id)
+    )
+    seen = Account.last_seen_at
+    if where.postgresql:
+        last = func.timezone("UTC", func.greatest(seen, served)) + where.offset
+        return cast(last, Date)
+    minutes = f"{where.offset // timedelta(minutes=1):+d} minutes"
+    last = func.max(func.coalesce(seen, served), func.coalesce(served, seen))
+    return type_coerce(func.date(last, minutes), Date)
+
+
+def _postings(whose: ColumnElement[bool] | None = None) -> Select[Any]:
+    """Rows in the order of `Posting`'s columns; `Trait` is up to date already."""
+    verified = Qualification.state == QualificationState.VERIFIED
+    held = (
+        select(cast(literal(EVERYONE), Integer)),
+        select(skill_attribute(PersonSkill.skill_id)).join(
+            PersonSkill, PersonSkill.person_id == Trait.person_id
+        ),
+        select(qualification_attribute(Qualification.kind_id))
+        .join(Qualification, Qualification.person_id == Trait.person_id)
+        .where(verified),
+    )
+    wanted = [Trait.callable, Trait.latitude.is_not(None), Trait.longitude.is_not(None)]
+    if whose is not None:
+        wanted.append(whose)
+    parts = [rows.select_from(Trait).add_columns(*_place()).where(*wanted) for rows in held]
+    return select(*union_all(*parts).subquery().c)
+
+
+def _place() -> tuple[Any, ...]:
+    return (
+        _cell().label("cell"),
+        Trait.person_id,
+        Trait.latitude,
+        Trait.longitude,
+        Trait.skills,
+        Trait.qualifications,
+    )
+
+
+def _cell() -> ColumnElement[int]:
+    """The Morton code: bits of the longitude at the even places, of the latitude at the odd."""
+    x = cast(func.floor((Trait.longitude + 180.0) / 360.0 * CELLS), BigInteger)
+    y = cast(func.floor((Trait.latitude + 90.0) / 180.0 * CELLS), BigInteger)
+    code: Any = literal(0)
+    for at in range(AXIS):
+        for shift, axis in enumerate((x, y)):
+            bit = axis.bitwise_and(literal(1 << at, BigInteger))
+            code += bit.bitwise_lshift(cast(literal(at + shift), Integer))
+    return code  # type: ignore[no-any-return]

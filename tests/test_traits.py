@@ -1,0 +1,69 @@
+"""What audiences are asked of says at any time what the other tables say."""
+
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy import delete, select, update
+
+from bot import doctoring
+from bot.setting_up import set_up
+from bot.settings import DatabaseSettings, SecuritySettings, Settings, TelegramSettings
+from models import Database, Person, Posting, Trait
+from models.sealed import keyring
+from services import profile, traits
+from tests.making import Making
+
+
+async def wrong(making: Making, database: Database) -> list[int]:
+    async with database.read() as session:
+        return await traits.differences(making.work(session))
+
+
+async def test_rows_are_those_that_would_be_made_anew(making: Making, database: Database) -> None:
+    chen = await making.volunteer(
+        skills=("first_aid", "car"), interests=("care",), emergency_opt_in=True
+    )
+    assert await wrong(making, database) == []
+    async with database.write() as session:
+        await traits.renew_all(making.work(session))
+        attributes = set(await session.scalars(select(Posting.attribute)))
+        assert len(attributes) == 3
+        assert attributes >= {traits.EVERYONE}
+        assert await session.scalar(select(Trait.person_id)) == chen.id
+    assert await wrong(making, database) == []
+    async with database.write() as session:
+        await session.execute(update(Person).values(latitude=22.1))
+    assert await wrong(making, database) == [chen.id]
+
+
+async def test_a_pause_shows_at_once(making: Making, database: Database) -> None:
+    chen = await making.volunteer()
+    async with database.write() as session:
+        person = await session.get_one(Person, chen.id)
+        await profile.pause(making.work(session, person), date(2026, 12, 24))
+        assert await session.scalar(select(Trait.paused_until)) == date(2026, 12, 24)
+    assert await wrong(making, database) == []
+
+
+async def test_init_puts_right_what_doctor_finds(
+    making: Making, database: Database, tmp_path: Path
+) -> None:
+    """Also after an upgrade, when the tables are still empty."""
+    chen = await making.volunteer(emergency_opt_in=True)
+    await making.volunteer("李敏")
+    async with database.write() as session:
+        for table in (Posting, Trait):
+            await session.execute(delete(table).where(table.person_id == chen.id))
+    key_file = tmp_path / "muster.keys"
+    keyring().write(key_file)
+    deployment = Settings.model_construct(
+        telegram=TelegramSettings(),
+        database=DatabaseSettings(url=database.url.render_as_string(hide_password=False)),
+        security=SecuritySettings(key_file=key_file),
+    )
+    findings = [f for f in await doctoring.examine(deployment, making.clock) if not f.ok]
+    told = {finding.subject: finding.text for finding in findings}
+    assert f"1 people (person {chen.id})" in told["audiences"]
+    assert "`muster init`" in told["audiences"]
+    await set_up(deployment, None)
+    assert await wrong(making, database) == []

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Insert,
     Integer,
     Select,
+    Subquery,
     Update,
     and_,
     bindparam,
@@ -26,8 +27,10 @@ from sqlalchemy import (
     delete,
     distinct,
     except_,
+    exists,
     func,
     insert,
+    inspect,
     literal,
     or_,
     select,
@@ -159,14 +162,22 @@ async def is_blocked(session: AsyncSession, telegram_id: int) -> None:
 async def differences(work: Work) -> list[int]:
     """Keys of the people whose rows are not what the other tables say; for `muster doctor`."""
     wrong: set[int] = set()
-    for should, kept in (
-        (_traits(_Where.of(work)), select(*Trait.__table__.columns)),
-        (_postings(), select(*Posting.__table__.columns)),
-    ):
-        for one, other in ((should, kept), (kept, should)):
-            apart = except_(one, other).subquery()
-            wrong |= set(await work.session.scalars(select(apart.c.person_id).distinct()))
+    for table, rows in ((Trait, _traits(_Where.of(work))), (Posting, _postings())):
+        should = rows.subquery()
+        wrong |= set(await work.session.scalars(_lacking(table, should)))
+        kept = await work.session.scalar(select(func.count()).select_from(table))
+        if kept != await work.session.scalar(select(func.count()).select_from(should)):
+            spare = except_(select(*table.__table__.columns), rows).subquery()
+            wrong |= set(await work.session.scalars(select(spare.c.person_id).distinct()))
     return sorted(wrong)
+
+
+def _lacking(table: Any, should: Subquery) -> Select[int]:
+    """Whose rows are missing, or say something else."""
+    kept = aliased(table)
+    alike = (getattr(kept, column.name).is_not_distinct_from(column) for column in should.c)
+    keys = (getattr(kept, key.name) == should.c[key.name] for key in inspect(table).primary_key)
+    return select(should.c.person_id).where(~exists().where(*keys, *alike)).distinct()
 
 
 def _portions(people: Iterable[int]) -> Iterable[list[int]]:
@@ -318,38 +329,38 @@ def _active_on(where: _Where) -> ColumnElement[date]:
 
 def _postings(whose: ColumnElement[bool] | None = None) -> Select[Any]:
     """Rows in the order of `Posting`'s columns; `Trait` is up to date already."""
+    may = and_(Trait.callable, Trait.latitude.is_not(None), Trait.longitude.is_not(None))
+    placed = (
+        select(
+            _cell().label("cell"),
+            Trait.person_id,
+            Trait.latitude,
+            Trait.longitude,
+            Trait.skills,
+            Trait.qualifications,
+        )
+        .where(may if whose is None else and_(may, whose))
+        .cte("placed")
+        .prefix_with("MATERIALIZED")  # a cell costs more than a look into what was kept
+    )
     verified = Qualification.state == QualificationState.VERIFIED
+    skill, kind = PersonSkill.skill_id, Qualification.kind_id
     held = (
-        select(cast(literal(EVERYONE), Integer)),
-        select(skill_attribute(PersonSkill.skill_id)).join(
-            PersonSkill, PersonSkill.person_id == Trait.person_id
+        select(cast(literal(EVERYONE), Integer).label("attribute"), *placed.c),
+        select(skill_attribute(skill), *placed.c).join(
+            PersonSkill, PersonSkill.person_id == placed.c.person_id
         ),
-        select(qualification_attribute(Qualification.kind_id))
-        .join(Qualification, Qualification.person_id == Trait.person_id)
+        select(qualification_attribute(kind), *placed.c)
+        .join(Qualification, Qualification.person_id == placed.c.person_id)
         .where(verified),
     )
-    wanted = [Trait.callable, Trait.latitude.is_not(None), Trait.longitude.is_not(None)]
-    if whose is not None:
-        wanted.append(whose)
-    parts = [rows.select_from(Trait).add_columns(*_place()).where(*wanted) for rows in held]
-    return select(*union_all(*parts).subquery().c)
-
-
-def _place() -> tuple[Any, ...]:
-    return (
-        _cell().label("cell"),
-        Trait.person_id,
-        Trait.latitude,
-        Trait.longitude,
-        Trait.skills,
-        Trait.qualifications,
-    )
+    return select(*union_all(*held).subquery().c)
 
 
 def _cell() -> ColumnElement[int]:
     """The Morton code: bits of the longitude at the even places, of the latitude at the odd."""
-    x = cast(func.floor((Trait.longitude + 180.0) / 360.0 * CELLS), BigInteger)
-    y = cast(func.floor((Trait.latitude + 90.0) / 180.0 * CELLS), BigInteger)
+    x = cast(func.trunc((Trait.longitude + 180.0) / 360.0 * CELLS), BigInteger)
+    y = cast(func.trunc((Trait.latitude + 90.0) / 180.0 * CELLS), BigInteger)
     code: Any = literal(0)
     for at in range(AXIS):
         for shift, axis in enumerate((x, y)):

@@ -31,8 +31,9 @@ class Letter:
 
     def to(self, chat_id: int, **more: int | bool) -> bytes:
         """The body for one chat."""
-        own = json.dumps({"chat_id": chat_id, **more}).encode()
-        return self.head + (b", " if len(self.head) > 1 else b"") + own[1:]
+        start = self.head if len(self.head) == 1 else self.head + b", "
+        end = f", {json.dumps(more)[1:]}" if more else "}"
+        return start + f'"chat_id": {chat_id}{end}'.encode()
 
 
 class Composer:

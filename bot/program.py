@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Update
 from telegram.error import TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
+from yarl import URL
 
 import handlers.topics  # noqa: F401 - registers every command, button and link
 from bot.intake import ALLOWED, Intake
@@ -212,8 +214,12 @@ def build_wire(telegram: TelegramSettings, request: AiohttpRequest) -> Wire:
     """The sender's way to the Bot API, past the library's objects."""
     address = f"{telegram.api_base_url}/bot{telegram.token.get_secret_value()}/"
 
+    @cache
+    def url_of(method: str) -> URL:
+        return URL(address + method)
+
     async def call(method: str, body: bytes) -> Any:
-        return await request.call(address + method, body)
+        return await request.call(url_of(method), body)
 
     return call
 

@@ -20,6 +20,7 @@ from telegram.error import (
     TimedOut,
 )
 from telegram.request import BaseRequest, RequestData
+from yarl import URL
 
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
@@ -42,6 +43,8 @@ class AiohttpRequest(BaseRequest):
         self._read_timeout = read_timeout
         self._session: aiohttp.ClientSession | None = None
         self._usual = self._timeout(read_timeout)
+        # A short body is written at once: no timer for the whole of it, thousands of times.
+        self._plain = aiohttp.ClientTimeout(connect=CONNECT_SECONDS, sock_read=read_timeout)
 
     @property
     def read_timeout(self) -> float:
@@ -73,13 +76,13 @@ class AiohttpRequest(BaseRequest):
         body = _body(request_data)
         return await self._answer(method, url, data=body, timeout=timeout)
 
-    async def call(self, url: str, body: bytes) -> Any:
+    async def call(self, url: URL, body: bytes) -> Any:
         """The result of a Bot API method whose parameters are given as JSON.
 
         Raises TelegramError of the kind that python-telegram-bot raises, and ServerError.
         """
         status, payload = await self._answer(
-            "POST", url, data=body, headers=JSON, timeout=self._usual
+            "POST", url, data=body, headers=JSON, timeout=self._plain
         )
         try:
             answer = json.loads(payload)
@@ -89,7 +92,7 @@ class AiohttpRequest(BaseRequest):
             return answer["result"]
         raise fault_of(status, answer)
 
-    async def _answer(self, method: str, url: str, **how: Any) -> tuple[int, bytes]:
+    async def _answer(self, method: str, url: str | URL, **how: Any) -> tuple[int, bytes]:
         if self._session is None:
             raise RuntimeError("the request was not initialised")
         try:

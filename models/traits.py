@@ -23,7 +23,10 @@ Mask = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Trait(Base):
-    """An active volunteer. Scanned as a whole to count audiences, hence as narrow as can be."""
+    """An active volunteer. Scanned as a whole to count audiences, hence as narrow as can be.
+
+    What is asked most stands first: SQLite reads a row only as far as it must.
+    """
 
     __tablename__ = "trait"
 
@@ -31,16 +34,24 @@ class Trait(Base):
         ForeignKey("person.id"), primary_key=True, autoincrement=False
     )
     organisation_id: Mapped[int]
-    latitude: Mapped[float | None]
-    longitude: Mapped[float | None]
-    born: Mapped[date | None] = mapped_column(Date)
-    language: Mapped[str] = mapped_column(String(16))
     skills: Mapped[int] = mapped_column(Mask)
+    active_on: Mapped[date | None] = mapped_column(Date)
+    """The last local day on which they wrote or served."""
+    born: Mapped[date | None] = mapped_column(Date)
     interests: Mapped[int] = mapped_column(Mask)
     """The fields that they named, and with each those above and below it."""
     qualifications: Mapped[int] = mapped_column(Mask)
     """Verified ones; whether still valid is looked up where it counts."""
     spoken: Mapped[int] = mapped_column(Mask)
+    language: Mapped[str] = mapped_column(String(16))
+    minutes: Mapped[int]
+    """Confirmed service."""
+    enrolled: Mapped[int] = mapped_column(SmallInteger)
+    """For how many shifts they ever asked for a place, whatever became of it."""
+    attended: Mapped[int] = mapped_column(SmallInteger)
+    """At how many shifts they were."""
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
     availability: Mapped[int]
     paused_until: Mapped[date | None] = mapped_column(Date)
     callable: Mapped[bool]
@@ -49,20 +60,15 @@ class Trait(Base):
     """Has a Telegram account that can be written to."""
     blocked: Mapped[bool]
     """Has an account, but it can't be written to."""
-    active_on: Mapped[date | None] = mapped_column(Date)
-    """The last local day on which they wrote or served."""
-    enrolled: Mapped[int] = mapped_column(SmallInteger)
-    attended: Mapped[int] = mapped_column(SmallInteger)
-    """How many shifts, in their whole time as a volunteer."""
-    minutes: Mapped[int]
-    """Confirmed service."""
+    refuses: Mapped[int] = mapped_column(SmallInteger)
+    """The kinds of message that they opted out of, as bits of `services.traits.KINDS`."""
 
 
 class Posting(Base):
     """A skill or qualification of a volunteer who may be called, in the order of places.
 
-    `attribute` is 2 * skill key, or 2 * qualification kind's key + 1; `cell` the Morton code of the
-    place (20 bits an axis), so that a disk is a few ranges of the key.
+    `attribute` is 2 * skill key, 2 * qualification kind's key + 1, or 0 for everyone; `cell` the
+    Morton code of the place (20 bits an axis), so that a disk is a few ranges of the key.
     """
 
     __tablename__ = "posting"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Select,
     and_,
@@ -44,11 +45,13 @@ from models import (
 )
 from services import access, geo
 from services.errors import Gone, Refusal
-from services.traits import BITS, mask
+from services.traits import BITS, KINDS, mask
 from services.work import Work
 
 SAMPLE = 10
 NAME_LENGTH = 64
+PACKED = 1 << 31
+"""Counts of people are smaller, so two of them fit in one sum."""
 SPREAD, PRIME = 48_271, 2_147_483_647
 """Scatter keys so that a sample is no run of neighbours, yet stays the same (MINSTD)."""
 
@@ -175,27 +178,21 @@ def members(work: Work, audience: Audience) -> Select[int]:
 async def count(work: Work, audience: Audience, kind: str | None = None) -> Count:
     """`kind` is the kind of message that people may have opted out of. Raises NotAllowed."""
     fitting = members(work, await settled(work, audience))
-    here = paused(work)
-    numbers = (
+    total, unreached, unwilling = (
         await work.session.execute(
             fitting.with_only_columns(
                 func.count(),
-                _how_many(and_(~Trait.reachable, ~Trait.blocked)),
-                _how_many(Trait.blocked),
-                _how_many(and_(Trait.reachable, here)),
+                _how_many((~Trait.reachable & ~Trait.blocked, 1), (Trait.blocked, PACKED)),
+                _how_many(
+                    (~Trait.reachable, 0),
+                    (paused(work), 1),
+                    (refuses(kind), PACKED),
+                ),
             )
         )
     ).one()
-    total, no_telegram, blocked, resting = (int(number) for number in numbers)
-    opted_out = 0
-    if kind is not None:
-        refusing = (
-            fitting.with_only_columns(func.count())
-            .select_from(Trait)
-            .join(OptOut, OptOut.person_id == Trait.person_id)
-            .where(OptOut.kind == kind, Trait.reachable, ~here)
-        )
-        opted_out = await work.session.scalar(refusing) or 0
+    blocked, no_telegram = divmod(int(unreached), PACKED)
+    opted_out, resting = divmod(int(unwilling), PACKED)
     reachable = total - no_telegram - blocked - resting - opted_out
     return Count(total, reachable, no_telegram, blocked, resting, opted_out)
 
@@ -210,12 +207,11 @@ async def sample(
         .limit(size)
         .subquery()
     )
-    refuses = exists().where(OptOut.person_id == Trait.person_id, OptOut.kind == (kind or ""))
     why_not = case(
         (Trait.blocked, "blocked"),
         (~Trait.reachable, "no_telegram"),
         (paused(work), "paused"),
-        (refuses, "opted_out"),
+        (refuses(kind), "opted_out"),
         else_=None,
     )
     rows = await work.session.execute(
@@ -228,44 +224,45 @@ async def sample(
     return [Sampled(*row) for row in rows]
 
 
-def _how_many(condition: ColumnElement[bool] | InstrumentedAttribute[bool]) -> ColumnElement[int]:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+def _how_many(*reasons: tuple[ColumnElement[bool] | InstrumentedAttribute[bool], int]) -> Any:
+    """The sum of the first reasons that hold; two numbers are packed in one, and few have any."""
+    fine = Trait.reachable & Trait.paused_until.is_(None) & (Trait.refuses == 0)
+    return func.coalesce(func.sum(case((fine, literal(0, BigInteger)), *reasons, else_=0)), 0)
 
 
 # The conditions, each on `Trait`
 
 
 def _fits(work: Work, audience: Audience) -> ColumnElement[bool]:
-    """The cheap and telling ones first: SQLite tests them in this order."""
+    """Those that fit the fewest first: SQLite tests them in this order."""
     conditions = [
-        *_described(work, audience),
         _in_organisations(work, audience.organisations),
         *_holds_terms(work, audience),
     ]
     if audience.near is not None:
         place = audience.near
         conditions.append(near(place.latitude, place.longitude, place.metres))
-    return and_(true(), *conditions)
+    return and_(true(), *conditions, *_described(work, audience))
 
 
 def _described(work: Work, audience: Audience) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if audience.age_from is not None:
-        found.append(Trait.born <= years_before(work.today, audience.age_from))
-    if audience.age_to is not None:
-        found.append(Trait.born > years_before(work.today, audience.age_to + 1))
+    if audience.stars_from:
+        found.append(_has_stars(work, audience.stars_from))
     if audience.written is not None:
         found.append(Trait.language == audience.written)
     if audience.active_within_days is not None:
         found.append(Trait.active_on >= work.today - timedelta(days=audience.active_within_days))
-    if audience.stars_from:
-        found.append(_has_stars(work, audience.stars_from))
     if audience.experience == "enrolled":
         found.append(Trait.enrolled > 0)
     elif audience.experience == "attended":
         found.append(Trait.attended > 0)
     elif audience.experience == "never":
         found += [Trait.enrolled == 0, Trait.attended == 0]
+    if audience.age_to is not None:
+        found.append(Trait.born > years_before(work.today, audience.age_to + 1))
+    if audience.age_from is not None:
+        found.append(Trait.born <= years_before(work.today, audience.age_from))
     return found
 
 
@@ -366,6 +363,13 @@ def has_all(column: Any, keys: Keys) -> ColumnElement[bool]:
 
 def has_any(column: Any, keys: Keys) -> ColumnElement[bool]:
     return column.bitwise_and(mask(keys)) != 0  # type: ignore[no-any-return]
+
+
+def refuses(kind: str | None) -> ColumnElement[bool]:
+    """Opted out of this kind of message."""
+    if kind not in KINDS:
+        return exists().where(OptOut.person_id == Trait.person_id, OptOut.kind == (kind or ""))
+    return Trait.refuses.bitwise_and(1 << KINDS.index(kind)) != 0
 
 
 def paused(work: Work) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ Emergencies are not among them: those are agreed to, or not, at sign-up and in t
 from sqlalchemy import ColumnElement, delete, exists, select, update
 
 from models import Delivery, DeliveryState, Message, OptOut, Person
+from services import traits
 from services.work import Work
 
 WAITING = (DeliveryState.QUEUED, DeliveryState.HELD)
@@ -31,8 +32,10 @@ async def choose(work: Work, kind: str, *, wanted: bool) -> None:
         delete(OptOut).where(OptOut.person_id == person_id, OptOut.kind == kind)
     )
     if wanted:
+        await traits.renew(work, [person_id])
         return
     work.session.add(OptOut(person_id=person_id, kind=kind, since=work.now))
+    await traits.renew(work, [person_id])
     of_kind = select(Message.id).where(Message.kind == kind)
     await work.session.execute(
         update(Delivery)

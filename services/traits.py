@@ -19,10 +19,12 @@ from sqlalchemy import (
     Insert,
     Integer,
     Select,
+    SmallInteger,
     Subquery,
     Update,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     distinct,
@@ -47,6 +49,7 @@ from models import (
     Enrolment,
     EnrolmentState,
     LedgerEntry,
+    OptOut,
     Person,
     PersonInterest,
     PersonLanguage,
@@ -69,6 +72,8 @@ EVERYONE = 0
 """The attribute that all have who may be called; no skill has the key 0."""
 AT_ONCE = 1000
 """People whose rows are renewed by one statement."""
+KINDS = ("announcement", "newsletter", "survey", "notice")
+"""What can be opted out of; their bits in `Trait.refuses` are in this order, so add at the end."""
 SERVED = ("active_on", "enrolled", "attended", "minutes")
 """What changes by serving, not by what somebody says of themselves."""
 
@@ -271,6 +276,7 @@ def _columns(where: _Where) -> dict[str, ColumnElement[Any]]:
         "callable": Person.emergency_opt_in,
         "reachable": and_(Account.id.is_not(None), Account.unreachable_since.is_(None)),
         "blocked": and_(Account.id.is_not(None), Account.unreachable_since.is_not(None)),
+        "refuses": _own(_refused(), OptOut),
         "active_on": _active_on(where),
         "enrolled": _own(func.count(Enrolment.id), Enrolment),
         "attended": _own(
@@ -310,6 +316,11 @@ def _bits(where: _Where, key: Any) -> ColumnElement[int]:
     # SQLite has no OR over rows; each bit counts once.
     every = func.bit_or(bit) if where.postgresql else func.sum(distinct(bit))
     return func.coalesce(every, 0)
+
+
+def _refused() -> ColumnElement[int]:
+    bit = case({kind: 1 << at for at, kind in enumerate(KINDS)}, value=OptOut.kind, else_=0)
+    return cast(func.coalesce(func.sum(bit), 0), SmallInteger)
 
 
 def _active_on(where: _Where) -> ColumnElement[date]:

@@ -34,6 +34,13 @@ class Trait(Base):
         ForeignKey("person.id"), primary_key=True, autoincrement=False
     )
     organisation_id: Mapped[int]
+    reachable: Mapped[bool]
+    """Has a Telegram account that can be written to."""
+    blocked: Mapped[bool]
+    """Has an account, but it can't be written to."""
+    refuses: Mapped[int] = mapped_column(SmallInteger)
+    """The kinds of message that they opted out of, as bits of `services.traits.KINDS`."""
+    paused_until: Mapped[date | None] = mapped_column(Date)
     skills: Mapped[int] = mapped_column(Mask)
     active_on: Mapped[date | None] = mapped_column(Date)
     """The last local day on which they wrote or served."""
@@ -53,15 +60,8 @@ class Trait(Base):
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
     availability: Mapped[int]
-    paused_until: Mapped[date | None] = mapped_column(Date)
     callable: Mapped[bool]
     """Agreed to be called in emergencies."""
-    reachable: Mapped[bool]
-    """Has a Telegram account that can be written to."""
-    blocked: Mapped[bool]
-    """Has an account, but it can't be written to."""
-    refuses: Mapped[int] = mapped_column(SmallInteger)
-    """The kinds of message that they opted out of, as bits of `services.traits.KINDS`."""
 
 
 class Posting(Base):

@@ -238,27 +238,34 @@ def _fits(work: Work, audience: Audience) -> ColumnElement[bool]:
     conditions = [
         _in_organisations(work, audience.organisations),
         *_holds_terms(work, audience),
+        *_has_served(work, audience),
     ]
     if audience.near is not None:
         place = audience.near
         conditions.append(near(place.latitude, place.longitude, place.metres))
-    return and_(true(), *conditions, *_described(work, audience))
+    return and_(true(), *conditions, *_in_time(work, audience))
 
 
-def _described(work: Work, audience: Audience) -> list[ColumnElement[bool]]:
+def _has_served(work: Work, audience: Audience) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if audience.stars_from:
         found.append(_has_stars(work, audience.stars_from))
     if audience.written is not None:
         found.append(Trait.language == audience.written)
-    if audience.active_within_days is not None:
-        found.append(Trait.active_on >= work.today - timedelta(days=audience.active_within_days))
     if audience.experience == "enrolled":
         found.append(Trait.enrolled > 0)
     elif audience.experience == "attended":
         found.append(Trait.attended > 0)
     elif audience.experience == "never":
         found += [Trait.enrolled == 0, Trait.attended == 0]
+    return found
+
+
+def _in_time(work: Work, audience: Audience) -> list[ColumnElement[bool]]:
+    """Days are text on SQLite, and the dearest to compare."""
+    found: list[ColumnElement[bool]] = []
+    if audience.active_within_days is not None:
+        found.append(Trait.active_on >= work.today - timedelta(days=audience.active_within_days))
     if audience.age_to is not None:
         found.append(Trait.born > years_before(work.today, audience.age_to + 1))
     if audience.age_from is not None:

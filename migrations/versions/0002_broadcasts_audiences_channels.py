@@ -88,6 +88,10 @@ def upgrade() -> None:
     op.create_table('trait',
     sa.Column('person_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('organisation_id', sa.Integer(), nullable=False),
+    sa.Column('reachable', sa.Boolean(), nullable=False),
+    sa.Column('blocked', sa.Boolean(), nullable=False),
+    sa.Column('refuses', sa.SmallInteger(), nullable=False),
+    sa.Column('paused_until', sa.Date(), nullable=True),
     sa.Column('skills', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('active_on', sa.Date(), nullable=True),
     sa.Column('born', sa.Date(), nullable=True),
@@ -101,11 +105,7 @@ def upgrade() -> None:
     sa.Column('latitude', sa.Double(), nullable=True),
     sa.Column('longitude', sa.Double(), nullable=True),
     sa.Column('availability', sa.Integer(), nullable=False),
-    sa.Column('paused_until', sa.Date(), nullable=True),
     sa.Column('callable', sa.Boolean(), nullable=False),
-    sa.Column('reachable', sa.Boolean(), nullable=False),
-    sa.Column('blocked', sa.Boolean(), nullable=False),
-    sa.Column('refuses', sa.SmallInteger(), nullable=False),
     sa.ForeignKeyConstraint(['person_id'], ['person.id'], name=op.f('fk_trait_person_id')),
     sa.PrimaryKeyConstraint('person_id', name=op.f('pk_trait'))
     )

@@ -55,7 +55,7 @@ class Program:
         self.words = Words(settings.policy)
         self.database = Database(settings.database.url)
         telegram = settings.telegram
-        calls = AiohttpRequest(connections=REPLIES + telegram.concurrency)
+        calls = AiohttpRequest(REPLIES + telegram.concurrency, telegram.answer_seconds)
         self._requests = calls, AiohttpRequest(connections=2)
         self.limiter = build_limiter(telegram)
         self.application = build_application(telegram, self.limiter, *self._requests)

@@ -76,6 +76,9 @@ class TelegramSettings(Section):
     group_messages_per_minute: float = Field(
         20, gt=0, description="Messages a minute in one group (Telegram: 20)."
     )
+    answer_seconds: float = Field(
+        20, gt=0, description="How long an answer of Telegram is waited for."
+    )
     concurrency: int = Field(
         20, ge=2, le=500, description="Sends under way at the same time; for 1000 a second: 200."
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 from sqlalchemy import select
 
@@ -48,6 +49,8 @@ class City:
         self.clock = clock
         self.mode = mode
         self.policy = Policy()
+        self.telegram_settings: dict[str, Any] = {}
+        """What differs from the usual; counts from the next start of the bot."""
         self.web_port = free_port()
         self.telegram = Playground(clock=clock, page=page)
         self.program: Program
@@ -66,20 +69,29 @@ class City:
 
     def settings(self) -> Settings:
         return Settings(
-            telegram=TelegramSettings(
-                token=TOKEN,
-                api_base_url=self.telegram.url,
-                mode=self.mode,
-                webhook_secret="secret-of-the-tests",
-                messages_per_second=1000,
-                chat_messages_per_second=FAST,
-                group_messages_per_minute=FAST,
+            telegram=TelegramSettings.model_validate(
+                {
+                    "token": TOKEN,
+                    "api_base_url": self.telegram.url,
+                    "mode": self.mode,
+                    "webhook_secret": "secret-of-the-tests",
+                    "messages_per_second": 1000,
+                    "chat_messages_per_second": FAST,
+                    "group_messages_per_minute": FAST,
+                }
+                | self.telegram_settings
             ),
             database=DatabaseSettings(url=self.database_url),
             security=SecuritySettings(),
             web=WebSettings(port=self.web_port, public_url=f"http://127.0.0.1:{self.web_port}"),
             policy=self.policy,
         )
+
+    async def start_again(self, **telegram: Any) -> None:
+        """Stops the bot in good order and starts it with other settings of [telegram]."""
+        await self.program.stop()
+        self.telegram_settings = telegram
+        await self.start_bot()
 
     async def stop(self) -> None:
         await self.program.stop()

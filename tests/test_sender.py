@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.schema import upgrade
-from models import Account, Attempt, Database, Delivery, DeliveryState, Lane
+from models import Account, Attempt, Database, Delivery, DeliveryState, Group, Lane, Message
 from models.sealed import keyring
 from playground import Phone, Playground
 from playground.faults import Fault
+from playground.model import Chat
 from playground.server import Call
 from services import delivery
 from services.delivery import Post
@@ -158,6 +159,163 @@ async def test_a_message_that_never_gets_through_is_given_up_and_says_why(city: 
         tried = list(await session.scalars(select(Attempt.reason)))
     assert len(sent(city)) == one.attempts == len(tried)
     assert set(tried) == {"server: Bad Gateway"}
+
+
+# Refusals, each as its own case
+
+
+async def test_what_is_too_long_comes_in_parts_as_plain_text(city: City) -> None:
+    (chen,) = people(city, 1)
+    lines = [f"{number}. " + "字" * 90 for number in range(60)]
+    await post(city, "\n".join(lines), chen)
+    await city.sent()
+    received = "\n".join(message.words for message in chen.messages)
+    assert all(line in received for line in lines)
+    assert len(chen.messages) == 2
+    (one,) = await deliveries(city.database)
+    assert (one.state, one.reason) == (DeliveryState.SENT, "too_long")
+
+
+async def test_what_telegram_cant_parse_comes_as_plain_text(city: City) -> None:
+    (chen,) = people(city, 1)
+    description = "Bad Request: can't parse entities: unsupported start tag"
+    city.telegram.faults.fail(chat_id=chen.id, status=400, description=description)
+    await post(city, "你好 & 再见", chen)
+    await city.sent()
+    assert count(chen, "你好 & 再见") == 1
+    (one,) = await deliveries(city.database)
+    assert (one.state, one.reason) == (DeliveryState.SENT, "bad_entities")
+
+
+async def test_another_refusal_is_final_and_says_why(city: City) -> None:
+    (chen,) = people(city, 1)
+    city.telegram.faults.fail(chat_id=chen.id, status=400, description="Bad Request: no")
+    await post(city, "你好", chen)
+    await city.sent()
+    (one,) = await deliveries(city.database)
+    assert (one.state, one.reason) == (DeliveryState.FAILED, "refused")
+    assert await attempts(city.database) == ["refused: No"]
+
+
+async def test_an_answer_that_does_not_come_in_time_is_asked_for_again(city: City) -> None:
+    await city.start_again(answer_seconds=0.2)
+    (chen,) = people(city, 1)
+    city.telegram.faults.active.append(Hold("delay", "sendMessage", seconds=3600))
+    await post(city, "你好", chen)
+    await city.sent()
+    await city.forward(seconds=10)
+    assert count(chen, "你好") == 1
+    (one,) = await deliveries(city.database)
+    assert (one.state, one.possible_duplicate) == (DeliveryState.SENT, True)
+    assert [reason.partition(":")[0] for reason in await attempts(city.database)] == ["timed_out"]
+
+
+async def test_a_group_that_became_a_supergroup_is_followed(city: City) -> None:
+    wang = await city.coordinator("王强")
+    group = await registered_group(city, wang)
+    moved = city.telegram.world.migrate(group)
+    await tell(city.database, city.clock, notice("通知"), [group.id])
+    await wang.in_chat(moved).sees("通知")
+    await city.sent()
+    async with city.database.read() as session:
+        assert (await session.scalars(select(Group.chat_id))).all() == [moved.id]
+
+
+async def test_a_group_that_threw_the_bot_out_is_written_to_no_more(city: City) -> None:
+    wang = await city.coordinator("王强")
+    group = await registered_group(city, wang)
+    description = "Forbidden: bot was kicked from the supergroup chat"
+    city.telegram.faults.fail(chat_id=group.id, status=403, description=description)
+    await tell(city.database, city.clock, notice("通知"), [group.id])
+    await city.sent()
+    async with city.database.read() as session:
+        assert (await session.scalars(select(Group.left_at))).one() == city.clock()
+    assert (await deliveries(city.database))[-1].reason == "kicked"
+
+
+async def test_a_global_429_holds_everyone_for_its_time(city: City) -> None:
+    await city.start_again(messages_per_second=20)
+    phones = people(city, 10)
+    city.telegram.faults.fail(method="sendMessage", status=429, retry_after=1, times=2)
+    await post(city, "你好", *phones)
+    await city.sent()
+    calls = sent(city)
+    refused = [call.at for call in calls if call.status == 429]
+    assert min(call.at for call in calls if call.at > refused[-1]) >= refused[-1] + 0.9
+    assert all(count(phone, "你好") == 1 for phone in phones)
+
+
+async def test_what_comes_later_does_not_overtake_in_a_chat(city: City) -> None:
+    (chen,) = people(city, 1)
+    city.telegram.faults.fail(chat_id=chen.id, status=502)
+    await post(city, "第一条", chen)
+    await city.sent()
+    await post(city, "第二条", chen)
+    await city.sent()
+    assert chen.messages == []
+    await city.forward(seconds=10)
+    first, second = chen.messages
+    assert "第一条" in first.words
+    assert "第二条" in second.words
+
+
+async def registered_group(city: City, coordinator: Phone) -> Chat:
+    group = city.telegram.add_group("石岐志愿者", [coordinator])
+    city.telegram.world.join(group, city.bot, "member", coordinator.person)
+    person = await city.person(coordinator)
+    async with city.database.write() as session:
+        found = await session.scalar(select(Group).where(Group.chat_id == group.id))
+        if found is None:
+            found = Group(chat_id=group.id, title=group.title, language="zh_Hans")
+            session.add(found)
+        found.organisation_id = person.organisation_id
+    await city.answered()
+    return group
+
+
+async def attempts(database: Database) -> list[str]:
+    """What went wrong, in its order."""
+    async with database.read() as session:
+        return list(await session.scalars(select(Attempt.reason).order_by(Attempt.id)))
+
+
+# Afterwards
+
+
+async def test_a_press_shows_that_a_message_was_seen(city: City) -> None:
+    chen = await city.volunteer("陈晓丽")
+    await post(city, "你好", chen)
+    await city.sent()
+    person = await city.person(chen)
+    async with city.database.write() as session:
+        await session.execute(update(Delivery).values(person_id=person.id))
+    await chen.press_data("menu")
+    await city.answered()
+    await city.program.intake.note_answered()
+    (one,) = await deliveries(city.database)
+    assert one.seen_at == city.clock()
+
+
+async def test_a_message_is_taken_off_the_phones_or_edited_where_that_is_refused(
+    city: City,
+) -> None:
+    chen, li = people(city, 2)
+    await post(city, "写错了", chen, li)
+    await city.sent()
+    description = "Bad Request: message can't be deleted for everyone"
+    fault = Fault("fail", "deleteMessage", li.id, 1, 400, description)
+    city.telegram.faults.active.append(fault)
+    async with city.database.write() as session:
+        await session.execute(update(Message).values(subject="letter:1"))
+        work = Work(session, city.clock(), Policy())
+        gone = Post("approvals/refused", {"reason": "已收回"}, "notice", deletes=True)
+        await delivery.correct(work, "letter:1", gone)
+    await city.sent()
+    assert chen.messages == []
+    assert (count(li, "写错了"), count(li, "已收回")) == (0, 1)
+
+
+# Who goes first
 
 
 async def test_a_call_out_overtakes_the_backlog_of_a_newsletter(city: City) -> None:

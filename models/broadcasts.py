@@ -50,16 +50,17 @@ class Broadcast(Base):
     urgent: Mapped[bool] = mapped_column(default=False)
     """Passes the quiet hours and the limit a week, but not an opt-out."""
     title: Mapped[str] = mapped_column(String(64))
-    """What coordinators call it; not sent."""
+    """How its text begins, by which coordinators know it."""
     versions: Mapped[dict[str, str]]
     """Telegram HTML by language."""
     attachment: Mapped[dict[str, Any] | None]
     buttons: Mapped[dict[str, Any]]
-    """{"activity": key, "link": {"text", "url"}, "choices": [text, ...]}, each of them optional."""
+    """{"activity": key, "link": {"text", "url"}, "choices": [text, ...], "opens": address}, each
+    optional; `opens` leads from a group to the broadcast in a chat of one's own."""
     audience: Mapped[dict[str, Any]]
     state: Mapped[BroadcastState] = mapped_column(choice(BroadcastState))
     size: Mapped[int] = mapped_column(default=0)
-    """Whom it fitted when it was sent off or submitted."""
+    """How many it could reach when it was submitted."""
     created_at: Mapped[datetime]
     starts_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
@@ -69,7 +70,14 @@ class Broadcast(Base):
     written_to: Mapped[int] = mapped_column(default=0)
     """The person up to whose key deliveries have been written."""
     all_written: Mapped[bool] = mapped_column(default=False)
+    left_out: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """How many it fitted who did not get it, by reason."""
     finished_at: Mapped[datetime | None]
+    correction_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
+    """What replaces it on the phones, or takes it away."""
+    corrected_at: Mapped[datetime | None]
+    corrected_to: Mapped[int] = mapped_column(Key, default=0)
+    """The delivery up to whose key corrections have been written."""
 
 
 class BroadcastAnswer(Base):

@@ -4,7 +4,7 @@ A service never sends. It posts a message here; the sender claims deliveries fro
 sends them and records the receipt. Knows nothing of Telegram's ways, only chats' ids.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,15 +13,18 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     String,
+    and_,
     cast,
     func,
     insert,
     literal,
     null,
+    or_,
     select,
     type_coerce,
     update,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from models import (
     TELEGRAM,
@@ -103,7 +106,7 @@ async def tell(work: Work, post: Post, people: Iterable[int]) -> None:
 
 async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None:
     """Posts to a chat that is no person's: a group, a channel, a stranger."""
-    message = await _write(work, post)
+    message = await write(work, post)
     work.session.add(
         Delivery(
             message_id=message.id,
@@ -124,12 +127,18 @@ async def tell_all(work: Work, post: Post, recipients: Recipients) -> int:
 
     `recipients` selects person id, chat id, language and the recipient's own parameters (or NULL).
     """
-    message = await _write(work, post)
+    message = await write(work, post)
+    return await tell_more(work, message.id, post, recipients)
+
+
+async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipients) -> int:
+    """Posts what is already written to more recipients, as `tell_all` does."""
+    work.session.info[POSTED] = True
     who = recipients.subquery()
     person, chat, language, parameters = who.c
     key = literal(post.dedupe) + ":" + cast(chat, String) if post.dedupe else null()
     rows = select(
-        literal(message.id),
+        literal(message_id),
         person,
         chat,
         language,
@@ -171,7 +180,8 @@ async def correct(work: Work, subject: str, post: Post, *, kind: str | None = No
         .values(state=DeliveryState.REVOKED, finished_at=work.now)
         .execution_options(synchronize_session=False)
     )
-    await _edit_sent(work, about, post)
+    message = await write(work, post)
+    await _edit(work, message, _on_phones(message, Delivery.message_id.in_(about)), lane=post.lane)
 
 
 async def revise(work: Work, subject: str, post: Post, *, kind: str) -> None:
@@ -183,33 +193,72 @@ async def revise(work: Work, subject: str, post: Post, *, kind: str) -> None:
         .values(template=post.template, parameters=storable(post.parameters))
         .execution_options(synchronize_session=False)
     )
-    await _edit_sent(work, about, post)
+    message = await write(work, post)
+    await _edit(work, message, _on_phones(message, Delivery.message_id.in_(about)), lane=post.lane)
 
 
-async def _edit_sent(work: Work, about: Select[int], post: Post) -> None:
-    """Queues an edit of each message among `about` that is on a phone."""
-    message = await _write(work, post)
-    sent = select(
-        literal(message.id),
-        Delivery.person_id,
-        Delivery.chat_id,
-        Delivery.language,
-        literal(int(post.lane)),
-        literal(DeliveryState.QUEUED.value),
-        Delivery.parameters,
-        Delivery.id,
-        literal(work.now, Delivery.created_at.type),
-        literal(work.now, Delivery.due_at.type),
-        literal(0),
-        literal(False),
-        literal(TELEGRAM),
-    ).where(
-        Delivery.message_id.in_(about),
+async def edit_some(
+    work: Work, message: Message, original_id: int, *, after: int, limit: int, due_at: datetime
+) -> int | None:
+    """Queues edits of the next messages on phones that were under way before the edit was written.
+
+    In the order of the deliveries; answers the key of the last, None where there are no more.
+    """
+    next_ones = (
+        select(Delivery.id)
+        .where(
+            Delivery.message_id == original_id,
+            Delivery.id > after,
+            Delivery.claimed_at <= message.created_at,
+            Delivery.state == DeliveryState.SENT,
+            Delivery.telegram_message_id.is_not(None),
+            Delivery.edits_id.is_(None),
+        )
+        .order_by(Delivery.id)
+        .limit(limit)
+    )
+    keys = list(await work.session.scalars(next_ones))
+    if not keys:
+        return None
+    await _edit(work, message, Delivery.id.in_(keys), lane=Lane.BROADCAST, due_at=due_at)
+    return keys[-1]
+
+
+def _on_phones(message: Message, about: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(
+        about,
         Delivery.message_id != message.id,
         Delivery.state == DeliveryState.SENT,
         Delivery.edits_id.is_(None),
         Delivery.telegram_message_id.is_not(None),
     )
+
+
+async def _edit(
+    work: Work,
+    message: Message,
+    which: ColumnElement[bool],
+    *,
+    lane: Lane,
+    due_at: datetime | None = None,
+) -> None:
+    """Queues an edit of each of these deliveries."""
+    work.session.info[POSTED] = True
+    sent = select(
+        literal(message.id),
+        Delivery.person_id,
+        Delivery.chat_id,
+        Delivery.language,
+        literal(int(lane)),
+        literal(DeliveryState.QUEUED.value),
+        Delivery.parameters,
+        Delivery.id,
+        literal(work.now, Delivery.created_at.type),
+        literal(due_at or work.now, Delivery.due_at.type),
+        literal(0),
+        literal(False),
+        literal(TELEGRAM),
+    ).where(which)
     columns = [
         "message_id", "person_id", "chat_id", "language", "lane", "state", "parameters",
         "edits_id", "created_at", "due_at", "attempts", "possible_duplicate",
@@ -218,7 +267,8 @@ async def _edit_sent(work: Work, about: Select[int], post: Post) -> None:
     await work.session.execute(insert(Delivery).from_select(columns, sent, include_defaults=False))
 
 
-async def _write(work: Work, post: Post) -> Message:
+async def write(work: Work, post: Post) -> Message:
+    """A message without recipients; `tell_more` and `edit_some` give it some."""
     message = Message(
         template=post.template,
         parameters=storable(post.parameters),
@@ -243,6 +293,85 @@ def storable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable(item) for item in value]
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+async def hold(work: Work, message_id: int) -> None:
+    """What of a broadcast is not yet sent waits for `release`."""
+    await _change(work, _queued(message_id), state=DeliveryState.HELD)
+
+
+async def release(work: Work, message_id: int, due_at: datetime) -> None:
+    held = and_(Delivery.message_id == message_id, Delivery.state == DeliveryState.HELD)
+    await _change(work, held, state=DeliveryState.QUEUED, due_at=due_at)
+    work.session.info[POSTED] = True
+
+
+async def put_off(work: Work, message_id: int, until: datetime) -> None:
+    """What of a broadcast is not yet sent becomes due later."""
+    await _change(work, and_(_queued(message_id), Delivery.due_at < until), due_at=until)
+
+
+async def revoke(
+    work: Work, message_id: int, state: DeliveryState = DeliveryState.REVOKED
+) -> None:
+    """What of a broadcast waits is not sent any more."""
+    for waiting in (
+        _queued(message_id),
+        and_(Delivery.message_id == message_id, Delivery.state == DeliveryState.HELD),
+    ):
+        await _change(work, waiting, state=state, finished_at=work.now)
+
+
+def is_queued(message_id: int) -> Select[bool]:
+    """Whether anything of a broadcast is still to be sent or held."""
+    return select(
+        or_(
+            select(Delivery.id).where(_queued(message_id)).exists(),
+            select(Delivery.id)
+            .where(
+                Delivery.message_id == message_id,
+                Delivery.state.in_((DeliveryState.HELD, DeliveryState.SENDING)),
+            )
+            .exists(),
+        )
+    )
+
+
+def _queued(message_id: int) -> ColumnElement[bool]:
+    """Found by the index of what is queued: that of messages holds all that was ever sent."""
+    return and_(
+        Delivery.state == DeliveryState.QUEUED,
+        Delivery.lane == int(Lane.BROADCAST),
+        Delivery.message_id + 0 == message_id,
+    )
+
+
+async def _change(work: Work, which: ColumnElement[bool], **values: Any) -> None:
+    await work.session.execute(
+        update(Delivery)
+        .where(which)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def told_since(
+    person: ColumnElement[int] | InstrumentedAttribute[int], kinds: Sequence[str], since: datetime
+) -> ColumnElement[int]:
+    """How many messages of these kinds somebody was sent, or is about to be, since then."""
+    return (
+        select(func.count())
+        .select_from(Delivery)
+        .join(Message, Message.id == Delivery.message_id)
+        .where(
+            Delivery.person_id == person,
+            Delivery.created_at > since,
+            Delivery.edits_id.is_(None),
+            Delivery.state.in_(COUNTED),
+            Message.kind.in_(kinds),
+        )
+        .scalar_subquery()
+    )
 
 
 def posted(work: Work, dedupe: str) -> Select[bool]:

@@ -29,10 +29,8 @@ from models import (
     Account,
     Activity,
     ActivityState,
-    Delivery,
     Enrolment,
     EnrolmentState,
-    Message,
     Person,
     PersonInterest,
     PersonLanguage,
@@ -244,20 +242,7 @@ def _busy(shift: Shift) -> ColumnElement[bool]:
 
 def _told_this_week(work: Work) -> ColumnElement[int]:
     """How many announcements somebody was sent, or is about to be, in the last seven days."""
-    return (
-        select(func.count())
-        .select_from(Delivery)
-        .join(Message, Message.id == Delivery.message_id)
-        .where(
-            Delivery.person_id == Person.id,
-            Delivery.created_at > work.now - WEEK,
-            Delivery.edits_id.is_(None),
-            Delivery.state.in_(delivery.COUNTED),
-            Message.kind == delivery.ANNOUNCEMENT,
-        )
-        .correlate(Person)
-        .scalar_subquery()
-    )
+    return delivery.told_since(Person.id, (delivery.ANNOUNCEMENT,), work.now - WEEK)
 
 
 async def _coming_shifts(work: Work, activity_id: int) -> list[Shift]:

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from handlers.dispatch import Clock
 from models import Database
-from services import accounts, attendance, enrolment, hours, reminders
+from services import accounts, attendance, broadcasting, enrolment, hours, reminders
 from services.policy import Policy
 from services.work import Work
 
@@ -19,8 +20,10 @@ log = logging.getLogger(__name__)
 class Sweep:
     """`run` answers how many things it did; `seconds` is how often it is woken."""
 
-    run: Callable[[Work], Awaitable[int]]
+    run: Callable[..., Awaitable[int]]
     seconds: int
+    look: Callable[[Work], Awaitable[Any]] | None = None
+    """Asked first in a transaction that nobody waits for; `run` is given what it answers."""
 
     @property
     def name(self) -> str:
@@ -28,6 +31,8 @@ class Sweep:
 
 
 SWEEPS: tuple[Sweep, ...] = (
+    Sweep(broadcasting.advance, 1),
+    Sweep(broadcasting.report, 10, broadcasting.measure),
     Sweep(enrolment.expire_offers, 20),
     Sweep(reminders.remind_hours_before, 60),
     Sweep(reminders.remind_day_before, 60),
@@ -69,13 +74,20 @@ class Scheduler:
     async def run(self, sweep: Sweep) -> None:
         """One sweep in one transaction; what goes wrong is logged and tried again next time."""
         try:
+            found = await self._look(sweep)
             async with self.database.write() as session:
-                done = await sweep.run(Work(session, self.clock(), self.policy))
+                done = await sweep.run(Work(session, self.clock(), self.policy), *found)
         except Exception:
             log.exception("sweep failed", extra={"sweep": sweep.name})
         else:
             if done:
                 log.info("%s: %d", sweep.name, done)
+
+    async def _look(self, sweep: Sweep) -> list[Any]:
+        if sweep.look is None:
+            return []
+        async with self.database.read() as session:
+            return [await sweep.look(Work(session, self.clock(), self.policy))]
 
     async def run_all(self) -> None:
         """What has become due is caught up with at once, as at the start."""

@@ -75,7 +75,8 @@ class Broadcast(Base):
     finished_at: Mapped[datetime | None]
     correction_id: Mapped[int | None] = mapped_column(ForeignKey("message.id"))
     """What replaces it on the phones, or takes it away."""
-    corrected_at: Mapped[datetime | None]
+    correcting: Mapped[bool] = mapped_column(default=False)
+    """Not all corrections have been written yet."""
     corrected_to: Mapped[int] = mapped_column(Key, default=0)
     """The delivery up to whose key corrections have been written."""
 

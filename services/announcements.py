@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, cast, null, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Activity, Enrolment, EnrolmentState, Group, Lane, Organisation, Shift
-from models.base import Document
 from services import activities, delivery, matching, opt_outs, shifts
 from services.matching import Reach
 from services.work import Work
@@ -72,12 +71,7 @@ async def announce(work: Work, activity: Activity, link: str) -> int:
     await delivery.tell_all(
         work,
         await _to_groups(work, activity, link, due_at, closes),
-        select(
-            cast(null(), BigInteger).label("person_id"),
-            Group.chat_id,
-            Group.language,
-            cast(null(), Document).label("parameters"),
-        ).where(Group.id.in_(await _groups(work.session, activity))),
+        delivery.in_groups(await _groups(work.session, activity)),
     )
     return told
 

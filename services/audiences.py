@@ -20,6 +20,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    not_,
     or_,
     select,
     true,
@@ -153,6 +154,11 @@ async def settled(work: Work, audience: Audience) -> Audience:
     return audience.model_copy(update={"organisations": tuple(top.id for top in tops)})
 
 
+def reachable(work: Work, kind: str) -> ColumnElement[bool]:
+    """Whether a member can be told something of this kind now."""
+    return and_(Trait.reachable, not_(paused(work)), not_(refuses(kind)))
+
+
 async def groups(work: Work, audience: Audience) -> list[Group]:
     """Those of its groups that the bot is still in."""
     if not audience.groups:
@@ -177,7 +183,12 @@ def members(work: Work, audience: Audience) -> Select[int]:
 
 async def count(work: Work, audience: Audience, kind: str | None = None) -> Count:
     """`kind` is the kind of message that people may have opted out of. Raises NotAllowed."""
-    fitting = members(work, await settled(work, audience))
+    return await counted(work, await settled(work, audience), kind)
+
+
+async def counted(work: Work, audience: Audience, kind: str | None = None) -> Count:
+    """As `count`, of a settled audience: checks no rights."""
+    fitting = members(work, audience)
     total, unreached, unwilling = (
         await work.session.execute(
             fitting.with_only_columns(

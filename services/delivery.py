@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Select,
     String,
@@ -31,6 +32,7 @@ from models import (
     Account,
     Delivery,
     DeliveryState,
+    Group,
     Lane,
     Message,
     Person,
@@ -187,14 +189,30 @@ async def correct(work: Work, subject: str, post: Post, *, kind: str | None = No
 async def revise(work: Work, subject: str, post: Post, *, kind: str) -> None:
     """What was said about `subject` has changed: unsent goes out as it is now, sent is edited."""
     about = select(Message.id).where(Message.subject == subject, Message.kind == kind)
+    await _reword(work, Message.id.in_(about), post)
+    message = await write(work, post)
+    await _edit(work, message, _on_phones(message, Delivery.message_id.in_(about)), lane=post.lane)
+
+
+async def reword(work: Work, message_id: int, post: Post) -> None:
+    """What of a message is not yet sent goes out as it is now."""
+    await _reword(work, Message.id == message_id, post)
+
+
+async def _reword(work: Work, which: ColumnElement[bool], post: Post) -> None:
     await work.session.execute(
         update(Message)
-        .where(Message.subject == subject, Message.kind == kind)
+        .where(which)
         .values(template=post.template, parameters=storable(post.parameters))
         .execution_options(synchronize_session=False)
     )
-    message = await write(work, post)
-    await _edit(work, message, _on_phones(message, Delivery.message_id.in_(about)), lane=post.lane)
+
+
+def in_groups(which: Select[int]) -> Recipients:
+    """Groups and channels by key, as recipients."""
+    return select(
+        cast(null(), BigInteger).label("person_id"), Group.chat_id, Group.language, NO_PARAMETERS
+    ).where(Group.id.in_(which), Group.left_at.is_(None))
 
 
 async def edit_some(
@@ -222,6 +240,16 @@ async def edit_some(
         return None
     await _edit(work, message, Delivery.id.in_(keys), lane=Lane.BROADCAST, due_at=due_at)
     return keys[-1]
+
+
+async def is_under_way(work: Work, message_id: int, correction: Message) -> bool:
+    """Whether a delivery was claimed before the correction and has not landed yet."""
+    under_way = select(Delivery.id).where(
+        Delivery.message_id == message_id,
+        Delivery.claimed_at <= correction.created_at,
+        Delivery.state == DeliveryState.SENDING,
+    )
+    return bool(await work.session.scalar(select(under_way.exists())))
 
 
 def _on_phones(message: Message, about: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -311,9 +339,7 @@ async def put_off(work: Work, message_id: int, until: datetime) -> None:
     await _change(work, and_(_queued(message_id), Delivery.due_at < until), due_at=until)
 
 
-async def revoke(
-    work: Work, message_id: int, state: DeliveryState = DeliveryState.REVOKED
-) -> None:
+async def revoke(work: Work, message_id: int, state: DeliveryState = DeliveryState.REVOKED) -> None:
     """What of a broadcast waits is not sent any more."""
     for waiting in (
         _queued(message_id),
@@ -348,10 +374,7 @@ def _queued(message_id: int) -> ColumnElement[bool]:
 
 async def _change(work: Work, which: ColumnElement[bool], **values: Any) -> None:
     await work.session.execute(
-        update(Delivery)
-        .where(which)
-        .values(**values)
-        .execution_options(synchronize_session=False)
+        update(Delivery).where(which).values(**values).execution_options(synchronize_session=False)
     )
 
 

@@ -29,6 +29,12 @@ class Policy(BaseModel):
     announcements_per_week: int = Field(
         5, ge=0, description="New activities that one person is told of in seven days."
     )
+    broadcasts_per_week: int = Field(
+        3, ge=0, description="Broadcasts that one person gets in seven days; urgent ones pass."
+    )
+    broadcast_approval_size: int = Field(
+        1000, ge=0, description="Broadcasts to more people need a second coordinator's approval."
+    )
     announcement_radius: float = Field(
         20_000, gt=0, description="Metres from a volunteer's place within which activities fit."
     )

@@ -36,7 +36,7 @@ def upgrade() -> None:
     sa.Column('left_out', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
     sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('correction_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
-    sa.Column('corrected_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('correcting', sa.Boolean(), nullable=False),
     sa.Column('corrected_to', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.ForeignKeyConstraint(['correction_id'], ['message.id'], name=op.f('fk_broadcast_correction_id')),
     sa.ForeignKeyConstraint(['approved_by_id'], ['person.id'], name=op.f('fk_broadcast_approved_by_id')),

@@ -18,6 +18,7 @@ TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
 REMEMBERED = 200
 TAG = re.compile(r"<[^>]*>")
+PLACES = {"venue": "sendVenue", "location": "sendLocation"}
 CAPTIONED = {"photo": "sendPhoto", "document": "sendDocument"}
 
 
@@ -85,9 +86,9 @@ class Composer:
             "parse_mode": "HTML", **_keys(rendered.keyboard), **_quietly(due),
         }  # fmt: skip
         attachment = dict(due.wording.attachment or {})
-        venue = attachment.pop("venue", None)
-        if venue is not None:
-            yield _letter("sendVenue", **venue, disable_notification=True)
+        for kind, method in PLACES.items():
+            if kind in attachment:
+                yield _letter(method, **attachment.pop(kind), disable_notification=True)
         for kind, file_id in attachment.items():
             if len(rendered.text) <= CAPTION_LIMIT:
                 yield _letter(CAPTIONED[kind], **{kind: file_id}, caption=rendered.text, **look)

@@ -90,15 +90,3 @@ async def preview(turn: Turn, activity_id: int) -> Reply:
 async def publish(turn: Turn, activity_id: int) -> Reply:
     told = await planning.publish(turn.work, activity_id, link_to(turn, activity_id))
     return Show("activities/published", {"activity_id": activity_id, "told": told})
-
-
-@button("announcements.off")
-async def mute(turn: Turn) -> Reply:
-    await announcements.hear(turn.work, of_new=False)
-    return Show("activities/muted", fresh=True)
-
-
-@button("announcements.on")
-async def unmute(turn: Turn) -> Reply:
-    await announcements.hear(turn.work, of_new=True)
-    return Show("activities/unmuted")

@@ -7,8 +7,9 @@ from services.words import Words
 
 ORDER = (
     "menu", "foryou", "browse", "mine", "checkin", "record", "card",
-    "desk", "plan", "activities", "hours", "approvals", "documents", "disputes", "groups", "roles",
-    "profile", "qualifications", "pause", "language", "help", "signup",
+    "desk", "plan", "activities", "hours", "approvals", "documents", "disputes",
+    "broadcasts", "audiences", "groups", "roles",
+    "profile", "messages", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",
 )  # fmt: skip
 """What is used most stands first; each command of the menu has its place here."""

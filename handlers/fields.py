@@ -5,7 +5,7 @@ or refuses with a template that says what to do next. Answers are plain JSON val
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import phonenumbers
@@ -100,6 +100,19 @@ class Text(Kind):
         if len(text) > self.most:
             raise Refusal("form_too_long", most=self.most, length=len(text))
         return Answer(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Formatted(Kind):
+    """A text with the formatting that the phone gave it, as Telegram HTML."""
+
+    most: int
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        typed = typed_text(asked)
+        if len(typed) > self.most:
+            raise Refusal("form_too_long", most=self.most, length=len(typed))
+        return Answer((asked.turn.incoming.formatted or "").strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +320,25 @@ class Photo(Kind):
         if picture is None:
             raise Refusal("form_photo")
         return Answer(picture.file_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment(Kind):
+    """A picture, a document or a place, as `models.Message.attachment`."""
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        incoming = asked.turn.incoming
+        if incoming.picture is not None:
+            return Answer({"photo": incoming.picture.file_id})
+        if incoming.document is not None:
+            return Answer({"document": incoming.document.file_id})
+        if incoming.place is None:
+            raise Refusal("form_attachment")
+        place = asdict(incoming.place)
+        if place["title"]:
+            return Answer({"venue": place})
+        where = {"latitude": place["latitude"], "longitude": place["longitude"]}
+        return Answer({"location": where})
 
 
 @dataclass(frozen=True, slots=True)

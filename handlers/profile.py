@@ -12,7 +12,7 @@ from handlers.routes import Who, button, command, link
 from handlers.signup import show_profile
 from handlers.turns import Turn
 from models import Activity, Organisation, Shift, Standing
-from services import announcements, attendance, cards, personal_data, profile
+from services import attendance, cards, personal_data, profile
 from services.errors import Gone, Refusal
 from services.words import Words
 
@@ -22,12 +22,6 @@ from services.words import Words
 async def open_profile(turn: Turn) -> Reply:
     await forms.set_aside(turn)
     return await show_profile(turn)
-
-
-@button("profile.hear")
-async def hear(turn: Turn, what: str) -> Reply:
-    await announcements.hear(turn.work, of_new=what == "on")
-    return await show_profile(turn, saved=True)
 
 
 # The card

@@ -30,7 +30,7 @@ from models import (
     SpokenLanguage,
     Standing,
 )
-from services import accounts, delivery, opt_outs, organisations, profile, signup, terms
+from services import accounts, organisations, profile, signup, terms
 from services.errors import Refusal
 from services.signup import Details
 
@@ -264,7 +264,6 @@ async def show_profile(turn: Turn, *, saved: bool = False) -> Reply:
             "saved": saved,
             "number": turn.work.person.number,
             "paused_until": turn.work.person.paused_until,
-            "announcements": delivery.ANNOUNCEMENT not in await opt_outs.kinds_of(turn.work),
             "fields": [f.name for f in PROFILE.relevant(answers)],
             **await describe(turn, answers),
         },

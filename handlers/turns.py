@@ -18,11 +18,20 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """A file by Telegram's file id."""
+
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """WGS-84 degrees."""
+    """WGS-84 degrees; with a title and an address where a venue was sent."""
 
     latitude: float
     longitude: float
+    title: str = ""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +46,12 @@ class Incoming:
     """What was sent, freed of Telegram's shape; all fields None for a pressed button."""
 
     text: str | None = None
+    formatted: str | None = None
+    """The text with its formatting, as Telegram HTML."""
     place: Place | None = None
     contact: ContactCard | None = None
     picture: Picture | None = None
+    document: Attached | None = None
     other: bool = False
     """A sticker, a voice message or anything else that is not understood."""
 
@@ -83,7 +95,13 @@ def incoming_from(update: Update) -> Incoming:
     if message is None:
         return Incoming()
     if message.text is not None:
-        return Incoming(text=message.text)
+        return Incoming(text=message.text, formatted=message.text_html)
+    if message.venue is not None:
+        venue = message.venue
+        where = venue.location
+        return Incoming(
+            place=Place(where.latitude, where.longitude, venue.title, venue.address)
+        )
     if message.location is not None:
         return Incoming(place=Place(message.location.latitude, message.location.longitude))
     if message.contact is not None:
@@ -95,4 +113,6 @@ def incoming_from(update: Update) -> Incoming:
         )
     if message.photo:
         return Incoming(picture=Picture(message.photo[-1].file_id))
+    if message.document is not None:
+        return Incoming(document=Attached(message.document.file_id))
     return Incoming(other=True)

@@ -53,8 +53,8 @@ class Message(Base):
     kind: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str | None] = mapped_column(String(48), index=True)
     attachment: Mapped[dict[str, Any] | None]
-    """{"photo": file id}, {"document": file id} or {"venue": {"latitude", "longitude", "title",
-    "address"}}."""
+    """{"photo": file id}, {"document": file id}, {"location": {"latitude", "longitude"}} or
+    {"venue": {"latitude", "longitude", "title", "address"}}."""
     silent: Mapped[bool] = mapped_column(default=False)
     deletes: Mapped[bool] = mapped_column(default=False)
     """Takes the earlier message off the phone; edits it where Telegram refuses."""

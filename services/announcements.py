@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Activity, Enrolment, EnrolmentState, Group, Lane, Organisation, Shift
-from services import activities, delivery, matching, opt_outs, shifts
+from services import activities, delivery, matching, shifts
 from services.matching import Reach
 from services.work import Work
 
@@ -111,11 +111,6 @@ async def counting_on(session: AsyncSession, activity_id: int) -> list[int]:
         .distinct()
     )
     return list(found)
-
-
-async def hear(work: Work, *, of_new: bool) -> None:
-    """Whether the actor wishes to be told of new activities."""
-    await opt_outs.choose(work, delivery.ANNOUNCEMENT, wanted=of_new)
 
 
 async def _to_people(

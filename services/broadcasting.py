@@ -96,6 +96,7 @@ async def advance(work: Work) -> int:
             )
         )
         .order_by(Broadcast.urgent.desc(), Broadcast.id)
+        .with_for_update()
     )
     return sum([await _advance(work, found) for found in active.all()])
 

@@ -1,12 +1,13 @@
 """What kinds of message people do not wish to get. Honoured at once, also for what is queued.
 
-Emergencies are not among them: those are agreed to, or not, at sign-up and in the profile.
+Emergencies are not among them: whoever agreed to be called takes that back knowingly.
 """
 
 from sqlalchemy import ColumnElement, delete, exists, select, update
 
-from models import Delivery, DeliveryState, Message, OptOut, Person
-from services import traits
+from models import ConsentKind, Delivery, DeliveryState, Message, OptOut, Person
+from services import audit, signup, traits
+from services.outbox import Why
 from services.work import Work
 
 WAITING = (DeliveryState.QUEUED, DeliveryState.HELD)
@@ -44,6 +45,15 @@ async def choose(work: Work, kind: str, *, wanted: bool) -> None:
             Delivery.state.in_(WAITING),
             Delivery.message_id.in_(of_kind),
         )
-        .values(state=DeliveryState.REVOKED, reason="opted out", finished_at=work.now)
+        .values(state=DeliveryState.REVOKED, reason=Why.OPTED_OUT, finished_at=work.now)
         .execution_options(synchronize_session=False)
     )
+
+
+async def stop_emergencies(work: Work) -> None:
+    """The actor is not called in emergencies any more; the consent ends with it."""
+    person = work.person
+    person.emergency_opt_in = False
+    await signup.record_consent(work, person, ConsentKind.EMERGENCY, agreed=False)
+    await traits.renew(work, [person.id])
+    audit.note(work, "person.stopped_emergencies", f"person:{person.id}")

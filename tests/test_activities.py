@@ -27,7 +27,7 @@ from models import (
     Skill,
     SpokenLanguage,
 )
-from services import activities, announcements, groups, outbox, planning, shifts
+from services import activities, announcements, groups, opt_outs, outbox, planning, shifts
 from services.activities import Heading
 from services.errors import Gone, NotAllowed, Refusal
 from services.planning import Plan
@@ -796,7 +796,7 @@ async def test_a_press_ends_announcements_and_another_brings_them_back(
     for wish in (False, True):
         async with database.write() as session:
             own = await session.get_one(Person, chen.id)
-            await announcements.hear(making.work(session, own), of_new=wish)
+            await opt_outs.choose(making.work(session, own), "announcement", wanted=wish)
         await published(database, making, wang, morning)
         heard = [row.person_id for row, _ in await posted(database, "activities/announcement")]
         assert (chen.id in heard) is wish

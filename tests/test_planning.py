@@ -310,10 +310,10 @@ async def test_not_for_me_ends_announcements(city: City) -> None:
     await published(city, wang)
     await chen.sees("有适合你的新活动")
     await chen.press("不再接收新活动通知")
-    await chen.sees("以后不再推送新活动")
+    await chen.sees("以后不再发送“适合我的新活动”")
     assert await opted_out(city, chen) == {"announcement"}
-    await chen.press("重新接收通知")
-    await chen.sees("有适合你的新活动会告诉你")
+    await chen.press("撤销")
+    await chen.sees("又会收到“适合我的新活动”")
     assert await opted_out(city, chen) == set()
 
 

@@ -208,7 +208,7 @@ async def _turn_over(
 
 @button("draft.resume", who=Who.ANYONE)
 async def resume(turn: Turn, conversation_id: int) -> Reply:
-    conversation = await _own(turn, conversation_id)
+    conversation = await own(turn, conversation_id)
     await set_aside(turn)
     conversation.active = True
     conversation.updated_at = turn.work.now
@@ -218,12 +218,13 @@ async def resume(turn: Turn, conversation_id: int) -> Reply:
 
 @button("draft.discard", who=Who.ANYONE)
 async def discard(turn: Turn, conversation_id: int) -> Reply:
-    conversation = await _own(turn, conversation_id)
+    conversation = await own(turn, conversation_id)
     await turn.work.session.delete(conversation)
     return Show("forms/discarded")
 
 
-async def _own(turn: Turn, conversation_id: int) -> Conversation:
+async def own(turn: Turn, conversation_id: int) -> Conversation:
+    """A form that this person left half way. Raises Gone."""
     conversation = await turn.work.session.get(Conversation, conversation_id)
     if (
         conversation is None

@@ -99,9 +99,7 @@ def incoming_from(update: Update) -> Incoming:
     if message.venue is not None:
         venue = message.venue
         where = venue.location
-        return Incoming(
-            place=Place(where.latitude, where.longitude, venue.title, venue.address)
-        )
+        return Incoming(place=Place(where.latitude, where.longitude, venue.title, venue.address))
     if message.location is not None:
         return Incoming(place=Place(message.location.latitude, message.location.longitude))
     if message.contact is not None:

@@ -85,15 +85,29 @@ async def organisations_with(work: Work, right: Right) -> list[Organisation]:
     return list(found)
 
 
+async def subtrees_with(work: Work, right: Right) -> list[Organisation]:
+    """All organisations in which the actor holds `right`, each above those below it."""
+    tops = await organisations_with(work, right)
+    found = await work.session.scalars(
+        select(Organisation).where(_below(tops)).order_by(Organisation.path)
+    )
+    return list(found)
+
+
 async def within_reach(
-    work: Work, right: Right, organisation_key: ColumnElement[int] | InstrumentedAttribute[int]
+    work: Work,
+    right: Right,
+    organisation_key: InstrumentedAttribute[int] | InstrumentedAttribute[int | None],
 ) -> ColumnElement[bool]:
     """The condition that a key names an organisation in which the actor holds `right`."""
     tops = await organisations_with(work, right)
     if not tops:
         return false()
-    below = [Organisation.path.startswith(top.path, autoescape=True) for top in tops]
-    return organisation_key.in_(select(Organisation.id).where(or_(*below)))
+    return organisation_key.in_(select(Organisation.id).where(_below(tops)))
+
+
+def _below(tops: list[Organisation]) -> ColumnElement[bool]:
+    return or_(false(), *(Organisation.path.startswith(top.path, autoescape=True) for top in tops))
 
 
 async def holders(work: Work, right: Right, organisation_id: int) -> list[int]:

@@ -138,6 +138,20 @@ async def listed(work: Work, heading: Heading, page: int = 0) -> Listing:
     return Listing(heading, entries, page, pages)
 
 
+async def coming(work: Work) -> list[Activity]:
+    """Published ones of the organisations in which the actor may announce, the soonest first."""
+    reach = await access.within_reach(work, access.Right.ANNOUNCE, Activity.organisation_id)
+    found = await work.session.scalars(
+        select(Activity)
+        .join(Shift, Shift.activity_id == Activity.id)
+        .where(reach, Activity.state == ActivityState.PUBLISHED)
+        .group_by(Activity.id)
+        .having(func.max(Shift.ends_at) >= work.now)
+        .order_by(func.min(Shift.starts_at), Activity.id)
+    )
+    return list(found)
+
+
 async def describe(
     session: AsyncSession, activity: Activity, *, counting: bool = True
 ) -> dict[str, Any]:

@@ -51,6 +51,8 @@ from services.work import Work
 
 SAMPLE = 10
 NAME_LENGTH = 64
+USUAL_RADIUS = 20_000
+"""Metres."""
 PACKED = 1 << 31
 """Counts of people are smaller, so two of them fit in one sum."""
 SPREAD, PRIME = 48_271, 2_147_483_647
@@ -157,6 +159,13 @@ async def settled(work: Work, audience: Audience) -> Audience:
 def reachable(work: Work, kind: str) -> ColumnElement[bool]:
     """Whether a member can be told something of this kind now."""
     return and_(Trait.reachable, not_(paused(work)), not_(refuses(kind)))
+
+
+async def own_groups(work: Work) -> list[Group]:
+    """The groups of all organisations in which the actor may announce."""
+    reach = await access.within_reach(work, access.Right.ANNOUNCE, Group.organisation_id)
+    found = select(Group).where(Group.left_at.is_(None), reach).order_by(Group.title, Group.id)
+    return list(await work.session.scalars(found))
 
 
 async def groups(work: Work, audience: Audience) -> list[Group]:

@@ -283,7 +283,7 @@ async def parameters_of(work: Work, found: Broadcast, *, preview: bool = False) 
         "kind": found.kind,
         "versions": found.versions,
         "activity": await _activity_button(work, activity_id) if activity_id else None,
-        "link": found.buttons.get("link"),
+        "website": found.buttons.get("link"),
         "choices": found.buttons.get("choices", []),
         "preview": preview,
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, false, or_, select, update
+from sqlalchemy import delete, update
 
 from models import Activity, ActivityState, Confirmation, Organisation, Shift
 from services import (
@@ -17,7 +17,6 @@ from services import (
     announcements,
     audit,
     enrolment,
-    organisations,
     shifts,
 )
 from services.activities import planned
@@ -50,13 +49,7 @@ class Plan:
 
 async def places_to_plan(work: Work) -> list[Organisation]:
     """The organisations for which the actor may plan, each above those below it."""
-    tops = await access.organisations_with(work, access.Right.PLAN_ACTIVITIES)
-    found = await work.session.scalars(
-        select(Organisation)
-        .where(or_(false(), *(organisations.within(top.path) for top in tops)))
-        .order_by(Organisation.path)
-    )
-    return list(found)
+    return await access.subtrees_with(work, access.Right.PLAN_ACTIVITIES)
 
 
 # Drafts and changes

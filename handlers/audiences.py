@@ -11,13 +11,12 @@ from handlers.routes import button, command
 from handlers.turns import Turn
 from models import (
     Group,
-    Organisation,
     QualificationKind,
     ServiceField,
     Skill,
     SpokenLanguage,
 )
-from services import access, audiences, broadcasts, terms
+from services import access, audiences, broadcasts, organisations, terms
 from services.audiences import Audience, Near
 from services.errors import Gone, NotAllowed, Refusal
 from services.finding import search_key
@@ -152,7 +151,7 @@ async def described(turn: Turn, audience: Audience) -> dict[str, Any]:
     session = turn.work.session
     return {
         "audience": audience,
-        "organisations": await terms.by_keys(session, Organisation, list(audience.organisations)),
+        "organisations": await organisations.by_keys(session, audience.organisations),
         "skills": await terms.by_keys(session, Skill, list(audience.skills)),
         "qualifications": await terms.by_keys(
             session, QualificationKind, list(audience.qualifications)

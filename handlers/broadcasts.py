@@ -165,7 +165,10 @@ async def ask_to_send(turn: Turn, broadcast_id: int) -> Reply:
 async def submit(turn: Turn, broadcast_id: int) -> Reply:
     opens = turn.around.link(f"b-{broadcast_id}")
     found = await broadcasts.submit(turn.work, broadcast_id, opens)
-    return await _progress(turn, found)
+    later = found.starts_at is not None and found.starts_at > turn.work.now
+    if later or found.state is BroadcastState.AWAITING_APPROVAL:
+        return await _progress(turn, found)
+    return Show("broadcasts/sent_off", {"title": found.title, "size": found.size})
 
 
 @button("broadcast.look", reads=True)

@@ -89,7 +89,7 @@ async def start(
     """Begins a form, or goes on with the one about the same subject that was left half way.
 
     `answers` fills it in beforehand (a fresh start then); `at` names the question to begin
-    with, which is then the only one.
+    with, after which only what must be answered is asked.
     """
     await set_aside(turn)
     conversation = await _left_half_way(turn, form, subject_id)
@@ -283,10 +283,12 @@ async def _step(
 
 
 async def _go_on(turn: Turn, form: Form, conversation: Conversation, after: Field) -> Reply:
-    following = _next_open(form, conversation) if conversation.correcting else None
-    if following is None:
+    """Who corrects, or began in the middle, is only asked what must still be answered."""
+    if not conversation.correcting:
         following = _after(form, conversation, after)
-    return await _go(turn, form, conversation, following, correcting=False)
+        return await _go(turn, form, conversation, following, correcting=False)
+    following = _next_open(form, conversation)
+    return await _go(turn, form, conversation, following, correcting=following != SUMMARY)
 
 
 def _after(form: Form, conversation: Conversation, field: Field) -> str:

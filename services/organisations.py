@@ -1,5 +1,7 @@
 """The tree of organisations: towns, stations, the way up and down, and what lies nearest."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +16,14 @@ async def root(session: AsyncSession) -> Organisation | None:
 
 async def of_kind(session: AsyncSession, kind: OrganisationKind) -> list[Organisation]:
     found = select(Organisation).where(Organisation.kind == kind).order_by(Organisation.id)
+    return list(await session.scalars(found))
+
+
+async def by_keys(session: AsyncSession, keys: Sequence[int]) -> list[Organisation]:
+    """Each above those below it."""
+    if not keys:
+        return []
+    found = select(Organisation).where(Organisation.id.in_(keys)).order_by(Organisation.path)
     return list(await session.scalars(found))
 
 

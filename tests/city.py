@@ -66,6 +66,7 @@ class City:
         self.program = Program(self.settings(), self.clock)
         self.making = Making(self.program.database, self.clock)
         await self.program.start()
+        self.program.scheduler.stop()  # time passes only by the tests' own clock
 
     def settings(self) -> Settings:
         return Settings(

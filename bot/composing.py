@@ -3,9 +3,7 @@
 What is the same for all who read a language is rendered and written once.
 """
 
-import html
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ from services.words import Button, Keyboard, Words
 TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
 REMEMBERED = 200
-TAG = re.compile(r"<[^>]*>")
 PLACES = {"venue": "sendVenue", "location": "sendLocation"}
 CAPTIONED = {"photo": "sendPhoto", "document": "sendDocument"}
 
@@ -60,7 +57,7 @@ class Composer:
     def plain_letters(self, due: Due) -> list[Letter]:
         """Without formatting, in as many parts as it takes."""
         rendered = self.words.render(due.wording.template, due.language, **due.parameters)
-        *first, last = _parts(html.unescape(TAG.sub("", rendered.text)))
+        *first, last = _parts(rendered.unformatted)
         return [
             *(_letter("sendMessage", text=part, **_quietly(due)) for part in first),
             _letter("sendMessage", text=last, **_keys(rendered.keyboard), **_quietly(due)),

@@ -15,6 +15,7 @@ from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
 from yarl import URL
 
 import handlers.topics  # noqa: F401 - registers every command, button and link
+from bot.channels import OtherChannels
 from bot.intake import ALLOWED, Intake
 from bot.lanes import ChatLanes
 from bot.limiter import Limiter
@@ -30,14 +31,17 @@ from handlers.turns import Surroundings
 from models import Database
 from services import accounts
 from services.words import Words
+from web.answers import PRESSES, Presses
 from web.app import WEBHOOK_PATH, add_webhook, make_app
-from web.keys import BOT_USERNAME, CLOCK, DATABASE, POLICY, WORDS
+from web.keys import ACT, BOT_USERNAME, CLOCK, DATABASE, POLICY, WORDS
 from web.pages import ROUTES
 
 log = logging.getLogger(__name__)
 
 QUEUED_UPDATES = 1000
 """Updates that wait in memory at most; the rest waits at Telegram's side."""
+FINISHING = ("sender", "other channels")
+"""Engines that end by themselves once what is under way has been recorded."""
 REPLIES = 64
 """Connections beside those of the sender."""
 
@@ -70,8 +74,17 @@ class Program:
             bounds=Bounds(telegram.concurrency, telegram.paid_stars_per_day),
         )
         self.scheduler = Scheduler(self.database, settings.policy, clock)
+        self.other_channels = OtherChannels(
+            database=self.database,
+            words=self.words,
+            settings=settings.channels,
+            public_url=settings.web.public_url,
+            policy=settings.policy,
+            clock=clock,
+        )
         self.menus = Menus(self.bot, self.words, self.database)
         self.database.after_commit(self.sender.notice)
+        self.database.after_commit(self.other_channels.notice)
         self.database.after_commit(self._notice_menus)
         self._tasks: list[asyncio.Task[None]] = []
         self._menu_tasks: set[asyncio.Task[None]] = set()
@@ -94,10 +107,12 @@ class Program:
         )
         self.application.add_handler(TypeHandler(Update, self._answering(dispatcher)))
         await self.application.start()
-        await self._serve()
+        await self._serve(dispatcher)
         await self._recover(dispatcher)
         self._run(self.intake.keep_noting(), "noting")
         self._run(self.sender.run(), "sender")
+        if self.settings.channels.urls:
+            self._run(self.other_channels.run(), "other channels")
         self._run(self._register_menus(), "menus")
         await self._listen()
         self.scheduler.start()
@@ -107,11 +122,12 @@ class Program:
         """Also after a start that failed half way."""
         self.scheduler.stop()
         for task in self._tasks:
-            if task.get_name() != "sender":
+            if task.get_name() not in FINISHING:
                 task.cancel()
         if self.application.running:
             await self.application.stop()
         self.sender.stop()
+        self.other_channels.stop()
         await asyncio.gather(*self._tasks, *self._menu_tasks, return_exceptions=True)
         await self.intake.note_answered()
         if self._runner is not None:
@@ -168,12 +184,14 @@ class Program:
             allowed_updates=list(ALLOWED),
         )
 
-    async def _serve(self) -> None:
+    async def _serve(self, dispatcher: Dispatcher) -> None:
         app = make_app(ROUTES)
         app[DATABASE] = self.database
         app[WORDS] = self.words
         app[POLICY] = self.settings.policy
         app[CLOCK] = self.clock
+        app[ACT] = dispatcher.act
+        app[PRESSES] = Presses()
         app[BOT_USERNAME] = self.bot.username
         if self.settings.telegram.mode is Mode.WEBHOOK:
             secret = self.settings.telegram.webhook_secret.get_secret_value()

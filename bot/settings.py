@@ -5,6 +5,7 @@ A variable overrules the file: MUSTER_TELEGRAM__TOKEN is `token` in the section 
 
 import os
 import re
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,9 @@ from pydantic_settings import SettingsError as UnreadableVariable
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from bot.addressing import PLACES, apprise_knows, reach_of
+from models import TELEGRAM
+from services.channels import Channel
 from services.policy import Policy
 from services.words import LANGUAGES
 
@@ -37,6 +41,7 @@ PREFIX = "MUSTER_"
 NESTING = "__"
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes as a secret token."""
+CHANNEL_NAME = re.compile(r"[a-z]{1,16}")
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
@@ -146,6 +151,53 @@ class WebSettings(Section):
         return value.rstrip("/")
 
 
+class ChannelSettings(Section):
+    urls: dict[str, SecretStr] = Field(
+        {},
+        description="Apprise URLs by name, the first is tried first; "
+        "{phone} or {email} stands for the person's.",
+    )
+    escalate_minutes: dict[str, float] = Field(
+        {}, description="In an emergency, minutes without an answer after which each is used, too."
+    )
+    answer_hours: int = Field(
+        48, ge=1, description="How long the link in such a message can be answered by."
+    )
+
+    @field_validator("urls")
+    @classmethod
+    def _can_be_used(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, url in value.items():
+            if not CHANNEL_NAME.fullmatch(name) or name == TELEGRAM:
+                raise ValueError(f"{name!r} is no name of at most 16 small letters")
+            if sum(part in url.get_secret_value() for part in PLACES) != 1:
+                raise ValueError(f"{name} needs {{phone}} or {{email}} where the person's belongs")
+            if not apprise_knows(url.get_secret_value()):
+                raise ValueError(f"{name} is no address that Apprise knows")
+        return value
+
+    @field_validator("escalate_minutes")
+    @classmethod
+    def _is_a_channel(cls, value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        for name, minutes in value.items():
+            if name not in info.data.get("urls", {}):
+                raise ValueError(f"there is no channel {name!r} in urls")
+            if minutes <= 0:
+                raise ValueError(f"{name} must be more than 0")
+        return value
+
+    def channels(self) -> list[Channel]:
+        """In the order in which they are tried."""
+        return [
+            Channel(name, reach_of(url.get_secret_value()), self._escalates_after(name))
+            for name, url in self.urls.items()
+        ]
+
+    def _escalates_after(self, name: str) -> timedelta | None:
+        minutes = self.escalate_minutes.get(name)
+        return None if minutes is None else timedelta(minutes=minutes)
+
+
 class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged at least: DEBUG, INFO, WARNING or ERROR."
@@ -163,6 +215,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     security: SecuritySettings = SecuritySettings()
     web: WebSettings = WebSettings()
+    channels: ChannelSettings = ChannelSettings()
     log: LogSettings = LogSettings()
     policy: Policy = Policy()
 

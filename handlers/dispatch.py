@@ -25,7 +25,7 @@ from models import Account, Database, Person
 from services import accounts
 from services.errors import Gone, Refusal
 from services.policy import Policy
-from services.words import Words
+from services.words import Rendered, Words
 from services.work import Work
 
 log = logging.getLogger(__name__)
@@ -166,14 +166,26 @@ class Dispatcher:
             update=update,
             pressed=update.callback_query is not None,
         )
+        return turn.language, parts_of(await self._reply(turn, call))
+
+    async def act(self, work: Work, account: Account, data: str) -> list[Rendered]:
+        """Does what pressing a button with this callback data does, outside of any chat."""
+        nothing: Any = Update(update_id=0)
+        turn = Turn(work, account, incoming_from(nothing), self.around, nothing, pressed=True)
+        reply = await self._reply(turn, _pressed(data))
+        return [
+            self.words.render(part.template, turn.language, **part.parameters)
+            for part in parts_of(reply)
+        ]
+
+    async def _reply(self, turn: Turn, call: Call) -> Reply:
         changes: AbstractAsyncContextManager[object]
-        changes = nullcontext() if call.reads else session.begin_nested()
+        changes = nullcontext() if call.reads else turn.work.session.begin_nested()
         try:
             async with changes:
-                reply = await self._respond(turn, call)
+                return await self._respond(turn, call)
         except Refusal as refusal:
-            reply = refused(refusal, pressed=turn.pressed)
-        return turn.language, parts_of(reply)
+            return refused(refusal, pressed=turn.pressed)
 
     async def _respond(self, turn: Turn, call: Call) -> Reply:
         if call.route is None:
@@ -241,11 +253,14 @@ def _telegram_id(update: Update) -> int:
     return user.id
 
 
+def _pressed(data: str) -> Call:
+    action, *arguments = data.split(":")
+    return Call(BUTTONS.get(action), arguments)
+
+
 def _call_of(update: Update) -> Call:
     if update.callback_query is not None:
-        action, *arguments = (update.callback_query.data or "").split(":")
-        route = BUTTONS.get(action)
-        return Call(route, arguments)
+        return _pressed(update.callback_query.data or "")
     text = update.message.text if update.message else None
     if not text or not text.startswith("/"):
         return Call(None, [])

@@ -89,8 +89,10 @@ async def start(
     """Begins a form, or goes on with the one about the same subject that was left half way.
 
     `answers` fills it in beforehand (a fresh start then); `at` names the question to begin
-    with, after which only what must be answered is asked.
+    with, after which only what must be answered is asked. Raises Refusal where there is no chat.
     """
+    if turn.account.id is None:
+        raise Refusal("only_in_chat")
     await set_aside(turn)
     conversation = await _left_half_way(turn, form, subject_id)
     if conversation is None or answers is not None:

@@ -87,6 +87,25 @@ class Delivery(Base):
             sqlite_where=text("dedupe_key IS NOT NULL"),
             postgresql_where=text("dedupe_key IS NOT NULL"),
         ),
+        Index(
+            "ix_delivery_other_channels",
+            "state",
+            "due_at",
+            sqlite_where=text("channel <> 'telegram'"),
+            postgresql_where=text("channel <> 'telegram'"),
+        ),
+        Index(
+            "ix_delivery_failed",
+            "finished_at",
+            sqlite_where=text("state = 'failed'"),
+            postgresql_where=text("state = 'failed'"),
+        ),
+        Index(
+            "ix_delivery_emergency",
+            "created_at",
+            sqlite_where=text("lane = 0"),
+            postgresql_where=text("lane = 0"),
+        ),
         Index("ix_delivery_message_id", "message_id"),
         Index("ix_delivery_person_id", "person_id"),
     )

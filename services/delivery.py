@@ -48,6 +48,8 @@ NO_PARAMETERS = cast(null(), Delivery.parameters.type)
 Recipients = Select[*tuple[Any, ...]]
 
 ANNOUNCEMENT = "announcement"
+NO_TELEGRAM = "no_telegram"
+"""Why nothing can be sent to somebody there, as `outbox.Why` has it."""
 COUNTED = (
     DeliveryState.QUEUED,
     DeliveryState.HELD,
@@ -94,16 +96,43 @@ def own_parameters(work: Work, *names_and_values: Any) -> ColumnElement[Any]:
 
 
 async def tell(work: Work, post: Post, people: Iterable[int]) -> None:
-    """Posts to people by key; those without a Telegram account are passed over."""
+    """Posts to people by key; for those without Telegram it is noted that it can't be sent there.
+
+    `services.channels` takes it from there.
+    """
     keys = list(people)
-    if keys:
-        recipients: Recipients = select(
-            Account.person_id,
-            Account.telegram_id,
-            func.coalesce(Person.language, Account.language),
-            NO_PARAMETERS,
-        ).join(Person, Person.id == Account.person_id)
-        await tell_all(work, post, recipients.where(Person.id.in_(keys)))
+    if not keys:
+        return
+    recipients: Recipients = select(
+        Account.person_id,
+        Account.telegram_id,
+        func.coalesce(Person.language, Account.language),
+        NO_PARAMETERS,
+    ).join(Person, Person.id == Account.person_id)
+    message = await write(work, post)
+    await tell_more(work, message.id, post, recipients.where(Person.id.in_(keys)))
+    known = select(Account.person_id).where(Account.person_id.in_(keys))
+    others = await work.session.scalars(
+        select(Person).where(Person.id.in_(keys), Person.id.not_in(known))
+    )
+    for person in others.all():
+        work.session.add(_not_by_telegram(work, message, post, person))
+    await work.session.flush()
+
+
+def _not_by_telegram(work: Work, message: Message, post: Post, person: Person) -> Delivery:
+    return Delivery(
+        message_id=message.id,
+        person_id=person.id,
+        language=person.language,
+        lane=post.lane,
+        state=DeliveryState.FAILED,
+        reason=NO_TELEGRAM,
+        dedupe_key=f"{post.dedupe}:none:{person.id}" if post.dedupe else None,
+        created_at=work.now,
+        due_at=post.due_at or work.now,
+        finished_at=work.now,
+    )
 
 
 async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None:

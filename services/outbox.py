@@ -69,10 +69,18 @@ class Why(StrEnum):
     NOT_RENDERED = "not_rendered"
     INTERRUPTED = "interrupted"
     OPTED_OUT = "opted_out"
+    NO_TELEGRAM = "no_telegram"
 
 
 UNREACHABLE = frozenset(
-    {Why.BLOCKED, Why.DEACTIVATED, Why.NOT_STARTED, Why.KICKED, Why.CHAT_NOT_FOUND}
+    {
+        Why.BLOCKED,
+        Why.DEACTIVATED,
+        Why.NOT_STARTED,
+        Why.KICKED,
+        Why.CHAT_NOT_FOUND,
+        Why.NO_TELEGRAM,
+    }
 )
 """Nothing can be sent to such a chat any more."""
 LATER = frozenset({Why.FLOOD, Why.TIMED_OUT, Why.ANSWER_LOST, Why.SERVER, Why.NETWORK})

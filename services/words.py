@@ -27,6 +27,7 @@ from services.policy import Policy
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 SOURCE_LANGUAGE = "en"
+TAG = re.compile(r"<[^>]*>")
 
 
 def languages_in(folder: Path) -> tuple[str, ...]:
@@ -89,6 +90,11 @@ class Rendered:
 
     text: str
     keyboard: Keyboard
+
+    @property
+    def unformatted(self) -> str:
+        """The text as plain characters, its lines as they are."""
+        return html.unescape(TAG.sub("", self.text))
 
 
 class Words:

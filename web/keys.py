@@ -1,16 +1,21 @@
 """What pages find in the application that serves them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from aiohttp import web
 
-from models import Database
+from models import Account, Database
 from services.policy import Policy
-from services.words import Words
+from services.words import Rendered, Words
+from services.work import Work
+
+Act = Callable[[Work, Account, str], Awaitable[list[Rendered]]]
 
 DATABASE = web.AppKey("database", Database)
 WORDS = web.AppKey("words", Words)
 POLICY = web.AppKey("policy", Policy)
 CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("clock")
+ACT: web.AppKey[Act] = web.AppKey("act")
+"""Does what a button in the chat does; answers what is shown then."""
 BOT_USERNAME = web.AppKey("bot_username", str)

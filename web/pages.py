@@ -4,8 +4,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import checkin
+from web import answers, checkin
 
 STATIC = Path(__file__).parent / "static"
 
-ROUTES: list[web.AbstractRouteDef] = [*checkin.routes, web.static("/static", STATIC)]
+ROUTES: list[web.AbstractRouteDef] = [
+    *checkin.routes,
+    *answers.routes,
+    web.static("/static", STATIC),
+]

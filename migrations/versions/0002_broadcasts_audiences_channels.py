@@ -161,6 +161,9 @@ def upgrade() -> None:
         batch_op.drop_index('ix_delivery_message_state')
         batch_op.drop_index('ix_delivery_person_created_at')
         batch_op.create_index('ix_delivery_dedupe_key', ['dedupe_key'], unique=True, sqlite_where=sa.text('dedupe_key IS NOT NULL'), postgresql_where=sa.text('dedupe_key IS NOT NULL'))
+        batch_op.create_index('ix_delivery_other_channels', ['state', 'due_at'], unique=False, sqlite_where=sa.text("channel <> 'telegram'"), postgresql_where=sa.text("channel <> 'telegram'"))
+        batch_op.create_index('ix_delivery_failed', ['finished_at'], unique=False, sqlite_where=sa.text("state = 'failed'"), postgresql_where=sa.text("state = 'failed'"))
+        batch_op.create_index('ix_delivery_emergency', ['created_at'], unique=False, sqlite_where=sa.text('lane = 0'), postgresql_where=sa.text('lane = 0'))
         batch_op.create_index('ix_delivery_message_id', ['message_id'], unique=False)
         batch_op.create_index('ix_delivery_person_id', ['person_id'], unique=False)
     with op.batch_alter_table('delivery') as batch_op:

@@ -137,7 +137,6 @@ def _elsewhere(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(
         _other.message_id == Delivery.message_id,
         _other.person_id == Delivery.person_id,
-        _other.id != Delivery.id,
         _other.channel != TELEGRAM,
         condition,
     )

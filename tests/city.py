@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from bot.program import Program
 from bot.settings import (
+    ChannelSettings,
     DatabaseSettings,
     Mode,
     SecuritySettings,
@@ -51,6 +52,9 @@ class City:
         self.policy = Policy()
         self.telegram_settings: dict[str, Any] = {}
         """What differs from the usual; counts from the next start of the bot."""
+        self.channels = ChannelSettings()
+        self.drives_channels = True
+        """Whether other channels are worked off by the test, and not by their engine."""
         self.web_port = free_port()
         self.telegram = Playground(clock=clock, page=page)
         self.program: Program
@@ -67,6 +71,8 @@ class City:
         self.making = Making(self.program.database, self.clock)
         await self.program.start()
         self.program.scheduler.stop()  # time passes only by the tests' own clock
+        if self.drives_channels:
+            self.program.other_channels.stop()
 
     def settings(self) -> Settings:
         return Settings(
@@ -85,6 +91,7 @@ class City:
             database=DatabaseSettings(url=self.database_url),
             security=SecuritySettings(),
             web=WebSettings(port=self.web_port, public_url=f"http://127.0.0.1:{self.web_port}"),
+            channels=self.channels,
             policy=self.policy,
         )
 

@@ -11,6 +11,7 @@ from sqlalchemy import make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
+from yarl import URL
 
 from bot import schema, setting_up
 from bot.request import AiohttpRequest
@@ -64,7 +65,21 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     found = [_fine("settings", f"read from {source}"), _keys(settings)]
     found += await _database(settings, clock)
     found += await _telegram(settings, clock)
+    if settings.channels.urls:
+        found.append(_other_channels(settings))
     return found
+
+
+def _other_channels(settings: Settings) -> Finding:
+    """Their addresses were checked with the settings; here, whether answers can come back."""
+    names = ", ".join(settings.channels.urls)
+    host = URL(settings.web.public_url).host
+    if host in ("127.0.0.1", "localhost", "::1"):
+        return _fault(
+            "channels",
+            f"{names}: answer links lead to web.public_url, which only this machine can open",
+        )
+    return _fine("channels", f"{names}; answer links lead to {settings.web.public_url}")
 
 
 def _keys(settings: Settings) -> Finding:

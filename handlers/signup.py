@@ -133,6 +133,7 @@ def _details(turn: Turn, filled: Filled) -> Details:
         if filled.get("contact_name")
         else None,
         id_number=filled.get("id_number"),
+        email=filled.get("email"),
         guardian={"name": filled["guardian_name"], "phone": filled["guardian_phone"]}
         if minor
         else None,
@@ -170,6 +171,7 @@ async def _answers(turn: Turn, person: Person) -> dict[str, Any]:
         "contact_name": contact.get("name"),
         "contact_phone": contact.get("phone"),
         "id_number": known.id_number,
+        "email": known.email,
     }
     return {name: value for name, value in answers.items() if value is not None}
 
@@ -270,4 +272,15 @@ async def show_profile(turn: Turn, *, saved: bool = False) -> Reply:
     )
 
 
-PROFILE = register(Form("profile", ABOUT, _change, folder="signup"))
+async def _email(_asked: Asked, typed: str) -> str:
+    return signup.checked_email(typed)
+
+
+PROFILE = register(
+    Form(
+        "profile",
+        (*ABOUT, Field("email", Text(most=200), optional=True, check=_email)),
+        _change,
+        folder="signup",
+    )
+)

@@ -49,6 +49,7 @@ async def details_of(work: Work, person: Person) -> Details:
         not_called=(hours[0], hours[1]) if hours[0] is not None and hours[1] is not None else None,
         emergency_contact=person.emergency_contact,
         id_number=person.id_number,
+        email=person.email,
         guardian={"name": guardian.name, "phone": guardian.phone} if guardian else None,
     )
 

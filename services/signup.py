@@ -26,6 +26,7 @@ from services.errors import Refusal
 from services.work import Work
 
 OLDEST = 120
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]{2,}")
 NAME = re.compile(r"[^\W\d_]+(?:[·•.'’ \-][^\W\d_]+)*\.?")
 RETURNS = (Standing.REFUSED, Standing.WITHDRAWN)
 """Standings from which one may sign up anew, under the same number."""
@@ -57,6 +58,7 @@ class Details:
     """From and until, minutes of the local day."""
     emergency_contact: dict[str, str] | None = None
     id_number: str | None = None
+    email: str | None = None
     guardian: dict[str, str] | None = field(default=None)
     """{"name", "phone"} of a minor's guardian."""
 
@@ -75,6 +77,13 @@ def checked_name(name: str) -> str:
     if not NAME.fullmatch(name) or len(finding.folded(name)) < 2:
         raise Refusal("signup_name")
     return name
+
+
+def checked_email(address: str) -> str:
+    """Raises Refusal("signup_email") for what is no e-mail address."""
+    if not EMAIL.fullmatch(address):
+        raise Refusal("signup_email")
+    return address
 
 
 def checked_birth_date(work: Work, day: date) -> date:
@@ -185,6 +194,7 @@ def write(person: Person, details: Details) -> None:
     person.emergency_contact = (
         dict(details.emergency_contact) if details.emergency_contact else None
     )
+    person.email = details.email
     person.id_number = details.id_number
     person.id_number_hash = keyring().fingerprint(details.id_number) if details.id_number else None
 

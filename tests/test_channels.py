@@ -218,15 +218,3 @@ async def test_the_engine_wakes_by_itself(city: City, endpoint: Endpoint) -> Non
     await tell_person(city, person)
     ((path, _),) = await endpoint.has(1)
     assert path == f"/sms/{person.phone}"
-
-
-def test_a_channel_says_what_is_wrong_with_it() -> None:
-    for urls, wrong in (
-        ({"sms": "json://host/sms"}, "needs {phone} or {email}"),
-        ({"sms": "nothing://host/{phone}"}, "Apprise"),
-        ({"SMS 1": "json://host/{phone}"}, "no name"),
-    ):
-        with pytest.raises(ValueError, match="(?s).*" + wrong.replace("{", r"\{")):
-            ChannelSettings.model_validate({"urls": urls})
-    with pytest.raises(ValueError, match="no channel"):
-        ChannelSettings.model_validate({"urls": {}, "escalate_minutes": {"sms": 2}})

@@ -12,6 +12,7 @@ from bot.doctoring import Finding, examine
 from bot.program import Program, utc_now
 from bot.setting_up import set_up
 from bot.settings import (
+    ChannelSettings,
     DatabaseSettings,
     Mode,
     SecuritySettings,
@@ -239,3 +240,12 @@ async def test_hours_without_entries_are_found(
 async def test_a_ledger_without_tables_is_not_said_to_be_right(bare: Settings) -> None:
     (finding,) = await doctoring.examine_ledger(bare, lambda *_: None)
     assert (finding.ok, "`muster init`" in finding.text) == (False, True)
+
+
+async def test_answer_links_that_nobody_can_open_are_named(
+    settings: Settings, city: Database
+) -> None:
+    urls = ChannelSettings.model_validate({"urls": {"sms": "json://host/{phone}"}})
+    assert "only this machine" in (await faults(changed(settings, channels=urls)))["channels"]
+    outside = settings.web.model_copy(update={"public_url": "https://muster.example"})
+    assert "channels" not in await faults(changed(settings, channels=urls, web=outside))

@@ -192,3 +192,20 @@ async def test_a_forged_card_is_recognised(city: City) -> None:
     li = city.stranger("李雷")
     await li.open(f"https://t.me/muster_test_bot?start=v-{number}-aaaaaaaaaa")
     await li.sees("这不是有效的志愿者证")
+
+
+async def test_an_e_mail_address_can_be_left_and_taken_back(city: City) -> None:
+    chen = await city.volunteer("陈晓丽", availability=127)
+    await chen.say("/profile")
+    await chen.press("电子邮箱")
+    await chen.sees("可以发到哪个邮箱")
+    await chen.say("chen 在 example.org")
+    await chen.sees("不像邮箱地址")
+    await chen.say("chen@example.org")
+    await chen.sees("✉️ chen@example.org")
+    assert (await city.person(chen)).email == "chen@example.org"
+    await chen.press("电子邮箱")
+    await chen.sees("可以发到哪个邮箱")
+    await chen.press("跳过")
+    await chen.wait(lambda m: "已保存" in m.words and "✉️" not in m.words)
+    assert (await city.person(chen)).email is None

@@ -120,7 +120,7 @@ class Program:
 
     async def stop(self) -> None:
         """Also after a start that failed half way."""
-        self.scheduler.stop()
+        await self.scheduler.stop()
         for task in self._tasks:
             if task.get_name() not in FINISHING:
                 task.cancel()

@@ -1,5 +1,6 @@
 """Time passing: wakes the sweeps. Holds no truth; each sweep asks the tables what is due now."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -53,9 +54,10 @@ class Scheduler:
         self.policy = policy
         self.clock = clock
         self._ticker = AsyncIOScheduler(timezone="UTC")
+        self._under_way: set[asyncio.Task[None]] = set()
         for sweep in SWEEPS:
             self._ticker.add_job(
-                self.run,
+                self._tick,
                 "interval",
                 args=[sweep],
                 seconds=sweep.seconds,
@@ -67,9 +69,20 @@ class Scheduler:
     def start(self) -> None:
         self._ticker.start()
 
-    def stop(self) -> None:
-        if self._ticker.running:
-            self._ticker.shutdown(wait=False)
+    async def _tick(self, sweep: Sweep) -> None:
+        task = asyncio.create_task(self.run(sweep), name=sweep.name)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def stop(self) -> None:
+        """What is under way is finished first: the ticker itself would break it off."""
+        if not self._ticker.running:
+            return
+        self._ticker.pause()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        self._ticker.shutdown(wait=False)
 
     async def run(self, sweep: Sweep) -> None:
         """One sweep in one transaction; what goes wrong is logged and tried again next time."""

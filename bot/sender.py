@@ -354,7 +354,8 @@ class Sender:
                 moved_to=fault.new_chat_id,
             )  # fmt: skip
         if why not in outbox.LATER:
-            log.warning("delivery failed: %s", why, extra={"delivery_id": due.id})
+            level = logging.INFO if why in outbox.UNREACHABLE else logging.WARNING
+            log.log(level, "delivery failed: %s", why, extra={"delivery_id": due.id})
             return Receipt(due.id, DeliveryState.FAILED, why=why, detail=detail)
         return Receipt(
             due.id, DeliveryState.QUEUED, why=why, detail=detail,

@@ -166,7 +166,8 @@ class Dispatcher:
             update=update,
             pressed=update.callback_query is not None,
         )
-        return turn.language, parts_of(await self._reply(turn, call))
+        reply = await self._reply(turn, call)
+        return turn.language, parts_of(reply)  # after the reply, which may have changed it
 
     async def act(self, work: Work, account: Account, data: str) -> list[Rendered]:
         """Does what pressing a button with this callback data does, outside of any chat."""

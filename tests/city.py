@@ -70,7 +70,7 @@ class City:
         self.program = Program(self.settings(), self.clock)
         self.making = Making(self.program.database, self.clock)
         await self.program.start()
-        self.program.scheduler.stop()  # time passes only by the tests' own clock
+        await self.program.scheduler.stop()  # time passes only by the tests' own clock
         if self.drives_channels:
             self.program.other_channels.stop()
 

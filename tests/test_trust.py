@@ -17,6 +17,8 @@ from handlers.signup import SIGNUP
 from models import (
     Account,
     Base,
+    Broadcast,
+    BroadcastState,
     Confirmation,
     Conversation,
     Database,
@@ -28,6 +30,7 @@ from models import (
     Person,
     Qualification,
     QualificationState,
+    SavedAudience,
     Shift,
     Standing,
 )
@@ -45,7 +48,7 @@ STARTING = 60
 LARGEST = str(2**63 - 1)
 """What a key in the database can just hold."""
 NONSENSE = ("", "x", "-1", "²", LARGEST, "9" * 30, f"1:{LARGEST}", "1:1:1:1:1")
-SELVES = ("forget.yes", "withdraw.yes")
+SELVES = ("forget.yes", "withdraw.yes", "emergencies.stop")
 """Everybody may press these; nothing is left to be seen of who does."""
 TALK = ("inbox", "message")
 
@@ -100,7 +103,10 @@ async def test_what_belongs_to_others_is_out_of_reach_by_its_number(
     assert await _what_others_have(city, mallory) == before
 
 
-ANYBODYS = ("activity", "activity.venue", "activity.calendar", "browse.field", "browse.town")
+ANYBODYS = (
+    "activity", "activity.venue", "activity.calendar", "browse.field", "browse.town",
+    "broadcasts.list",
+)  # fmt: skip
 """What is public may be looked at."""
 
 
@@ -133,6 +139,28 @@ async def _one_of_each_kind(city: City) -> None:
                 kind_id=1,
                 state=QualificationState.AWAITING,
                 submitted_at=city.clock(),
+            )
+        )
+        session.add(
+            Broadcast(
+                organisation_id=coordinator.organisation_id,
+                author_id=coordinator.id,
+                kind="notice",
+                title="通知",
+                versions={"zh_Hans": "通知"},
+                buttons={},
+                audience={"organisations": [coordinator.organisation_id]},
+                state=BroadcastState.DRAFT,
+                created_at=city.clock(),
+            )
+        )
+        session.add(
+            SavedAudience(
+                organisation_id=coordinator.organisation_id,
+                name="年轻人",
+                audience={},
+                created_by_id=coordinator.id,
+                created_at=city.clock(),
             )
         )
         session.add(

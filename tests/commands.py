@@ -13,7 +13,14 @@ from typing import Any, NoReturn
 
 processes = get_context("forkserver")
 # Each command is forked off a process that has imported all it takes, which costs two seconds.
-processes.set_forkserver_preload(["bot.doctoring", "bot.moving_data", "bot.program"])
+processes.set_forkserver_preload(
+    [
+        "bot.doctoring",
+        "bot.moving_data",
+        "bot.program",
+        "tests.lone_sender",
+    ]
+)
 numbers = count(1)
 
 

@@ -16,6 +16,9 @@ from services.policy import Policy
 from services.words import Words
 from tests.commands import processes
 
+WORDS = Words(Policy())
+WORDS.render("approvals/refused", "en", reason="")  # compiled once, for all that are forked
+
 
 @asynccontextmanager
 async def sender(url: str, telegram: TelegramSettings) -> AsyncIterator[Sender]:
@@ -27,7 +30,7 @@ async def sender(url: str, telegram: TelegramSettings) -> AsyncIterator[Sender]:
         database=database,
         wire=build_wire(telegram, calls),
         limiter=build_limiter(telegram),
-        words=Words(Policy()),
+        words=WORDS,
         clock=utc_now,
         bounds=Bounds(telegram.concurrency, telegram.paid_stars_per_day),
     )

@@ -47,8 +47,8 @@ SHARES = {
 """Of the concurrency that each lane may fill, so that an emergency always finds room."""
 PATIENCE = 5.0
 """Seconds after a 429 that are waited for in memory; a longer pause is left to the database."""
-STARS_A_MESSAGE = 0.1
-"""What Telegram asks for a message above the free rate."""
+MESSAGES_A_STAR = 10
+"""Above the free rate, at Telegram's price."""
 
 
 class Wire(Protocol):
@@ -209,7 +209,9 @@ class Sender:
         today = self._today()
         paid = await outbox.note_paid(session, today, new)
         self._paid_recorded += new
-        schedule.budget = max(0, int(self.bounds.stars_a_day / STARS_A_MESSAGE) - paid)
+        meanwhile = schedule.paid - self._paid_recorded
+        cap = int(self.bounds.stars_a_day * MESSAGES_A_STAR)
+        schedule.budget = max(0, cap - paid - meanwhile)
 
     def _today(self) -> date:
         return self.clock().astimezone(self.words.policy.zone).date()
@@ -320,12 +322,11 @@ class Sender:
 
     async def _send(self, due: Due, ticket: Ticket, letters: list[Letter]) -> int:
         """Telegram's id of the last message."""
-        more: dict[str, Any] = {"allow_paid_broadcast": True} if ticket.paid else {}
         *first, last = letters
         for letter in first:
-            await self.wire(letter.method, letter.to(due.chat_id, **more))
-            await self.limiter.wait(due.lane, due.chat_id)
-        sent = await self.wire(last.method, last.to(due.chat_id, **more))
+            await self.wire(letter.method, letter.to(due.chat_id, **_paying(ticket)))
+            ticket = await self.limiter.wait(due.lane, due.chat_id)
+        sent = await self.wire(last.method, last.to(due.chat_id, **_paying(ticket)))
         return int(sent["message_id"])
 
     async def _edit(self, due: Due) -> None:
@@ -368,6 +369,10 @@ class Sender:
             return timedelta(seconds=seconds_of(fault))
         seconds = min(FIRST_PAUSE * 2 ** min(due.attempts - 1, 10), LONGEST_PAUSE)
         return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+def _paying(ticket: Ticket) -> dict[str, Any]:
+    return {"allow_paid_broadcast": True} if ticket.paid else {}
 
 
 def _put_back(due: Due, until: datetime) -> Receipt:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from bot.schema import upgrade
 from models import Account, Attempt, Database, Delivery, DeliveryState, Group, Lane, Message
@@ -347,6 +347,40 @@ async def test_what_waits_goes_out_by_its_lane_and_then_by_its_age(
     await city.start_bot()
     await first.sees("一")
     assert [call.chat_id for call in sent(city)] == [fourth.id, second.id, third.id, first.id]
+
+
+async def test_paid_messages_carry_their_permission_until_the_stars_of_the_day_are_spent(
+    city: City,
+) -> None:
+    paying = {"messages_per_second": 20, "paid_messages_per_second": 1000, "paid_stars_per_day": 1}
+    await city.start_again(**paying)
+    readers = people(city, 36)
+
+    async def paid_for(count: int) -> list[bool]:
+        """Of each copy of a newsletter, whether stars were spent for it."""
+        before = len(sent(city))
+        await post(city, "通讯", *readers[:count], lane=Lane.BROADCAST)
+        await city.sent()
+        return ["allow_paid_broadcast" in call.parameters for call in sent(city)[before:]]
+
+    assert await paid_for(36) == 20 * [False] + 10 * [True] + 6 * [False]
+    await city.start_again(**paying)
+    assert not any(await paid_for(24))
+    await city.forward(days=1)
+    assert sum(await paid_for(36)) == 10
+
+
+async def test_a_backlog_stays_in_the_database_but_for_what_is_on_its_way(city: City) -> None:
+    await city.start_again(concurrency=8)
+    await post(city, "通讯", *people(city, BACKLOG), lane=Lane.BROADCAST)
+    sending = select(func.count()).where(Delivery.state == DeliveryState.SENDING)
+    draining = asyncio.create_task(city.sent())
+    under_way = [0]
+    while not draining.done():
+        async with city.database.read() as session:
+            under_way.append(await session.scalar(sending) or 0)
+    assert 0 < max(under_way) <= 8
+    assert len(sent(city)) == BACKLOG
 
 
 @dataclass

@@ -79,6 +79,15 @@ async def visit(page: Page, url: str, size: tuple[int, int] = DESKTOP) -> AsyncI
 
 
 @asynccontextmanager
+async def ticking(running: Browser, url: str, locale: str = "zh-CN") -> AsyncIterator[Page]:
+    """A page whose time passes by `page.clock.run_for`."""
+    async with blank(running, locale) as page:
+        await page.clock.install()
+        async with visit(page, url):
+            yield page
+
+
+@asynccontextmanager
 async def opened(
     running: Browser, url: str, size: tuple[int, int] = DESKTOP, locale: str = "zh-CN"
 ) -> AsyncIterator[Page]:

@@ -14,11 +14,8 @@ from services.delivery import Post
 from tests.browser import browser, opened
 from tests.city import City
 
-
-@pytest.fixture
-def databases(sqlite_databases: Any) -> Any:
-    """The pages ask nothing that differs between databases."""
-    return sqlite_databases
+pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+"""The pages ask nothing that differs between databases."""
 
 
 @pytest.fixture

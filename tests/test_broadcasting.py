@@ -1,7 +1,6 @@
 """Coordinators write to many, in chat: audience, draft, preview, approval, progress, recall."""
 
 from datetime import date
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -15,13 +14,10 @@ from services.policy import Policy
 from tests.city import City
 from tests.test_planning import a_picture, answer, stands_at
 
+pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+"""What differs between databases is asked in test_broadcasts."""
+
 TITLE = "周末大扫除"
-
-
-@pytest.fixture
-def databases(sqlite_databases: Any) -> Any:
-    """What differs between databases is asked in test_broadcasts."""
-    return sqlite_databases
 
 
 async def write(

@@ -1,11 +1,15 @@
 """Volunteers find, enrol, wait, cancel and are reminded in chat; coordinators see who is coming."""
 
+import pytest
 from icalendar import Calendar
 from sqlalchemy import select
 
 from models import Activity, ActivityState, Confirmation, Enrolment, EnrolmentState, Shift
 from playground import Phone
 from tests.city import City
+
+pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+"""What differs between databases is asked in test_enrolment."""
 
 
 class Planting:

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import pytest
 from PIL import Image
 from sqlalchemy import select
 
@@ -11,6 +12,9 @@ from playground.model import Message
 from playground.phone import labels
 from services import opt_outs
 from tests.city import City
+
+pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+"""What differs between databases is asked in test_activities."""
 
 
 async def stands_at(phone: Phone, text: str) -> Message:

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from services import codes
 from tests.attending import place
-from tests.browser import browser, opened
+from tests.browser import browser, ticking
 from tests.city import City
 from tests.databases import Databases
 from tests.times import ManualClock
@@ -35,7 +35,7 @@ async def test_the_screen_shows_the_code_and_how_many_are_there(
     await city.go_to("2026-11-28 08:50")
     key = codes.screen_key(shift.id)
     address = f"http://127.0.0.1:{city.web_port}/checkin/{shift.id}/{key}"
-    async with browser() as running, opened(running, address, locale=locale) as page:
+    async with browser() as running, ticking(running, address, locale) as page:
         await expect(page.get_by_role("heading", name=words)).to_be_visible()
         await expect(page.locator(".code svg")).to_be_visible()
         await expect(page.locator("[data-expected]")).to_have_text("1")
@@ -44,6 +44,7 @@ async def test_the_screen_shows_the_code_and_how_many_are_there(
         await chen.open(f"https://t.me/{city.bot.username}?start={payload}")
         await chen.sees("签到成功")
         city.clock.forward(seconds=30)
+        await page.clock.run_for(30_000)
         await expect(page.locator("[data-there]")).to_have_text("1", timeout=10_000)
         assert await page.locator(".code").inner_html() != before
         assert "陈晓丽" not in await page.content()

@@ -60,6 +60,8 @@ async def test_no_forged_button_or_link_does_anything_but_get_an_answer(
     city: City, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every action that there is, with every kind of argument, from somebody without rights."""
+    # How arguments are read has nothing to do with the database; how large a key may be has.
+    nonsense = NONSENSE if city.database.is_sqlite else NONSENSE[-4:-2]
     chen = await city.volunteer("陈晓丽")
     before = await _what_others_have(city, chen)
     await chen.say("/menu")
@@ -67,7 +69,7 @@ async def test_no_forged_button_or_link_does_anything_but_get_an_answer(
     pressed = [
         f"{action}:{rest}".rstrip(":")
         for action, route in BUTTONS.items()
-        for rest in (NONSENSE if route.converters else NONSENSE[:2])
+        for rest in (nonsense if route.converters else nonsense[:2])
     ]
     for data in [*pressed, "nothing", "", ":", "a" * 64]:
         if not data.startswith(SELVES):

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs
 
 from aiohttp import web
+
+from benchmarks.postbox import fields_of
 
 BOT = {"id": 100200, "is_bot": True, "first_name": "Muster", "username": "muster_bench_bot"}
 SCREEN = {
@@ -56,6 +57,10 @@ class Chats:
     wants_screen: bool
     numbers: Iterator[int]
     """Update ids, never used twice: a bot that is started again would know them."""
+    wants_letters: bool = False
+    """Whether the bot may send something unasked."""
+    letters: int = 0
+    """How many it has sent."""
     _waiting: list[dict[str, Any]] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _open: dict[int, tuple[Press, "asyncio.Future[Press]"]] = field(default_factory=dict)
@@ -97,6 +102,11 @@ class Chats:
         self._open[update_id][0].shown = now
         self._close_if_answered(update_id)
 
+    def take(self, chat_id: int) -> dict[str, Any]:
+        """A message that nobody asked for."""
+        self.letters += 1
+        return _message(chat_id, self.letters)
+
     def fail(self, reason: str) -> None:
         for _, answered in self._open.values():
             if not answered.done():
@@ -120,10 +130,10 @@ class Telegram:
         self._runner: web.ServerRunner
         self.url = ""
 
-    def add_bot(self, *, wants_screen: bool) -> tuple[str, Chats]:
+    def add_bot(self, *, wants_screen: bool, wants_letters: bool = False) -> tuple[str, Chats]:
         """A new bot's token and its chats."""
         token = f"{BOT['id']}:benchmark-{len(self._chats) + 1}-of-muster"
-        self._chats[token] = Chats(wants_screen, self._numbers)
+        self._chats[token] = Chats(wants_screen, self._numbers, wants_letters)
         return token, self._chats[token]
 
     async def start(self) -> None:
@@ -140,9 +150,7 @@ class Telegram:
         now = time.perf_counter()
         _, bot, method = request.path.split("/")
         chats = self._chats[bot.removeprefix("bot")]
-        asked = {
-            name: given[0] for name, given in parse_qs((await request.read()).decode()).items()
-        }
+        asked = fields_of(await request.read(), request.content_type)
         result = await self._answer(chats, method, asked, now)
         body = json.dumps({"ok": True, "result": result}, ensure_ascii=False).encode()
         return web.Response(body=body, content_type="application/json")
@@ -157,6 +165,8 @@ class Telegram:
             update_id = int(asked["message_id"])
             chats.show(update_id, now)
             return _message(int(asked["chat_id"]), update_id)
+        if method == "sendMessage" and chats.wants_letters:
+            return chats.take(int(asked["chat_id"]))
         if method not in QUIET:
             chats.fail(f"{method} was called: {asked.get('text', '')}")
         return QUIET.get(method, True)

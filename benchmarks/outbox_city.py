@@ -49,7 +49,8 @@ async def people(database: Database, count: int) -> None:
             text(
                 "INSERT INTO account (telegram_id, person_id, language, language_chosen,"
                 f" first_seen_at, last_seen_at) SELECT {FIRST_CHAT} + id, id, 'zh_Hans', true,"
-                f" '{now}', '{now}' FROM person"
+                f" '{now}', '{now}' FROM person WHERE NOT EXISTS"
+                " (SELECT 1 FROM account WHERE account.person_id = person.id)"
             )
         )
 

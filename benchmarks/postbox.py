@@ -53,7 +53,7 @@ class Postbox:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         now = time.monotonic()
         method = request.path.rpartition("/")[2]
-        asked = _fields(await request.read(), request.content_type)
+        asked = fields_of(await request.read(), request.content_type)
         if method == "getMe":
             return _answer(FILLING)
         if not self._admits(now):
@@ -83,7 +83,8 @@ class Postbox:
         return True
 
 
-def _fields(body: bytes, content_type: str) -> dict[str, str]:
+def fields_of(body: bytes, content_type: str) -> dict[str, str]:
+    """What a call of the Bot API says, as a form or as JSON."""
     if content_type == JSON:
         found: dict[str, str] = json.loads(body)
         return found

@@ -38,6 +38,13 @@ class Running:
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
+    def sleep(self) -> None:
+        """It does nothing until `wake`."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
     async def stop(self) -> None:
         if self.process.returncode is not None:
             return

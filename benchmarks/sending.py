@@ -16,7 +16,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import databases, outbox_city
+from benchmarks import databases, outbox_city, replies
 from benchmarks.__main__ import machine
 from benchmarks.figures import Figure, percentile
 from benchmarks.postbox import Postbox
@@ -31,6 +31,8 @@ from services.outbox import Receipt
 BACKLOG = 400_000
 PORTION = 50
 FREE, PAID = 30, 1000
+SMALL = 10_000
+"""A backlog that lasts as long as the measurement."""
 LATENCY = 0.02
 """Seconds that the server takes for an answer where the rate is looked at."""
 SAMPLE = ROOT / "samples" / "zhongshan"
@@ -201,6 +203,28 @@ class Bench:
                 return urgent[count - 1]
             await postbox.until(len(postbox.arrivals) + 1)
 
+    async def replies(self, rate: int, seconds: float) -> None:
+        """A press on the real program while a broadcast drains, beside one with nothing to send."""
+        backlogs = {"idle": 0, "a letter draining": SMALL, "the backlog draining": self.backlog}
+        crowd = replies.Crowd(self.folder, self.core, rate)
+        found = await replies.measure(crowd, backlogs, self.rounds, seconds)
+        idle = found["idle"]
+        for name, measured in found.items():
+            for share in (0.5, 0.99):
+                figure = Figure.of([percentile(took, share) for took in measured.rounds])
+                self.note(f"reply p{100 * share:.0f} ms, {name}", figure)
+            self.note(f"memory MiB, {name}", round(measured.memory))
+        for name, measured in list(found.items())[1:]:
+            self.note(f"letters/s meanwhile, {name}", measured.letters_a_second)
+            for share in (0.5, 0.99):
+                title = f"reply p{100 * share:.0f} as a ratio to idle, {name}"
+                ratios = [
+                    percentile(own, share) / percentile(other, share)
+                    for own, other in zip(measured.rounds, idle.rounds, strict=True)
+                ]
+                of_all = percentile(measured.all, share) / percentile(idle.all, share)
+                self.note(title, Figure.of(ratios), f"of all rounds {of_all:.2f}")
+
 
 def resident(pid: int) -> float:
     """MiB."""
@@ -220,7 +244,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60, help="at 30 a second; half at 1000")
     parser.add_argument("--postgresql", action="store_true", help="the outbox there as well")
-    parser.add_argument("--only", choices=["outbox", "costs", "30", "1000"])
+    parser.add_argument("--only", choices=["outbox", "costs", "30", "1000", "replies"])
     return parser.parse_args()
 
 
@@ -237,6 +261,7 @@ async def run(given: argparse.Namespace, folder: Path) -> Bench:
         "1000": lambda: bench.draining(
             "SQLite", f"sqlite+aiosqlite:///{folder}/paid.db", PAID, given.seconds / 2
         ),
+        "replies": lambda: bench.replies(FREE, given.seconds / 3),
     }
     for name, step in steps.items():
         if given.only in (None, name):

@@ -23,6 +23,7 @@ from handlers.routes import BUTTONS, COMMANDS, UNASKED_PLACE, Route, Who, linked
 from handlers.turns import Surroundings, Turn, incoming_from
 from models import Account, Database, Person
 from services import accounts
+from services.answer_links import impersonal
 from services.errors import Gone, Refusal
 from services.policy import Policy
 from services.words import Rendered, Words
@@ -170,12 +171,12 @@ class Dispatcher:
         return turn.language, parts_of(reply)  # after the reply, which may have changed it
 
     async def act(self, work: Work, account: Account, data: str) -> list[Rendered]:
-        """Does what pressing a button with this callback data does, outside of any chat."""
+        """Does what pressing a button with this callback data does, on a page of the web."""
         nothing: Any = Update(update_id=0)
         turn = Turn(work, account, incoming_from(nothing), self.around, nothing, pressed=True)
         reply = await self._reply(turn, _pressed(data))
         return [
-            self.words.render(part.template, turn.language, **part.parameters)
+            self.words.render(part.template, turn.language, **impersonal(part.parameters))
             for part in parts_of(reply)
         ]
 

@@ -4,8 +4,10 @@ A link names a delivery, which is one message to one person, and nothing else.
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -16,6 +18,8 @@ from services.words import Button, Rendered, Words
 from services.work import Work
 
 SIGNATURE = 20
+HOME = frozenset({"distance"})
+"""Parameters of templates that tell how far away the reader lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,11 @@ def _signature(delivery_id: int, until: int) -> str:
     return keyring().sign(f"answer:{delivery_id}:{until}", SIGNATURE)
 
 
+def impersonal(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what a stranger who holds the link must not learn."""
+    return {name: None if name in HOME else value for name, value in parameters.items()}
+
+
 async def open_letter(work: Work, given: str, words: Words) -> Letter:
     """Raises Gone for a link that was not made here, Refusal("answer_link_expired")."""
     delivery_id, until = _read(given)
@@ -68,7 +77,7 @@ async def open_letter(work: Work, given: str, words: Words) -> Letter:
     if row is None:
         raise Gone
     delivery, message, person = row
-    parameters = {**message.parameters, **(delivery.parameters or {})}
+    parameters = impersonal({**message.parameters, **(delivery.parameters or {})})
     rendered = words.render(message.template, delivery.language, **parameters)
     return Letter(delivery.id, person, _stand_in(person, work.now), delivery.language, rendered)
 

@@ -121,6 +121,17 @@ def test_a_reply_need_not_wait_for_the_pace_of_a_broadcast() -> None:
     assert max(waits) <= 1 / PER_SECOND
 
 
+def test_while_people_press_a_reply_goes_at_once_and_afterwards_nothing_is_kept_for_them() -> None:
+    backlog = [(0.0, ticket(Lane.BROADCAST, number)) for number in range(1, 1000)]
+    replies = [(1.3 + 0.23 * n, ticket(Lane.INTERACTIVE, 2000 + n)) for n in range(30)]
+    sent = drained(Schedule(PER_SECOND), backlog + replies)
+    came = {id(one): at for at, one in replies}
+    waits = [s.at - came[id(s.ticket)] for s in sent if s.ticket.lane is Lane.INTERACTIVE]
+    assert max(waits[1:]) < 0.001
+    assert len([one for one in sent if 2 <= one.at < 7]) >= 0.93 * 5 * PER_SECOND
+    assert len([one for one in sent if 20 <= one.at < 30]) >= 0.99 * 10 * PER_SECOND
+
+
 # What a 429 teaches
 
 

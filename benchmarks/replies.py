@@ -117,7 +117,10 @@ async def _case(
     await database.close()
     token, chats = telegram.add_bot(wants_screen=True, wants_letters=True)
     given = variables(crowd.folder, _url(path), telegram.url, token)
-    given |= {"MUSTER_TELEGRAM__MESSAGES_PER_SECOND": str(crowd.rate)}
+    given |= {
+        "MUSTER_TELEGRAM__MESSAGES_PER_SECOND": str(crowd.rate),
+        "MUSTER_LOG__LEVEL": "ERROR",  # the clock's work is late once it has slept
+    }
     looks = city.looks(await city.open_shifts(_url(path)))
     command = Command(("bot.cli", "run"), given, crowd.folder)
     running, _ = await stack.enter_async_context(started(command, crowd.core, chats, next(looks)))

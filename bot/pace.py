@@ -26,6 +26,12 @@ BURST_SECONDS = 0.02
 GROUP_SECONDS = 60.0
 DIRECT_BURST = 5
 """Replies that may go at once; those who pressed are waiting for them."""
+KEPT = 2
+"""Of a window's messages that less urgent lanes leave free while people press (measured)."""
+KEPT_SHARE = 10
+"""They are at most one in so many."""
+PRESSING = 10.0
+"""Seconds after a reply in which the next one is expected."""
 SLOWER = 0.8
 CREEP = 1.01
 """Factor a second at which the rate rises again after a 429."""
@@ -60,9 +66,10 @@ class Window:
         self.seconds = seconds
         self._taken: deque[float] = deque(maxlen=count)
 
-    def ready_at(self) -> float:
-        full = len(self._taken) == self.count
-        return self._taken[0] + self.seconds + GUARD if full else 0.0
+    def ready_at(self, kept: int = 0) -> float:
+        """When it holds less than `count`, so many of which are to stay free."""
+        too_many = len(self._taken) - (self.count - kept)
+        return self._taken[too_many] + self.seconds + GUARD if too_many >= 0 else 0.0
 
     def take(self, now: float) -> None:
         self._taken.append(now)
@@ -188,6 +195,7 @@ class Schedule:
         self._lines = {lane: Line(self._chat_ready_at) for lane in sorted(Lane)}
         self._numbers = itertools.count()
         self._since_direct = 0
+        self._pressing_until = 0.0
 
     def join(self, ticket: Ticket) -> None:
         ticket.number = next(self._numbers)
@@ -211,7 +219,7 @@ class Schedule:
             line = self._lines[lane]
             if not line.waiting:
                 continue
-            paced_at = self._paced_at(lane)
+            paced_at = self._paced_at(lane, now)
             if paced_at > now:
                 soonest = min(soonest, paced_at)
                 break  # whoever comes after is less urgent
@@ -254,16 +262,24 @@ class Schedule:
 
     def _window_at(self, now: float) -> float:
         rate = self.rate(now)
-        window = self._windows[self.paid_rate if self._pays() else self.free_rate]
+        window = self._window()
         window.seconds = window.count / rate
         self._pace.interval = 1 / (rate * SHARE)
         self._pace.burst = max(LEAST_BURST, int(rate * BURST_SECONDS))
         return window.ready_at()
 
-    def _paced_at(self, lane: Lane) -> float:
-        """A reply need not wait for the even pace of what is sent meanwhile."""
-        ahead = DIRECT_BURST - self._pace.burst if lane is Lane.INTERACTIVE else 0
-        return self._pace.ready_at() - max(0, ahead) * self._pace.interval
+    def _window(self) -> Window:
+        return self._windows[self.paid_rate if self._pays() else self.free_rate]
+
+    def _paced_at(self, lane: Lane, now: float) -> float:
+        """A reply need not wait for the even pace of what is sent meanwhile, nor for its window."""
+        paced_at = self._pace.ready_at()
+        if lane is Lane.INTERACTIVE:
+            return paced_at - max(0, DIRECT_BURST - self._pace.burst) * self._pace.interval
+        if lane < Lane.INTERACTIVE or now >= self._pressing_until:
+            return paced_at
+        window = self._window()
+        return max(paced_at, window.ready_at(min(KEPT, window.count // KEPT_SHARE)))
 
     def _order(self) -> list[Lane]:
         lanes = list(self._lines)
@@ -281,7 +297,10 @@ class Schedule:
         for window in self._windows.values():
             window.take(now)
         self._chat(ticket.chat_id).take(now)
-        self._since_direct = 0 if ticket.lane is Lane.INTERACTIVE else self._since_direct + 1
+        self._since_direct += 1
+        if ticket.lane is Lane.INTERACTIVE:
+            self._since_direct = 0
+            self._pressing_until = now + PRESSING
 
     def _chat_ready_at(self, chat_id: int) -> float:
         chat = self._chats.get(chat_id)

@@ -18,6 +18,11 @@ NOISY = (
 )
 
 
+SILENT = logging.CRITICAL + 1
+PRIVATE = ("apprise", "urllib3", "requests")
+"""What they say names addresses and texts of people."""
+
+
 class Line(logging.Formatter):
     """2026-12-05T14:00:00 WARNING bot.sender: text key=value"""
 
@@ -38,3 +43,5 @@ def set_up_logs(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name in PRIVATE:
+        logging.getLogger(name).setLevel(SILENT)

@@ -20,6 +20,7 @@ class Inbox(Base):
     """
 
     __tablename__ = "inbox"
+    __table_args__ = (Index("ix_inbox_chat_id_received_at", "chat_id", "received_at"),)
 
     update_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     chat_id: Mapped[int | None] = mapped_column(BigInteger)

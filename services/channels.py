@@ -5,7 +5,7 @@ be reached there; an emergency also when they gave no sign of life for a time. H
 is the program's business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    case,
     cast,
     exists,
     func,
@@ -31,10 +32,10 @@ from sqlalchemy.orm import aliased
 
 from models import (
     TELEGRAM,
-    Account,
     Attempt,
     Delivery,
     DeliveryState,
+    Inbox,
     Lane,
     Message,
     Person,
@@ -49,6 +50,10 @@ FALL_BACK_WITHIN = timedelta(days=1)
 ESCALATE_WITHIN = timedelta(hours=3)
 FIRST_PAUSE = timedelta(seconds=30)
 MOST_ATTEMPTS = 4
+HOPELESS = frozenset({Why.NOT_RENDERED, Why.NO_ADDRESS})
+"""Would go wrong as often as it is tried."""
+PORTION = 2_000
+"""People that one transaction is about."""
 UNDER_WAY = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.SENT)
 OTHER = text("delivery.channel <> 'telegram'")
 """Word for word as in the index of such deliveries."""
@@ -86,66 +91,114 @@ class Due:
 # Who is to be reached otherwise
 
 
-async def fall_back(work: Work, channels: Sequence[Channel]) -> int:
-    """Posts what failed by the first channel that is left; answers how many."""
-    return sum([await _fall_back_to(work, channel) for channel in channels])
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Deliveries that a rule sends out again by a channel."""
+
+    channel: Channel
+    rule: "Rule"
+    keys: list[int]
 
 
-async def _fall_back_to(work: Work, channel: Channel) -> int:
-    failed = and_(
+async def look(work: Work, channels: Sequence[Channel]) -> list[Wanted]:
+    """What is to be posted again, in the order of the channels. Changes nothing."""
+    found = []
+    for rule in (_failed, _silent):
+        for channel in channels:
+            which = rule(work, channel)
+            if which is None:
+                continue
+            first = _first(work, channel, which).order_by(func.min(Delivery.id)).limit(PORTION)
+            keys = list(await work.session.scalars(first))
+            if keys:
+                found.append(Wanted(channel, rule, keys))
+    return found
+
+
+async def post(work: Work, wanted: Iterable[Wanted]) -> int:
+    """Posts what still is to be posted; what an earlier channel has taken is left to it."""
+    return sum([await _post(work, one) for one in wanted])
+
+
+async def _post(work: Work, wanted: Wanted) -> int:
+    which = wanted.rule(work, wanted.channel)
+    if which is None:
+        return 0
+    still = and_(Delivery.id.in_(wanted.keys), which)
+    copied = _copies(work, wanted.channel.name).where(
+        Delivery.id.in_(_first(work, wanted.channel, still))
+    )
+    done = await work.session.execute(
+        insert(Delivery).from_select(list(_COLUMNS), copied, include_defaults=False)
+    )
+    posted = int(getattr(done, "rowcount", 0))
+    if posted:
+        work.session.info[POSTED] = True
+    return posted
+
+
+def _failed(work: Work, channel: Channel) -> ColumnElement[bool] | None:
+    """Could not be delivered so far, and was not given up meanwhile."""
+    return and_(
         Delivery.state == DeliveryState.FAILED,
         Delivery.finished_at > work.now - FALL_BACK_WITHIN,
         Delivery.lane.in_(MUST_REACH),
         or_(Delivery.channel != TELEGRAM, Delivery.reason.in_(UNREACHABLE)),
-        ~_elsewhere(or_(_other.channel == channel.name, _other.state.in_(UNDER_WAY))),
+        ~_elsewhere(or_(_other.channel == channel.name, _other.state != DeliveryState.FAILED)),
     )
-    return await _post(work, channel, failed)
 
 
-async def escalate(work: Work, channels: Sequence[Channel]) -> int:
-    """Posts emergencies that got no answer by the channels whose time has come."""
-    posted = 0
-    for channel in channels:
-        if channel.escalates_after is not None:
-            posted += await _escalate_to(work, channel, channel.escalates_after)
-    return posted
-
-
-async def _escalate_to(work: Work, channel: Channel, after: timedelta) -> int:
-    alive = exists().where(
-        Account.person_id == Delivery.person_id, Account.last_seen_at >= Delivery.created_at
+def _silent(work: Work, channel: Channel) -> ColumnElement[bool] | None:
+    """An emergency without a sign of life since, that still is as it was told."""
+    if channel.escalates_after is None:
+        return None
+    long_ago = work.now - channel.escalates_after
+    heard = exists().where(
+        Inbox.chat_id == Delivery.chat_id, Inbox.received_at >= Delivery.created_at
     )
-    silent = and_(
+    answered = exists().where(
+        _other.person_id == Delivery.person_id, _other.seen_at >= Delivery.created_at
+    )
+    corrected = exists().where(
+        _other.person_id == Delivery.person_id, _other.edits_id == Delivery.id
+    )
+    return and_(
         text("delivery.lane = 0"),
-        Delivery.created_at <= work.now - after,
+        Delivery.created_at <= long_ago,
         Delivery.created_at > work.now - ESCALATE_WITHIN,
+        or_(Delivery.attempts > 0, Delivery.due_at <= long_ago),
         Delivery.channel == TELEGRAM,
-        Delivery.state.in_(UNDER_WAY),
+        Delivery.state.in_((*UNDER_WAY, DeliveryState.FAILED)),
         Delivery.edits_id.is_(None),
-        Delivery.seen_at.is_(None),
-        ~alive,
-        ~_elsewhere(or_(_other.channel == channel.name, _other.seen_at.is_not(None))),
+        ~_elsewhere(_other.channel == channel.name),
+        ~heard,
+        ~answered,
+        ~corrected,
     )
-    return await _post(work, channel, silent)
 
+
+Rule = Callable[[Work, Channel], ColumnElement[bool] | None]
 
 _other = aliased(Delivery)
 
 
 def _elsewhere(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether the same message to the same person by another channel is so."""
+    """Whether the same message to the same person by another channel is so.
+
+    Found by the person: of one message there may be as many as there are people.
+    """
     return exists().where(
-        _other.message_id == Delivery.message_id,
+        _other.message_id + 0 == Delivery.message_id,
         _other.person_id == Delivery.person_id,
         _other.channel != TELEGRAM,
         condition,
     )
 
 
-async def _post(work: Work, channel: Channel, which: ColumnElement[bool]) -> int:
+def _first(work: Work, channel: Channel, which: ColumnElement[bool]) -> Select[int]:
     """Once a person, however many deliveries of the message they had."""
     address = Person.phone if channel.reach is Reach.PHONE else Person.email
-    first = (
+    return (
         select(func.min(Delivery.id))
         .join(Person, Person.id == Delivery.person_id)
         .join(Message, Message.id == Delivery.message_id)
@@ -156,14 +209,6 @@ async def _post(work: Work, channel: Channel, which: ColumnElement[bool]) -> int
         )
         .group_by(Delivery.message_id, Delivery.person_id)
     )
-    copied = _copies(work, channel.name).where(Delivery.id.in_(first))
-    done = await work.session.execute(
-        insert(Delivery).from_select(list(_COLUMNS), copied, include_defaults=False)
-    )
-    posted = int(getattr(done, "rowcount", 0))
-    if posted:
-        work.session.info[POSTED] = True
-    return posted
 
 
 _COLUMNS = (
@@ -173,6 +218,7 @@ _COLUMNS = (
 
 
 def _copies(work: Work, channel: str) -> Select[Any]:
+    now = literal(work.now, Delivery.due_at.type)
     return select(
         Delivery.message_id,
         Delivery.person_id,
@@ -182,8 +228,8 @@ def _copies(work: Work, channel: str) -> Select[Any]:
         literal(channel),
         literal(DeliveryState.QUEUED.value),
         literal(f"{channel}:") + cast(Delivery.id, String),
-        literal(work.now, Delivery.created_at.type),
-        literal(work.now, Delivery.due_at.type),
+        now,
+        case((Delivery.due_at > now, Delivery.due_at), else_=now),
         literal(0),
         literal(False),
     )
@@ -192,21 +238,36 @@ def _copies(work: Work, channel: str) -> Select[Any]:
 # Sending them
 
 
+async def waiting(session: AsyncSession, now: datetime) -> set[str]:
+    """The channels by which something is due."""
+    due = select(Delivery.channel).where(
+        OTHER, Delivery.state == DeliveryState.QUEUED, Delivery.due_at <= now
+    )
+    return set(await session.scalars(due.distinct()))
+
+
 async def claim(
-    session: AsyncSession, now: datetime, channels: Sequence[Channel], room: int
+    session: AsyncSession, now: datetime, channels: Sequence[Channel], rooms: Mapping[str, int]
 ) -> list[Due]:
-    """Takes what is due by these channels, the urgent first; what has expired is closed."""
+    """Takes what is due, the urgent first, at most `rooms[name]` of each channel.
+
+    What has expired is closed.
+    """
+    late = exists().where(Message.id == Delivery.message_id, Message.expires_at <= now)
     await session.execute(
         update(Delivery)
-        .where(
-            OTHER,
-            Delivery.state == DeliveryState.QUEUED,
-            Delivery.message_id.in_(select(Message.id).where(Message.expires_at <= now)),
-        )
+        .where(OTHER, Delivery.state == DeliveryState.QUEUED, late)
         .values(state=DeliveryState.EXPIRED, finished_at=now)
         .execution_options(synchronize_session=False)
     )
-    reaches = {channel.name: channel.reach for channel in channels}
+    claimed: list[Due] = []
+    for channel in channels:
+        if room := rooms.get(channel.name, 0):
+            claimed += await _claim(session, now, channel, room)
+    return claimed
+
+
+async def _claim(session: AsyncSession, now: datetime, channel: Channel, room: int) -> list[Due]:
     rows = (
         await session.execute(
             select(Delivery, Message, Person)
@@ -216,7 +277,7 @@ async def claim(
                 OTHER,
                 Delivery.state == DeliveryState.QUEUED,
                 Delivery.due_at <= now,
-                Delivery.channel.in_(reaches),
+                Delivery.channel == channel.name,
             )
             .order_by(Delivery.lane, Delivery.due_at, Delivery.id)
             .limit(room)
@@ -228,19 +289,18 @@ async def claim(
         delivery.claimed_at = now
         delivery.attempts += 1
     await session.flush()
-    return [_due(delivery, message, person, reaches) for delivery, message, person in rows]
+    return [_due(delivery, message, person, channel) for delivery, message, person in rows]
 
 
-def _due(delivery: Delivery, message: Message, person: Person, reaches: dict[str, Reach]) -> Due:
-    by_phone = reaches[delivery.channel] is Reach.PHONE
+def _due(delivery: Delivery, message: Message, person: Person, channel: Channel) -> Due:
     return Due(
         delivery.id,
-        delivery.channel,
+        channel.name,
         message.template,
         {**message.parameters, **(delivery.parameters or {})},
         delivery.language,
         delivery.attempts,
-        person.phone if by_phone else person.email,
+        person.phone if channel.reach is Reach.PHONE else person.email,
     )
 
 
@@ -249,23 +309,34 @@ async def landed(session: AsyncSession, due: Due, now: datetime) -> None:
     await _change(session, due.id, state=DeliveryState.SENT, reason=None, finished_at=now)
 
 
-async def failed(session: AsyncSession, due: Due, now: datetime, detail: str) -> None:
+async def failed(
+    session: AsyncSession, due: Due, now: datetime, why: Why, detail: str = ""
+) -> None:
     """Tried again after a pause, a few times; then the next channel takes over."""
-    reason = f"{Why.REFUSED}: {detail}"[:REASON_LENGTH]
+    reason = f"{why}: {detail}"[:REASON_LENGTH] if detail else why.value
     session.add(Attempt(delivery_id=due.id, at=now, reason=reason))
-    if due.attempts >= MOST_ATTEMPTS or due.address is None:
+    if why in HOPELESS or due.attempts >= MOST_ATTEMPTS:
         values: dict[str, Any] = {"state": DeliveryState.FAILED, "finished_at": now}
     else:
         pause = FIRST_PAUSE * 2 ** (due.attempts - 1)
         values = {"state": DeliveryState.QUEUED, "due_at": now + pause}
-    await _change(session, due.id, reason=Why.REFUSED, **values)
+    await _change(session, due.id, reason=why, **values)
 
 
 async def release_claimed(session: AsyncSession, now: datetime) -> int:
     """After a crash: what was being sent is sent again, marked as a possible duplicate."""
+    interrupted = (OTHER, Delivery.state == DeliveryState.SENDING)
+    await session.execute(
+        insert(Attempt).from_select(
+            ["delivery_id", "at", "reason"],
+            select(
+                Delivery.id, literal(now, Attempt.at.type), literal(Why.INTERRUPTED.value)
+            ).where(*interrupted),
+        )
+    )
     done = await session.execute(
         update(Delivery)
-        .where(OTHER, Delivery.state == DeliveryState.SENDING)
+        .where(*interrupted)
         .values(state=DeliveryState.QUEUED, possible_duplicate=True, due_at=now)
         .execution_options(synchronize_session=False)
     )

@@ -70,6 +70,7 @@ class Why(StrEnum):
     INTERRUPTED = "interrupted"
     OPTED_OUT = "opted_out"
     NO_TELEGRAM = "no_telegram"
+    NO_ADDRESS = "no_address"
 
 
 UNREACHABLE = frozenset(

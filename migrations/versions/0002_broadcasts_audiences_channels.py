@@ -149,6 +149,8 @@ def upgrade() -> None:
     with op.batch_alter_table('message') as batch_op:
         batch_op.alter_column('deletes', existing_type=sa.Boolean(), existing_nullable=False, server_default=None)
 
+    op.create_index('ix_inbox_chat_id_received_at', 'inbox', ['chat_id', 'received_at'], unique=False)
+
     with op.batch_alter_table('delivery') as batch_op:
         batch_op.add_column(sa.Column('channel', sa.String(length=16), nullable=False, server_default='telegram'))
         batch_op.add_column(sa.Column('seen_at', sa.DateTime(timezone=True), nullable=True))

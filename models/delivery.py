@@ -106,6 +106,12 @@ class Delivery(Base):
             sqlite_where=text("lane = 0"),
             postgresql_where=text("lane = 0"),
         ),
+        Index(
+            "ix_delivery_edits_id",
+            "edits_id",
+            sqlite_where=text("edits_id IS NOT NULL"),
+            postgresql_where=text("edits_id IS NOT NULL"),
+        ),
         Index("ix_delivery_message_id", "message_id"),
         Index("ix_delivery_person_id", "person_id"),
     )

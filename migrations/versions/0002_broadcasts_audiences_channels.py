@@ -166,6 +166,7 @@ def upgrade() -> None:
         batch_op.create_index('ix_delivery_other_channels', ['state', 'due_at'], unique=False, sqlite_where=sa.text("channel <> 'telegram'"), postgresql_where=sa.text("channel <> 'telegram'"))
         batch_op.create_index('ix_delivery_failed', ['finished_at'], unique=False, sqlite_where=sa.text("state = 'failed'"), postgresql_where=sa.text("state = 'failed'"))
         batch_op.create_index('ix_delivery_emergency', ['created_at'], unique=False, sqlite_where=sa.text('lane = 0'), postgresql_where=sa.text('lane = 0'))
+        batch_op.create_index('ix_delivery_edits_id', ['edits_id'], unique=False, sqlite_where=sa.text('edits_id IS NOT NULL'), postgresql_where=sa.text('edits_id IS NOT NULL'))
         batch_op.create_index('ix_delivery_message_id', ['message_id'], unique=False)
         batch_op.create_index('ix_delivery_person_id', ['person_id'], unique=False)
     with op.batch_alter_table('delivery') as batch_op:

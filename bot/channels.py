@@ -209,7 +209,7 @@ class OtherChannels:
         threads = self._threads[due.channel]
         try:
             taken = await asyncio.get_running_loop().run_in_executor(
-                threads, _hand_over, url, letter
+                threads, hand_over, url, letter
             )
         except Exception as fault:
             return Fault(Why.REFUSED, type(fault).__name__)
@@ -229,7 +229,7 @@ class OtherChannels:
         return Letter(text, subject)
 
 
-def _hand_over(url: str, letter: Letter) -> bool:
+def hand_over(url: str, letter: Letter) -> bool:
     """Blocks until the service has taken it or not; a few seconds at most."""
     import apprise
 

@@ -1,17 +1,25 @@
 """Who can't be reached by Telegram is reached otherwise; an emergency does not wait for that."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
 
+import aiohttp
 import pytest
 from sqlalchemy import delete, select
 
+from bot.addressing import filled_in
+from bot.channels import Letter, hand_over
+from bot.logs import set_up_logs
 from bot.settings import ChannelSettings
 from models import Account, Attempt, Delivery, DeliveryState, Lane, Person
 from playground import Phone
 from services import delivery
 from services.delivery import Post
 from tests.city import City
-from tests.endpoint import Endpoint
+from tests.endpoint import Endpoint, MailServer
 
 
 @pytest.fixture
@@ -50,6 +58,23 @@ async def tell_person(
         await delivery.tell(work, post, [person.id])
 
 
+async def without_telegram(city: City, name: str = "陈晓丽", **more: Any) -> Person:
+    person = await city.making.volunteer(name, **more)
+    async with city.database.write() as session:
+        await session.execute(delete(Account).where(Account.person_id == person.id))
+    return person
+
+
+async def correct(city: City, subject: str) -> None:
+    async with city.database.write() as session:
+        post = Post("messages/unmuted", {"kind": "notice"}, "test")
+        await delivery.correct(city.making.work(session), subject, post)
+
+
+def channels_of(endpoint: Endpoint) -> list[str]:
+    return [path.split("/")[1] for path, _ in endpoint.came]
+
+
 async def turns(city: City, count: int = 1) -> None:
     for _ in range(count):
         await city.program.other_channels.turn()
@@ -84,9 +109,7 @@ async def test_who_has_blocked_the_bot_gets_a_text_message_once(
 async def test_who_has_no_telegram_is_reached_all_the_same(
     reached: City, endpoint: Endpoint
 ) -> None:
-    person = await reached.making.volunteer("陈晓丽")
-    async with reached.database.write() as session:
-        await session.execute(delete(Account).where(Account.person_id == person.id))
+    person = await without_telegram(reached)
     await tell_person(reached, person)
     await turns(reached)
     ((path, _),) = endpoint.came
@@ -129,10 +152,10 @@ async def test_an_emergency_without_an_answer_goes_by_one_channel_after_the_othe
     assert endpoint.came == []
     reached.clock.forward(minutes=2)
     await turns(reached, 3)
-    assert [path.split("/")[1] for path, _ in endpoint.came] == ["sms"]
+    assert channels_of(endpoint) == ["sms"]
     reached.clock.forward(minutes=3)
     await turns(reached, 3)
-    assert [path.split("/")[1] for path, _ in endpoint.came] == ["sms", "voice"]
+    assert channels_of(endpoint) == ["sms", "voice"]
 
 
 async def test_who_has_answered_is_left_alone(reached: City, endpoint: Endpoint) -> None:
@@ -148,6 +171,142 @@ async def test_who_has_answered_is_left_alone(reached: City, endpoint: Endpoint)
     assert endpoint.came == []
 
 
+async def test_any_word_is_a_sign_of_life_however_soon_after_another(
+    reached: City, endpoint: Endpoint
+) -> None:
+    chen = await reached.volunteer("陈晓丽")
+    await chen.say("/messages")
+    await reached.answered()
+    reached.clock.forward(minutes=1)
+    await tell(reached, chen, Lane.EMERGENCY)
+    await reached.sent()
+    reached.clock.forward(minutes=1)
+    await chen.say("/help")
+    await reached.answered()
+    reached.clock.forward(minutes=10)
+    await turns(reached, 2)
+    assert endpoint.came == []
+
+
+async def test_in_an_emergency_who_has_no_telegram_is_called_if_they_do_not_answer_either(
+    reached: City, endpoint: Endpoint
+) -> None:
+    person = await without_telegram(reached)
+    await tell_person(reached, person, Lane.EMERGENCY)
+    await turns(reached)
+    assert channels_of(endpoint) == ["sms"]
+    reached.clock.forward(minutes=5)
+    await turns(reached, 3)
+    assert channels_of(endpoint) == ["sms", "voice"]
+
+
+async def test_who_has_answered_on_the_page_is_not_called(
+    reached: City, endpoint: Endpoint
+) -> None:
+    person = await without_telegram(reached)
+    await tell_person(reached, person, Lane.EMERGENCY)
+    await turns(reached)
+    ((_, text),) = endpoint.came
+    link = text.rpartition("：")[2]
+    async with (
+        aiohttp.ClientSession() as web,
+        web.post(link, data={"press": "unmute:notice"}) as answer,
+    ):
+        assert answer.status == 200
+    reached.clock.forward(minutes=5)
+    await turns(reached, 2)
+    assert channels_of(endpoint) == ["sms"]
+
+
+async def test_what_has_become_untrue_goes_out_by_no_other_channel(
+    reached: City, endpoint: Endpoint
+) -> None:
+    chen = await reached.volunteer("陈晓丽")
+    await tell(reached, chen, Lane.EMERGENCY, subject="callout:1")
+    await reached.sent()
+    await correct(reached, "callout:1")
+    await reached.sent()
+    li = await reached.volunteer("李明")
+    await li.block()
+    await reached.answered()
+    await tell(reached, li, subject="callout:2")
+    await reached.sent()
+    endpoint.status = 503
+    await turns(reached)
+    await correct(reached, "callout:2")
+    endpoint.came.clear()
+    reached.clock.forward(minutes=10)
+    await turns(reached, 3)
+    assert endpoint.came == []
+
+
+async def test_what_is_to_be_said_later_is_said_later(reached: City, endpoint: Endpoint) -> None:
+    person = await without_telegram(reached)
+    chen = await reached.volunteer("李明")
+    later = reached.clock() + timedelta(hours=1)
+    await tell_person(reached, person, Lane.EMERGENCY, due_at=later)
+    await tell(reached, chen, Lane.EMERGENCY, due_at=later)
+    reached.clock.forward(minutes=30)
+    await turns(reached, 2)
+    assert endpoint.came == []
+    reached.clock.forward(minutes=30)
+    await turns(reached)
+    assert [path for path, _ in endpoint.came] == [f"/sms/{person.phone}"]
+
+
+async def test_a_channel_that_hangs_holds_up_no_other(city: City, endpoint: Endpoint) -> None:
+    city.channels = ChannelSettings(
+        urls={
+            "sms": endpoint.url("sms", "{phone}"),
+            "email": endpoint.url("email", "{email}"),
+        }
+    )
+    city.drives_channels = False
+    await city.start_again()
+    endpoint.hangs = "email"
+    slow = await without_telegram(city, email="chen@example.org", phone=None, phone_hash=None)
+    await tell_person(city, slow)
+    await endpoint.has(1)
+    quick = await without_telegram(city, "李明")
+    await tell_person(city, quick)
+    assert [path for path, _ in await endpoint.has(2)] == [
+        "/email/chen@example.org",
+        f"/sms/{quick.phone}",
+    ]
+    endpoint.let_go()
+
+
+async def test_an_e_mail_has_a_subject_and_its_lines(city: City) -> None:
+    async with MailServer() as server:
+        city.channels = ChannelSettings.model_validate({"urls": {"email": server.url}})
+        await city.start_again()
+        person = await without_telegram(city, email="chen.x+a@example.org")
+        await tell_person(city, person)
+        await turns(city)
+        ((recipient, subject, text),) = server.came
+    assert recipient == "chen.x+a@example.org"
+    assert "以后不再发送“通知”" in subject
+    assert "\n\n点此回复" in text.replace("\r\n", "\n")
+
+
+async def test_nothing_of_addresses_or_texts_is_logged(
+    endpoint: Endpoint, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = logging.getLogger().handlers, logging.getLogger().level
+    set_up_logs("DEBUG")
+    try:
+        for status in (200, 503):
+            endpoint.status = status
+            url = filled_in(endpoint.url("sms", "{phone}"), "+8613800000001")
+            await asyncio.to_thread(hand_over, url, Letter("来吗？", ""))
+    finally:
+        logging.getLogger().handlers, logging.getLogger().level = before
+    assert len(endpoint.came) == 2
+    said = capfd.readouterr().err
+    assert "13800000001" not in said
+    assert "来吗" not in said
+
+
 async def test_a_channel_that_is_down_is_tried_again_and_then_the_next_one(
     reached: City, endpoint: Endpoint
 ) -> None:
@@ -160,7 +319,7 @@ async def test_a_channel_that_is_down_is_tried_again_and_then_the_next_one(
     for _ in range(4):
         await turns(reached)
         reached.clock.forward(minutes=5)
-    assert [path.split("/")[1] for path, _ in endpoint.came] == ["sms"] * 4
+    assert channels_of(endpoint) == ["sms"] * 4
     endpoint.status = 200
     await turns(reached, 2)
     sms, voice = await by_other_channels(reached)
@@ -212,9 +371,7 @@ async def test_the_engine_wakes_by_itself(city: City, endpoint: Endpoint) -> Non
     city.channels = ChannelSettings(urls={"sms": endpoint.url("sms", "{phone}")})
     city.drives_channels = False
     await city.start_again()
-    person = await city.making.volunteer("陈晓丽")
-    async with city.database.write() as session:
-        await session.execute(delete(Account).where(Account.person_id == person.id))
+    person = await without_telegram(city)
     await tell_person(city, person)
     ((path, _),) = await endpoint.has(1)
     assert path == f"/sms/{person.phone}"

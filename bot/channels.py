@@ -83,6 +83,7 @@ class OtherChannels:
         self._wake = asyncio.Event()
         self._posted = True
         self._looked = 0.0
+        self._looked_up_to: datetime | None = None
         self._stopping = False
 
     def notice(self, session: AsyncSession) -> None:
@@ -118,13 +119,27 @@ class OtherChannels:
     # Claiming and recording
 
     async def _step(self) -> None:
-        """Records what is done, posts what is wanted and begins to send what is due."""
+        """Looks whom to reach otherwise, if something may have changed, and goes on sending."""
         now = self.clock()
-        wanted = await self._look(now)
+        looks, self._posted = self._posted, False
+        wanted = await self._look(now) if looks else []
+        await self._go_on(now, wanted)
+        if looks and all(len(one.keys) < channels.PORTION for one in wanted):
+            self._looked_up_to = now
+
+    async def _look(self, now: datetime) -> Sequence[Wanted]:
+        """In a transaction that nobody waits for."""
+        self._looked = monotonic()
         async with self.database.read() as session:
-            due = await channels.waiting(session, now)
+            work = Work(session, now, self.policy)
+            return await channels.look(work, self.channels, self._looked_up_to)
+
+    async def _go_on(self, now: datetime, wanted: Sequence[Wanted]) -> None:
+        """Records what is done, posts what is wanted and begins to send what is due."""
         done = list(self._done)
         rooms = self._rooms(done)
+        async with self.database.read() as session:
+            due = await channels.waiting(session, now)
         if not (done or wanted or any(rooms.get(name) for name in due)):
             return
         async with self.database.write() as session:
@@ -134,14 +149,6 @@ class OtherChannels:
         self._put_down(done)
         for one in claimed:
             self._begin(one)
-
-    async def _look(self, now: datetime) -> Sequence[Wanted]:
-        """In a transaction that nobody waits for, and not for each word that is posted."""
-        if not self._posted:
-            return []
-        self._posted, self._looked = False, monotonic()
-        async with self.database.read() as session:
-            return await channels.look(Work(session, now, self.policy), self.channels)
 
     def _rooms(self, done: Sequence[Outcome]) -> dict[str, int]:
         """How many each channel may claim once these are recorded."""

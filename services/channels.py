@@ -48,6 +48,8 @@ MUST_REACH = (int(Lane.EMERGENCY), int(Lane.TRANSACTIONAL))
 FALL_BACK_WITHIN = timedelta(days=1)
 """What failed longer ago is old news."""
 ESCALATE_WITHIN = timedelta(hours=3)
+OVERLAP = timedelta(minutes=5)
+"""A transaction that lasted longer than this between its time and its commit would be missed."""
 FIRST_PAUSE = timedelta(seconds=30)
 MOST_ATTEMPTS = 4
 HOPELESS = frozenset({Why.NOT_RENDERED, Why.NO_ADDRESS})
@@ -100,12 +102,18 @@ class Wanted:
     keys: list[int]
 
 
-async def look(work: Work, channels: Sequence[Channel]) -> list[Wanted]:
-    """What is to be posted again, in the order of the channels. Changes nothing."""
+async def look(
+    work: Work, channels: Sequence[Channel], since: datetime | None = None
+) -> list[Wanted]:
+    """What is to be posted again, in the order of the channels. Changes nothing.
+
+    Asks only what has failed, or has waited long enough, since the last look, if there was one.
+    """
+    since = since - OVERLAP if since else work.now - FALL_BACK_WITHIN
     found = []
     for rule in (_failed, _silent):
         for channel in channels:
-            which = rule(work, channel)
+            which = rule(work, channel, since)
             if which is None:
                 continue
             first = _first(work, channel, which).order_by(func.min(Delivery.id)).limit(PORTION)
@@ -121,7 +129,7 @@ async def post(work: Work, wanted: Iterable[Wanted]) -> int:
 
 
 async def _post(work: Work, wanted: Wanted) -> int:
-    which = wanted.rule(work, wanted.channel)
+    which = wanted.rule(work, wanted.channel, work.now - FALL_BACK_WITHIN)
     if which is None:
         return 0
     still = and_(Delivery.id.in_(wanted.keys), which)
@@ -137,22 +145,23 @@ async def _post(work: Work, wanted: Wanted) -> int:
     return posted
 
 
-def _failed(work: Work, channel: Channel) -> ColumnElement[bool] | None:
+def _failed(work: Work, channel: Channel, since: datetime) -> ColumnElement[bool] | None:
     """Could not be delivered so far, and was not given up meanwhile."""
     return and_(
         Delivery.state == DeliveryState.FAILED,
-        Delivery.finished_at > work.now - FALL_BACK_WITHIN,
+        Delivery.finished_at > since,
         Delivery.lane.in_(MUST_REACH),
         or_(Delivery.channel != TELEGRAM, Delivery.reason.in_(UNREACHABLE)),
         ~_elsewhere(or_(_other.channel == channel.name, _other.state != DeliveryState.FAILED)),
     )
 
 
-def _silent(work: Work, channel: Channel) -> ColumnElement[bool] | None:
+def _silent(work: Work, channel: Channel, since: datetime) -> ColumnElement[bool] | None:
     """An emergency without a sign of life since, that still is as it was told."""
     if channel.escalates_after is None:
         return None
     long_ago = work.now - channel.escalates_after
+    looked_at = since - channel.escalates_after
     heard = exists().where(
         Inbox.chat_id == Delivery.chat_id, Inbox.received_at >= Delivery.created_at
     )
@@ -167,6 +176,7 @@ def _silent(work: Work, channel: Channel) -> ColumnElement[bool] | None:
         Delivery.created_at <= long_ago,
         Delivery.created_at > work.now - ESCALATE_WITHIN,
         or_(Delivery.attempts > 0, Delivery.due_at <= long_ago),
+        or_(Delivery.created_at > looked_at, Delivery.due_at > looked_at),
         Delivery.channel == TELEGRAM,
         Delivery.state.in_((*UNDER_WAY, DeliveryState.FAILED)),
         Delivery.edits_id.is_(None),
@@ -177,7 +187,7 @@ def _silent(work: Work, channel: Channel) -> ColumnElement[bool] | None:
     )
 
 
-Rule = Callable[[Work, Channel], ColumnElement[bool] | None]
+Rule = Callable[[Work, Channel, datetime], ColumnElement[bool] | None]
 
 _other = aliased(Delivery)
 

@@ -215,7 +215,7 @@ class Bench:
                 self.note(f"reply p{100 * share:.0f} ms, {name}", figure)
             self.note(f"memory MiB, {name}", round(measured.memory))
         for name, measured in list(found.items())[1:]:
-            self.note(f"letters/s meanwhile, {name}", measured.letters_a_second)
+            self.note(f"letters/s meanwhile, {name}", round(measured.letters_a_second, 1))
             for share in (0.5, 0.99):
                 title = f"reply p{100 * share:.0f} as a ratio to idle, {name}"
                 ratios = [

@@ -36,15 +36,16 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def choice(kind: type[StrEnum], name: str | None = None) -> Enum:
+def choice(kind: type[StrEnum], name: str | None = None, *, checked: bool = True) -> Enum:
     """A column that holds one of `kind`'s values, kept as text and checked by the database.
 
-    `name` tells the checks apart where a table has two columns of one kind.
+    `name` tells the checks apart where a table has two columns of one kind; a table that checks by
+    itself says `checked=False`.
     """
     return Enum(
         kind,
         native_enum=False,
-        create_constraint=True,
+        create_constraint=checked,
         length=24,
         name=name or kind.__name__.lower(),
         values_callable=lambda members: [member.value for member in members],

@@ -8,7 +8,16 @@ from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, SmallInteger, String, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
@@ -72,6 +81,10 @@ class Delivery(Base):
 
     __tablename__ = "delivery"
     __table_args__ = (
+        # As IN (...), checking would take half the time of writing 400,000 rows on SQLite.
+        CheckConstraint(
+            " OR ".join(f"state = '{state.value}'" for state in DeliveryState), name="deliverystate"
+        ),
         Index(
             "ix_delivery_due",
             "lane",
@@ -124,7 +137,7 @@ class Delivery(Base):
     """Telegram's chat; other channels look up the person's address when they send."""
     language: Mapped[str] = mapped_column(String(16))
     lane: Mapped[int] = mapped_column(SmallInteger)
-    state: Mapped[DeliveryState] = mapped_column(choice(DeliveryState))
+    state: Mapped[DeliveryState] = mapped_column(choice(DeliveryState, checked=False))
     parameters: Mapped[dict[str, Any] | None]
     """What differs for this recipient, over the message's parameters."""
     edits_id: Mapped[int | None] = mapped_column(ForeignKey("delivery.id"))

@@ -156,7 +156,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('seen_at', sa.DateTime(timezone=True), nullable=True))
         batch_op.alter_column('chat_id', existing_type=sa.BigInteger(), nullable=True)
         batch_op.drop_constraint(batch_op.f('ck_delivery_deliverystate'), type_='check')
-        batch_op.create_check_constraint(batch_op.f('ck_delivery_deliverystate'), f"state IN {STATES}")
+        batch_op.create_check_constraint(batch_op.f('ck_delivery_deliverystate'), " OR ".join(f"state = '{state}'" for state in STATES))
         batch_op.drop_constraint(batch_op.f('uq_delivery_dedupe_key'), type_='unique')
         batch_op.drop_constraint(batch_op.f('fk_delivery_message_id'), type_='foreignkey')
         batch_op.drop_constraint(batch_op.f('fk_delivery_person_id'), type_='foreignkey')

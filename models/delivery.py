@@ -48,6 +48,12 @@ TELEGRAM = "telegram"
 """The channel that everyone starts with; others are named in the settings."""
 
 
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of few of the rows, so that it costs nothing to write all the others."""
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
 class Message(Base):
     """A template and its parameters, written once for all recipients.
 
@@ -85,46 +91,14 @@ class Delivery(Base):
         CheckConstraint(
             " OR ".join(f"state = '{state.value}'" for state in DeliveryState), name="deliverystate"
         ),
-        Index(
-            "ix_delivery_due",
-            "lane",
-            "due_at",
-            "id",
-            sqlite_where=text("state = 'queued'"),
-            postgresql_where=text("state = 'queued'"),
+        _partial("ix_delivery_due", "lane", "due_at", "id", where="state = 'queued'"),
+        _partial(
+            "ix_delivery_dedupe_key", "dedupe_key", where="dedupe_key IS NOT NULL", unique=True
         ),
-        Index(
-            "ix_delivery_dedupe_key",
-            "dedupe_key",
-            unique=True,
-            sqlite_where=text("dedupe_key IS NOT NULL"),
-            postgresql_where=text("dedupe_key IS NOT NULL"),
-        ),
-        Index(
-            "ix_delivery_other_channels",
-            "state",
-            "due_at",
-            sqlite_where=text("channel <> 'telegram'"),
-            postgresql_where=text("channel <> 'telegram'"),
-        ),
-        Index(
-            "ix_delivery_failed",
-            "finished_at",
-            sqlite_where=text("state = 'failed'"),
-            postgresql_where=text("state = 'failed'"),
-        ),
-        Index(
-            "ix_delivery_emergency",
-            "created_at",
-            sqlite_where=text("lane = 0"),
-            postgresql_where=text("lane = 0"),
-        ),
-        Index(
-            "ix_delivery_edits_id",
-            "edits_id",
-            sqlite_where=text("edits_id IS NOT NULL"),
-            postgresql_where=text("edits_id IS NOT NULL"),
-        ),
+        _partial("ix_delivery_other_channels", "state", "due_at", where="channel <> 'telegram'"),
+        _partial("ix_delivery_failed", "finished_at", where="state = 'failed'"),
+        _partial("ix_delivery_emergency", "created_at", where="lane = 0"),
+        _partial("ix_delivery_edits_id", "edits_id", where="edits_id IS NOT NULL"),
         Index("ix_delivery_message_id", "message_id"),
         Index("ix_delivery_person_id", "person_id"),
     )

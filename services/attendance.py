@@ -383,7 +383,7 @@ def _recipients(work: Work, *conditions: Any) -> delivery.Recipients:
         )
         .join(Attendance, Attendance.enrolment_id == Enrolment.id)
         .join(Person, Person.id == Enrolment.person_id)
-        .join(Account, Account.person_id == Person.id)
+        .outerjoin(Account, Account.person_id == Person.id)
         .where(*conditions)
     )
 

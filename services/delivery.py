@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    case,
     cast,
     func,
     insert,
@@ -96,43 +97,16 @@ def own_parameters(work: Work, *names_and_values: Any) -> ColumnElement[Any]:
 
 
 async def tell(work: Work, post: Post, people: Iterable[int]) -> None:
-    """Posts to people by key; for those without Telegram it is noted that it can't be sent there.
-
-    `services.channels` takes it from there.
-    """
+    """Posts to people by key."""
     keys = list(people)
     if not keys:
         return
-    recipients: Recipients = select(
-        Account.person_id,
-        Account.telegram_id,
-        func.coalesce(Person.language, Account.language),
-        NO_PARAMETERS,
-    ).join(Person, Person.id == Account.person_id)
-    message = await write(work, post)
-    await tell_more(work, message.id, post, recipients.where(Person.id.in_(keys)))
-    known = select(Account.person_id).where(Account.person_id.in_(keys))
-    others = await work.session.scalars(
-        select(Person).where(Person.id.in_(keys), Person.id.not_in(known))
+    recipients: Recipients = (
+        select(Person.id, Account.telegram_id, Person.language, NO_PARAMETERS)
+        .outerjoin(Account, Account.person_id == Person.id)
+        .where(Person.id.in_(keys))
     )
-    for person in others.all():
-        work.session.add(_not_by_telegram(work, message, post, person))
-    await work.session.flush()
-
-
-def _not_by_telegram(work: Work, message: Message, post: Post, person: Person) -> Delivery:
-    return Delivery(
-        message_id=message.id,
-        person_id=person.id,
-        language=person.language,
-        lane=post.lane,
-        state=DeliveryState.FAILED,
-        reason=NO_TELEGRAM,
-        dedupe_key=f"{post.dedupe}:none:{person.id}" if post.dedupe else None,
-        created_at=work.now,
-        due_at=post.due_at or work.now,
-        finished_at=work.now,
-    )
+    await tell_all(work, post, recipients)
 
 
 async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None:
@@ -157,6 +131,7 @@ async def tell_all(work: Work, post: Post, recipients: Recipients) -> int:
     """Posts to everyone in `recipients` with one INSERT ... SELECT; answers how many.
 
     `recipients` selects person id, chat id, language and the recipient's own parameters (or NULL).
+    Without a chat id it is noted that it can't be sent there, and `services.channels` takes over.
     """
     message = await write(work, post)
     return await tell_more(work, message.id, post, recipients)
@@ -167,21 +142,25 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
     work.session.info[POSTED] = True
     who = recipients.subquery()
     person, chat, language, parameters = who.c
-    key = literal(post.dedupe) + ":" + cast(chat, String) if post.dedupe else null()
+    where = func.coalesce(cast(chat, String), literal("none:") + cast(person, String))
+    key = literal(post.dedupe) + ":" + where if post.dedupe else null()
+    now = literal(work.now, Delivery.created_at.type)
     rows = select(
         literal(message_id),
         person,
         chat,
         language,
         literal(int(post.lane)),
-        literal(DeliveryState.QUEUED.value),
+        case((chat.is_(None), DeliveryState.FAILED.value), else_=DeliveryState.QUEUED.value),
         parameters,
         key,
-        literal(work.now, Delivery.created_at.type),
+        now,
         literal(post.due_at or work.now, Delivery.due_at.type),
         literal(0),
         literal(False),
         literal(TELEGRAM),
+        case((chat.is_(None), NO_TELEGRAM)),
+        case((chat.is_(None), now)),
     )
     if post.dedupe:
         known = select(Delivery.id).where(Delivery.dedupe_key == key)
@@ -189,7 +168,7 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
     columns = [
         "message_id", "person_id", "chat_id", "language", "lane", "state", "parameters",
         "dedupe_key", "created_at", "due_at", "attempts", "possible_duplicate",
-        "channel",
+        "channel", "reason", "finished_at",
     ]  # fmt: skip
     done = await work.session.execute(
         insert(Delivery).from_select(columns, rows, include_defaults=False)

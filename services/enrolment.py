@@ -389,7 +389,7 @@ def recipients_of(work: Work, *conditions: Any) -> delivery.Recipients:
             delivery.own_parameters(work, "enrolment_id", Enrolment.id).label("parameters"),
         )
         .join(Person, Person.id == Enrolment.person_id)
-        .join(Account, Account.person_id == Person.id)
+        .outerjoin(Account, Account.person_id == Person.id)
         .where(*conditions)
     )
 

@@ -407,7 +407,7 @@ async def _tell(work: Work, template: str, records: Sequence[Record]) -> None:
         )
         .join(Attendance, Attendance.enrolment_id == Enrolment.id)
         .join(Person, Person.id == Enrolment.person_id)
-        .join(Account, Account.person_id == Person.id)
+        .outerjoin(Account, Account.person_id == Person.id)
         .where(Attendance.id.in_(keys))
     )
     post = delivery.Post(

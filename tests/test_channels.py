@@ -16,7 +16,7 @@ from bot.logs import set_up_logs
 from bot.settings import ChannelSettings
 from models import Account, Attempt, Delivery, DeliveryState, Lane, Person
 from playground import Phone
-from services import delivery
+from services import delivery, enrolment
 from services.delivery import Post
 from tests.city import City
 from tests.endpoint import Endpoint, MailServer
@@ -118,6 +118,28 @@ async def test_who_has_no_telegram_is_reached_all_the_same(
         first = await session.scalar(select(Delivery).where(Delivery.channel == "telegram"))
     assert first is not None
     assert (first.state, first.reason) == (DeliveryState.FAILED, "no_telegram")
+
+
+async def test_who_has_no_telegram_hears_that_a_shift_has_moved(
+    reached: City, endpoint: Endpoint
+) -> None:
+    making = reached.making
+    activity = await making.activity(await making.coordinator("王强"))
+    shift = await making.shift(activity)
+    person = await without_telegram(reached)
+    chen = await reached.volunteer("李明")
+    async with reached.database.write() as session:
+        for one in (person, await reached.person(chen)):
+            await enrolment.enrol(making.work(session).acting_as(one), shift.id)
+        asked = await enrolment.ask_to_reconfirm(
+            making.work(session), activity.id, {"address": "岐江公园南门"}
+        )
+    assert asked == 2
+    await reached.sent()
+    await turns(reached)
+    ((path, text),) = endpoint.came
+    assert path == f"/sms/{person.phone}"
+    assert "岐江公园南门" in text
 
 
 async def test_without_a_phone_the_next_channel_serves(reached: City, endpoint: Endpoint) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.addressing import filled_in
 from bot.settings import ChannelSettings
 from handlers.dispatch import Clock
+from handlers.routes import is_on_page
 from models import Database
 from services import answer_links, channels, delivery
 from services.channels import Due, Reach, Wanted
@@ -225,11 +226,13 @@ class OtherChannels:
     def _letter(self, due: Due) -> Letter:
         """The words without formatting, and where to answer if there is something to press."""
         rendered = self.words.render(due.template, due.language, **due.parameters)
+        if rendered.keyboard.only_in_chat:
+            rendered = self.words.render("answers/in_chat", due.language)
         text = rendered.unformatted
         subject = textwrap.shorten(text.partition("\n")[0], LONGEST_SUBJECT, placeholder="…")
         if self._reaches[due.channel] is not Reach.EMAIL:
             subject = ""
-        if rendered.keyboard.buttons:
+        if answer_links.offered(rendered, is_on_page):
             until = self.clock() + timedelta(hours=self.settings.answer_hours)
             link = f"{self.public_url}/a/{answer_links.token(due.id, until)}"
             text += "\n\n" + self.words.plain("answers/link", due.language, link=link)

@@ -27,13 +27,14 @@ from bot.sender import Bounds, Sender, Wire
 from bot.settings import Mode, Settings, TelegramSettings
 from handlers.dispatch import Clock, Dispatcher
 from handlers.presenting import Presenter
+from handlers.routes import is_on_page
 from handlers.turns import Surroundings
 from models import Database
 from services import accounts
 from services.words import Words
 from web.answers import PRESSES, Presses
 from web.app import WEBHOOK_PATH, add_webhook, make_app
-from web.keys import ACT, BOT_USERNAME, CLOCK, DATABASE, POLICY, WORDS
+from web.keys import ACT, BOT_USERNAME, CLOCK, DATABASE, ON_PAGE, POLICY, WORDS
 from web.pages import ROUTES
 
 log = logging.getLogger(__name__)
@@ -191,6 +192,7 @@ class Program:
         app[POLICY] = self.settings.policy
         app[CLOCK] = self.clock
         app[ACT] = dispatcher.act
+        app[ON_PAGE] = is_on_page
         app[PRESSES] = Presses()
         app[BOT_USERNAME] = self.bot.username
         if self.settings.telegram.mode is Mode.WEBHOOK:

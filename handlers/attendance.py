@@ -115,12 +115,12 @@ async def check_out(
     return _left(presence)
 
 
-@button("checkout.stay", reads=True)
+@button("checkout.stay", reads=True, on_page=True)
 async def stay(turn: Turn, attendance_id: int) -> Reply:
     return Show("attendance/staying", {"presence": await attendance.own(turn.work, attendance_id)})
 
 
-@button("checkout.done")
+@button("checkout.done", on_page=True)
 async def finish(turn: Turn, attendance_id: int) -> Reply:
     return _left(await attendance.leave_by_own_word(turn.work, attendance_id))
 

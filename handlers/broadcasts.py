@@ -263,7 +263,7 @@ async def rewrite(turn: Turn, broadcast_id: int) -> Reply:
 # What people press under it
 
 
-@button("broadcast.answer")
+@button("broadcast.answer", on_page=True)
 async def answer(turn: Turn, broadcast_id: int, index: int) -> Reply:
     chosen = await broadcasts.answer(turn.work, broadcast_id, index)
     return Toast("broadcasts/answered", {"choice": chosen})

@@ -21,7 +21,7 @@ async def open_activity(turn: Turn, activity_id: int) -> Reply:
     return await _activity(turn, activity_id)
 
 
-@button("activity", reads=True)
+@button("activity", reads=True, on_page=True)
 async def show_activity(turn: Turn, activity_id: int) -> Reply:
     return await _activity(turn, activity_id)
 
@@ -92,20 +92,20 @@ async def send_calendar(turn: Turn, activity_id: int) -> Reply:
 # Enrolling and offers
 
 
-@button("enrol", in_order=True)
+@button("enrol", in_order=True, on_page=True)
 async def enrol(turn: Turn, shift_id: int) -> Reply:
     own = await enrolment.enrol(turn.work, shift_id)
     shift = await turn.work.session.get_one(Shift, shift_id)
     return await _activity(turn, shift.activity_id, news=own.state.value)
 
 
-@button("offer.accept")
+@button("offer.accept", on_page=True)
 async def accept(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.accept_offer(turn.work, enrolment_id)
     return await _activity(turn, place.activity.id, news=place.enrolment.state.value)
 
 
-@button("offer.decline")
+@button("offer.decline", on_page=True)
 async def decline(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.decline_offer(turn.work, enrolment_id)
     return await _activity(turn, place.activity.id, news="offer_declined")
@@ -114,14 +114,14 @@ async def decline(turn: Turn, enrolment_id: int) -> Reply:
 # Cancelling
 
 
-@button("enrol.cancel", reads=True)
+@button("enrol.cancel", reads=True, on_page=True)
 async def ask_to_cancel(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.own_place(turn.work, enrolment_id)
     late = enrolment.is_late(turn.work, place) and not place.enrolment.reconfirm
     return Show("enrolment/cancel", {"place": place, "late": late})
 
 
-@button("enrol.drop")
+@button("enrol.drop", on_page=True)
 async def cancel(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.own_place(turn.work, enrolment_id)
     if enrolment.is_late(turn.work, place) and not place.enrolment.reconfirm:
@@ -144,13 +144,13 @@ CANCEL = register(Form("cancel_place", (Field("reason", Text(least=2, most=200))
 # Still coming?
 
 
-@button("coming.yes")
+@button("coming.yes", on_page=True)
 async def coming(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.answer_coming(turn.work, enrolment_id, Coming.YES)
     return Show("reminders/coming", {"place": place})
 
 
-@button("coming.no")
+@button("coming.no", on_page=True)
 async def not_coming(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.answer_coming(turn.work, enrolment_id, Coming.NO)
     return Show("reminders/not_coming", {"place": place})

@@ -29,14 +29,14 @@ async def switch(turn: Turn, kind: str, what: str) -> Reply:
     return await show_own(turn)
 
 
-@button("mute")
+@button("mute", on_page=True)
 async def mute(turn: Turn, kind: str) -> Reply:
     """Pressed under a message of the kind, which stays where it is."""
     await opt_outs.choose(turn.work, _known(kind), wanted=False)
     return Show("messages/muted", {"kind": kind}, fresh=True)
 
 
-@button("unmute")
+@button("unmute", on_page=True)
 async def unmute(turn: Turn, kind: str) -> Reply:
     await opt_outs.choose(turn.work, _known(kind), wanted=True)
     return Show("messages/unmuted", {"kind": kind})

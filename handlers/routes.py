@@ -40,6 +40,8 @@ class Route:
     """Only looks, so it needs no writing transaction."""
     in_order: bool
     """Who presses first is served first, since what it gives runs out."""
+    on_page: bool
+    """An answer that may also be given on the page behind a link, see `services.answer_links`."""
     converters: tuple[type, ...]
     required: int
 
@@ -85,6 +87,12 @@ def linked(payload: str) -> tuple[Route, list[str]] | None:
     return None if route is None else (route, arguments)
 
 
+def is_on_page(data: str) -> bool:
+    """Whether this callback data may be pressed outside of the chat."""
+    route = BUTTONS.get(data.partition(":")[0])
+    return route is not None and route.on_page
+
+
 COMMANDS: dict[str, Route] = {}
 BUTTONS: dict[str, Route] = {}
 LINKS: dict[str, Route] = {}
@@ -110,12 +118,18 @@ def command(
 
 
 def button(
-    action: str, *, who: Who = Who.VOLUNTEER, reads: bool = False, in_order: bool = False
+    action: str,
+    *,
+    who: Who = Who.VOLUNTEER,
+    reads: bool = False,
+    in_order: bool = False,
+    on_page: bool = False,
 ) -> Callable[[Function], Function]:
     """Registers callback data that starts with `action`."""
 
     def register(function: Function) -> Function:
-        _add(BUTTONS, action, function, who=who, reads=reads, in_order=in_order)
+        options = {"reads": reads, "in_order": in_order, "on_page": on_page}
+        _add(BUTTONS, action, function, who=who, **options)
         return function
 
     return register
@@ -147,6 +161,7 @@ def _add(
     who: Who,
     reads: bool,
     in_order: bool = False,
+    on_page: bool = False,
 ) -> None:
     if name in table:
         raise ValueError(f"{name} is registered twice")
@@ -156,6 +171,7 @@ def _add(
         who=who,
         reads=reads,
         in_order=in_order,
+        on_page=on_page,
         converters=tuple(parameter.annotation for parameter in parameters),
         required=sum(parameter.default is parameter.empty for parameter in parameters),
     )

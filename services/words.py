@@ -64,6 +64,8 @@ class Keyboard:
     buttons: list[list[Button]] = field(default_factory=list)
     keys: list[list[Key]] = field(default_factory=list)
     hides_keys: bool = False
+    only_in_chat: bool = False
+    """Names other people, or decides something that a stranger with a link must not decide."""
     placeholder: str | None = None
     _columns: int = 0
 
@@ -228,6 +230,13 @@ def _hide_keys(context: Context) -> str:
 
 
 @pass_context
+def _only_in_chat(context: Context) -> str:
+    """What goes out by another channel says no more than that something waits in the chat."""
+    _collector(context).only_in_chat = True
+    return ""
+
+
+@pass_context
 def _row(context: Context, columns: int = 0) -> str:
     """Ends a row; with `columns`, the following buttons break by themselves after so many."""
     _collector(context).new_row(columns)
@@ -239,5 +248,6 @@ _KEYBOARD_WORDS = {
     "link": _link,
     "key": _key,
     "hide_keys": _hide_keys,
+    "only_in_chat": _only_in_chat,
     "row": _row,
 }

@@ -1,5 +1,6 @@
 """Answering from a text message: a page with the message's buttons, for one person, for a time."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -8,8 +9,8 @@ import aiohttp
 import pytest
 from sqlalchemy import delete, select
 
-from models import Account, Delivery, Enrolment, Lane, OptOut, Person
-from services import answer_links, delivery
+from models import Account, Delivery, Enrolment, Lane, OptOut, Person, Shift
+from services import answer_links, delivery, enrolment
 from services.delivery import Post
 from tests.browser import browser, opened
 from tests.city import City
@@ -45,6 +46,31 @@ async def link_for(
         await delivery.tell(work, post, [person.id])
         key = await session.scalar(select(Delivery.id).order_by(Delivery.id.desc()).limit(1))
     return f"/a/{answer_links.token(key or 0, city.clock() + timedelta(hours=hours))}"
+
+
+async def somebody_enrolled(city: City) -> tuple[Shift, Person]:
+    shift = await city.making.shift(
+        await city.making.activity(await city.making.coordinator("王强"))
+    )
+    person = await without_telegram(city)
+    async with city.database.write() as session:
+        await enrolment.enrol(city.making.work(session).acting_as(person), shift.id)
+    return shift, person
+
+
+async def place_of(city: City) -> int:
+    async with city.database.read() as session:
+        return (await session.scalars(select(Enrolment.id))).one()
+
+
+async def changed(city: City, shift: Shift) -> dict[str, Any]:
+    """What the message about a changed activity is made of."""
+    return {
+        "title": "河岸植树",
+        "activity_id": shift.activity_id,
+        "changed": {"address": "岐江公园南门"},
+        "enrolment_id": await place_of(city),
+    }
 
 
 async def opted_out(city: City) -> list[int]:
@@ -153,13 +179,69 @@ async def test_a_link_expires_and_says_what_to_do(city: City, web: aiohttp.Clien
         assert "call your coordinator" in await answer.text()
 
 
+async def test_a_step_that_the_page_shows_can_be_taken_there(
+    city: City, web: aiohttp.ClientSession
+) -> None:
+    shift, person = await somebody_enrolled(city)
+    path = await link_for(city, person, "enrolment/changed", await changed(city, shift))
+    async with web.post(path, data={"press": f"enrol.cancel:{await place_of(city)}"}) as answer:
+        page = await answer.text()
+    assert "取消报名" in page
+    step = re.search(r'value="(enrol\.drop:[^"]+)"', page)
+    assert step is not None
+    other = await link_for(city, person)
+    async with web.post(other, data={"press": step[1]}) as answer:
+        assert answer.status == 400
+    async with web.post(path, data={"press": step[1].partition("~")[0]}) as answer:
+        assert answer.status == 400
+    async with web.post(path, data={"press": step[1]}) as answer:
+        assert answer.status == 200
+    async with city.database.read() as session:
+        assert (await session.scalars(select(Enrolment.state))).all() == ["cancelled"]
+
+
 async def test_what_needs_typing_is_left_to_the_chat(
     city: City, web: aiohttp.ClientSession
 ) -> None:
-    person = await without_telegram(city)
-    path = await link_for(city, person, "messages/emergencies", {"x": 1})
-    async with web.post(path, data={"press": "profile.edit:quiet"}) as answer:
+    shift, person = await somebody_enrolled(city)
+    parameters = await changed(city, shift)
+    async with city.database.write() as session:
+        (await session.get_one(Enrolment, parameters["enrolment_id"])).reconfirm = False
+    city.clock.go_to("2026-11-28 08:00")
+    path = await link_for(city, person, "enrolment/changed", parameters)
+    async with web.post(path, data={"press": f"enrol.cancel:{await place_of(city)}"}) as answer:
+        step = re.search(r'value="(enrol\.drop:[^"]+)"', await answer.text())
+    assert step is not None
+    async with web.post(path, data={"press": step[1]}) as answer:
         assert "请在 Telegram 里完成" in await answer.text()
+
+
+async def test_the_page_opens_nobodys_other_screens(city: City, web: aiohttp.ClientSession) -> None:
+    path = await link_for(city, await without_telegram(city))
+    async with web.get(path) as answer:
+        assert "全部消息设置" not in await answer.text()
+    async with web.post(path, data={"press": "messages"}) as answer:
+        assert answer.status == 400
+        assert "按钮已经失效" in await answer.text()
+
+
+async def test_what_names_others_or_moves_an_account_is_decided_in_the_chat(
+    city: City, web: aiohttp.ClientSession
+) -> None:
+    person = await without_telegram(city)
+    path = await link_for(city, person, "moving/asked", {"account_id": 1, "signature": "x"})
+    async with web.get(path) as answer:
+        assert answer.status == 410
+        assert "move.allow" not in await answer.text()
+
+
+async def test_a_flood_of_forged_links_waits_for_no_transaction(
+    city: City, web: aiohttp.ClientSession
+) -> None:
+    async with city.database.write():  # nobody else writes now
+        for _ in range(20):
+            async with web.post("/a/1-9999999999-forged", data={"press": "x"}) as answer:
+                assert answer.status == 410
 
 
 async def test_nobody_presses_faster_than_a_person(city: City, web: aiohttp.ClientSession) -> None:

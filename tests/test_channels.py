@@ -17,6 +17,7 @@ from bot.settings import ChannelSettings
 from models import Account, Attempt, Delivery, DeliveryState, Lane, Person
 from playground import Phone
 from services import delivery, enrolment
+from services.answer_links import first_name
 from services.delivery import Post
 from tests.city import City
 from tests.endpoint import Endpoint, MailServer
@@ -151,6 +152,18 @@ async def test_without_a_phone_the_next_channel_serves(reached: City, endpoint: 
     await turns(reached, 2)
     ((path, _),) = endpoint.came
     assert path == "/email/chen@example.org"
+
+
+async def test_what_names_others_is_not_texted(reached: City, endpoint: Endpoint) -> None:
+    person = await without_telegram(reached)
+    about = {"name": "李明", "number": "ZS1", "title": "河岸植树", "enrolment_id": 1}
+    about |= {"starts_at": "2026-11-28T01:00:00+00:00", "ends_at": "2026-11-28T04:00:00+00:00"}
+    async with reached.database.write() as session:
+        post = Post("enrolment/application", about | {"activity_id": 1}, "test")
+        await delivery.tell(reached.making.work(session), post, [person.id])
+    await turns(reached)
+    ((_, text),) = endpoint.came
+    assert text == "“集结”里有件事等你处理，请打开 Telegram 查看。"
 
 
 async def test_newsletters_cost_no_text_message(reached: City, endpoint: Endpoint) -> None:
@@ -397,3 +410,17 @@ async def test_the_engine_wakes_by_itself(city: City, endpoint: Endpoint) -> Non
     await tell_person(city, person)
     ((path, _),) = await endpoint.has(1)
     assert path == f"/sms/{person.phone}"
+
+
+def test_people_are_greeted_by_the_name_that_is_their_own() -> None:
+    names = {
+        "陈晓丽": "晓丽",
+        "李明": "明",
+        "欧阳娜": "娜",
+        "欧阳娜娜": "娜娜",
+        "阿依古丽·买买提": "阿依古丽",
+        "José García": "José",
+        "Mary Smith": "Mary",
+        "丽": "丽",
+    }
+    assert {name: first_name(name) for name in names} == names

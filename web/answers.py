@@ -4,7 +4,9 @@ Works on an old phone, without a script or a login. Looking changes nothing, sin
 mail scanners look, too.
 """
 
+import logging
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +16,9 @@ from services.answer_links import Letter
 from services.errors import Refusal
 from services.words import Rendered
 from services.work import Work
-from web.keys import ACT, CLOCK, DATABASE, POLICY, WORDS
+from web.keys import ACT, CLOCK, DATABASE, ON_PAGE, POLICY, WORDS
+
+log = logging.getLogger(__name__)
 
 routes = web.RouteTableDef()
 
@@ -27,6 +31,7 @@ HEADERS = {
 MOST_PRESSES, WITHIN = 10, 60.0
 """So many presses a minute by one link; nobody presses faster in earnest."""
 REMEMBERED = 1000
+LONGEST_PRESS = 200
 PATH = "/a/{token:[0-9A-Za-z_-]{1,80}}"
 
 
@@ -56,62 +61,86 @@ PRESSES: web.AppKey[Presses] = web.AppKey("presses")
 @routes.get(PATH)
 async def show(request: web.Request) -> web.Response:
     try:
+        delivery_id = _read(request)
         async with request.app[DATABASE].read() as session:
-            letter = await _letter(request, _work(request, session))
+            return _page(request, await _letter(request, _work(request, session), delivery_id))
     except Refusal as refusal:
         return _refused(request, refusal)
-    return _page(request, letter)
 
 
 @routes.post(PATH)
 async def press(request: web.Request) -> web.Response:
-    """Only what stands under the message can be pressed here."""
-    pressed = str((await request.post()).get("press", ""))
+    """Only what stands under the message, or was shown in answer, can be pressed here.
+
+    Nobody waits for a transaction because of a forged link or of a flood.
+    """
     try:
+        delivery_id = _read(request)
+        now = request.app[CLOCK]().timestamp()
+        if request.app[PRESSES].too_many(delivery_id, now):
+            return _apology(request, "errors/answer_link_fast", web.HTTPTooManyRequests.status_code)
+        value = str((await request.post()).get("press", ""))[:LONGEST_PRESS]
         async with request.app[DATABASE].write() as session:
-            work = _work(request, session)
-            letter = await _letter(request, work)
-            if pressed not in {button.action for button in letter.buttons if button.action}:
-                raise web.HTTPBadRequest
-            if request.app[PRESSES].too_many(letter.delivery_id, work.now.timestamp()):
-                raise web.HTTPTooManyRequests
-            await answer_links.answered(work, request.match_info["token"])
-            shown = await request.app[ACT](work.acting_as(letter.person), letter.account, pressed)
+            return await _press(request, _work(request, session), delivery_id, value)
     except Refusal as refusal:
         return _refused(request, refusal)
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("answer failed")
+        return _apology(request, "errors/answer_failed", web.HTTPInternalServerError.status_code)
+
+
+async def _press(request: web.Request, work: Work, delivery_id: int, value: str) -> web.Response:
+    letter = await _letter(request, work, delivery_id)
+    action = answer_links.pressed(letter, value, request.app[ON_PAGE])
+    if action is None:
+        stale = request.app[WORDS].render("errors/answer_stale", letter.language)
+        return _page(request, letter, [stale], web.HTTPBadRequest.status_code)
+    await answer_links.answered(work, delivery_id)
+    shown = await request.app[ACT](work.acting_as(letter.person), letter.account, action)
     return _page(request, letter, shown)
+
+
+def _read(request: web.Request) -> int:
+    return answer_links.read(request.match_info["token"], request.app[CLOCK]())
 
 
 def _work(request: web.Request, session: Any) -> Work:
     return Work(session, request.app[CLOCK](), request.app[POLICY])
 
 
-async def _letter(request: web.Request, work: Work) -> Letter:
-    token = request.match_info["token"]
-    return await answer_links.open_letter(work, token, request.app[WORDS])
+async def _letter(request: web.Request, work: Work, delivery_id: int) -> Letter:
+    return await answer_links.open_letter(work, delivery_id, request.app[WORDS])
 
 
 def _page(
-    request: web.Request, letter: Letter, shown: list[Rendered] | None = None
+    request: web.Request, letter: Letter, shown: Sequence[Rendered] = (), status: int = 200
 ) -> web.Response:
+    on_page = request.app[ON_PAGE]
     text = request.app[WORDS].page(
         "answers/letter",
         letter.language,
-        name=letter.first_name,
+        name=answer_links.first_name(letter.person.name),
         text=letter.rendered.unformatted,
-        rows=letter.rendered.keyboard.buttons,
-        answers=[one.unformatted for one in shown or []],
+        buttons=answer_links.offered(letter.rendered, on_page),
+        answers=[one.unformatted for one in shown],
+        steps=answer_links.steps(letter, shown, on_page),
     )
-    return web.Response(text=text, content_type="text/html", headers=HEADERS)
+    return web.Response(text=text, content_type="text/html", headers=HEADERS, status=status)
 
 
 def _refused(request: web.Request, refusal: Refusal) -> web.Response:
-    """Forged, expired or out of date, in the reader's language: the link says nothing more."""
+    """Forged, expired or out of date."""
+    template = "errors/answer_link_wrong" if refusal.code == "gone" else refusal.template
+    return _apology(request, template, web.HTTPGone.status_code, **refusal.parameters)
+
+
+def _apology(request: web.Request, template: str, status: int, **parameters: Any) -> web.Response:
+    """In the language of the browser: nothing is known of the reader."""
     words = request.app[WORDS]
     wanted = request.headers.get("Accept-Language", "").split(",")[0].split(";")[0].strip()
     language = words.language_for(wanted)
-    why = words.plain(refusal.template, language, **refusal.parameters)
-    if refusal.code == "gone":
-        why = words.plain("errors/answer_link_wrong", language)
+    why = words.plain(template, language, **parameters)
     text = words.page("answers/refused", language, why=why)
-    return web.Response(text=text, content_type="text/html", headers=HEADERS, status=410)
+    return web.Response(text=text, content_type="text/html", headers=HEADERS, status=status)

@@ -18,4 +18,6 @@ POLICY = web.AppKey("policy", Policy)
 CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("clock")
 ACT: web.AppKey[Act] = web.AppKey("act")
 """Does what a button in the chat does; answers what is shown then."""
+ON_PAGE: web.AppKey[Callable[[str], bool]] = web.AppKey("on_page")
+"""Whether a button with this callback data may be pressed on a page."""
 BOT_USERNAME = web.AppKey("bot_username", str)

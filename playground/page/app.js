@@ -92,6 +92,7 @@ class Desk {
     const shown = chosen.length ? chosen : this.people.slice(0, FIRST_SHOWN).map(({ id }) => id);
     const fresh = shown.filter((id) => !this.phones.has(id)).map((id) => this.#lay(known.get(id)));
     this.#showTabs();
+    this.operator.showPeople();
     return fresh;
   }
 
@@ -112,6 +113,7 @@ class Desk {
     this.#take(phone);
     this.#rememberDesk();
     this.#showTabs();
+    this.operator.showPeople();
   }
 
   #rememberDesk() {
@@ -129,6 +131,7 @@ class Desk {
     const phone = this.phones.get(person.id) ?? this.#lay(person);
     this.#rememberDesk();
     this.show(phone);
+    this.operator.showPeople();
     await phone.load();
   }
 

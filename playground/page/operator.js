@@ -50,7 +50,6 @@ export class Operator {
     this.opener = opener;
     this.node.hidden = false;
     this.opener?.setAttribute("aria-expanded", "true");
-    this.#showPeople();
     this.#look();
     this.looking = setInterval(() => this.#look(), EVERY);
     this.node.querySelector("button").focus();
@@ -192,13 +191,15 @@ export class Operator {
     return fault;
   }
 
-  #showPeople() {
+  /** To be called when the phones on the desk have changed. */
+  showPeople() {
     const chosen = this.whose.value;
     this.whose.replaceChildren(
       el("option", { value: "" }, say("everybody")),
       ...this.people().map(({ id, name }) => el("option", { value: id }, name)),
     );
     this.whose.value = chosen;
+    if (this.whose.selectedIndex < 0) this.whose.value = ""; // theirs was put away
   }
 
   #showFaults(faults) {

@@ -321,6 +321,16 @@ async def test_the_operator_switches_limits_and_faults(page: Page, bot: Caller) 
         await expect(drawer.get_by_text("现在没有故障")).to_be_visible()
 
 
+async def test_a_fault_can_concern_somebody_who_came_while_the_drawer_was_open(
+    page: Page, bot: Caller
+) -> None:
+    async with desk(page, bot.telegram) as hands:
+        await hands.page.get_by_role("button", name="控制台").click()
+        bot.telegram.add_person("伟", "王")
+        drawer = hands.page.locator(".drawer")
+        await drawer.get_by_label("谁的聊天").select_option("王伟")
+
+
 async def test_the_page_speaks_english_too(page: Page, bot: Caller) -> None:
     async with desk(page, bot.telegram) as hands:
         await hands.page.get_by_role("button", name="English").click()

@@ -10,6 +10,7 @@ from models import Database
 from models.sealed import Keyring, use_keyring
 from services.policy import Policy
 from services.words import Words
+from tests import compiled
 from tests.city import City
 from tests.databases import Databases, PostgresServer, SqliteFolder
 from tests.making import Making
@@ -33,6 +34,11 @@ def databases_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session", autouse=True)
 def _keys() -> None:
     use_keyring(Keyring.fresh())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> None:
+    compiled.share()
 
 
 @pytest.fixture(scope="session")

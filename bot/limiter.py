@@ -52,6 +52,10 @@ class Limiter(BaseRateLimiter[Lane]):
         """Telegram said 429 to a message for this chat."""
         self.schedule.too_many(chat_id, seconds_of(refused), self._clock())
 
+    def answered(self, ticket: Ticket) -> None:
+        """The call for which it stood is over, whatever came of it."""
+        self.schedule.answered(ticket, self._clock())
+
     def leave_alone(self, seconds: float) -> None:
         """Nothing is sent for a while."""
         self.schedule.block(self._clock() + seconds)
@@ -85,13 +89,15 @@ class Limiter(BaseRateLimiter[Lane]):
             return await callback(*args, **kwargs)
         lane = Lane.INTERACTIVE if rate_limit_args is None else rate_limit_args
         for attempt in itertools.count(1):
-            await self.wait(lane, chat_id)
+            ticket = await self.wait(lane, chat_id)
             try:
                 return await callback(*args, **kwargs)
             except RetryAfter as refused:
                 self.too_many(chat_id, refused)
                 if attempt > MAX_RETRIES:
                     raise
+            finally:
+                self.answered(ticket)
         raise AssertionError("unreachable")
 
     def _let_go(self) -> None:

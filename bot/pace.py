@@ -36,6 +36,23 @@ SLOWER = 0.8
 CREEP = 1.01
 """Factor a second at which the rate rises again after a 429."""
 LEAST_RATE = 1.0
+FORGETTING = 0.01
+"""By how much a slower call moves what is usual."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A place in the queue for one call to one chat; `go` is called when it may be made."""
+
+    lane: Lane
+    chat_id: int
+    go: "Callable[[Ticket], None]"
+    number: int = 0
+    left: bool = False
+    paid: bool = False
+    """Beyond the free rate: allowed only as a paid broadcast."""
+    taken_at: float = 0.0
+    """When Telegram will have counted it, as far as is known."""
 
 
 class Pace:
@@ -57,22 +74,22 @@ class Pace:
 
 
 class Window:
-    """At most `count` in any `seconds`."""
+    """At most `count` in any `seconds`, by the time at which each call was counted."""
 
     __slots__ = ("_taken", "count", "seconds")
 
     def __init__(self, count: int, seconds: float) -> None:
         self.count = count
         self.seconds = seconds
-        self._taken: deque[float] = deque(maxlen=count)
+        self._taken: deque[Ticket] = deque(maxlen=count)
 
     def ready_at(self, kept: int = 0) -> float:
         """When it holds less than `count`, so many of which are to stay free."""
         too_many = len(self._taken) - (self.count - kept)
-        return self._taken[too_many] + self.seconds + GUARD if too_many >= 0 else 0.0
+        return self._taken[too_many].taken_at + self.seconds + GUARD if too_many >= 0 else 0.0
 
-    def take(self, now: float) -> None:
-        self._taken.append(now)
+    def take(self, ticket: Ticket) -> None:
+        self._taken.append(ticket)
 
 
 class Chat:
@@ -89,23 +106,10 @@ class Chat:
         ready_at = max(self.pace.ready_at(), self.blocked_until)
         return ready_at if self.window is None else max(ready_at, self.window.ready_at())
 
-    def take(self, now: float) -> None:
-        self.pace.take(now)
+    def take(self, ticket: Ticket) -> None:
+        self.pace.take(ticket.taken_at)
         if self.window is not None:
-            self.window.take(now)
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A place in the queue for one call to one chat; `go` is called when it may be made."""
-
-    lane: Lane
-    chat_id: int
-    go: "Callable[[Ticket], None]"
-    number: int = 0
-    left: bool = False
-    paid: bool = False
-    """Beyond the free rate: allowed only as a paid broadcast."""
+            self.window.take(ticket)
 
 
 class Line:
@@ -196,6 +200,8 @@ class Schedule:
         self._numbers = itertools.count()
         self._since_direct = 0
         self._pressing_until = 0.0
+        self._usual = float("inf")
+        """Seconds that a quick call takes."""
 
     def join(self, ticket: Ticket) -> None:
         ticket.number = next(self._numbers)
@@ -234,6 +240,15 @@ class Schedule:
         """Messages a second over all chats: what is permitted, less what a 429 has taught."""
         top = self.paid_rate if self._pays() else self.free_rate
         return max(top * self._share(now), min(LEAST_RATE, top))
+
+    def answered(self, ticket: Ticket, now: float) -> None:
+        """A call that took longer than usual may have been counted later than it was made."""
+        took = now - ticket.taken_at
+        if took < self._usual:
+            self._usual = took
+        else:
+            self._usual += (took - self._usual) * FORGETTING
+            ticket.taken_at = now - self._usual
 
     def block(self, until: float) -> None:
         """Nothing goes before this time."""
@@ -293,10 +308,11 @@ class Schedule:
             ticket.paid = True
             self.budget -= 1
             self.paid += 1
+        ticket.taken_at = now
         self._pace.take(now)
         for window in self._windows.values():
-            window.take(now)
-        self._chat(ticket.chat_id).take(now)
+            window.take(ticket)
+        self._chat(ticket.chat_id).take(ticket)
         self._since_direct += 1
         if ticket.lane is Lane.INTERACTIVE:
             self._since_direct = 0

@@ -324,10 +324,16 @@ class Sender:
         """Telegram's id of the last message."""
         *first, last = letters
         for letter in first:
-            await self.wire(letter.method, letter.to(due.chat_id, **_paying(ticket)))
+            await self._call(letter.method, letter.to(due.chat_id, **_paying(ticket)), ticket)
             ticket = await self.limiter.wait(due.lane, due.chat_id)
-        sent = await self.wire(last.method, last.to(due.chat_id, **_paying(ticket)))
+        sent = await self._call(last.method, last.to(due.chat_id, **_paying(ticket)), ticket)
         return int(sent["message_id"])
+
+    async def _call(self, method: str, body: bytes, ticket: Ticket) -> Any:
+        try:
+            return await self.wire(method, body)
+        finally:
+            self.limiter.answered(ticket)
 
     async def _edit(self, due: Due) -> None:
         (letter,) = self.composer.letters(due)

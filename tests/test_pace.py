@@ -135,6 +135,22 @@ def test_while_people_press_a_reply_goes_at_once_and_afterwards_nothing_is_kept_
 # What a 429 teaches
 
 
+def test_what_arrived_late_is_counted_from_when_it_arrived() -> None:
+    schedule = Schedule(PER_SECOND)
+    for chat in range(1, 3 * PER_SECOND):
+        schedule.join(ticket(Lane.BROADCAST, chat))
+    now, usual, late = 0.0, 0.02, 0.15
+    arrived: list[float] = []
+    while (outcome := schedule.next(now)) is not None:
+        if not isinstance(outcome, Ticket):
+            now += max(outcome, EXACT)
+            continue
+        delay = late if len(arrived) == 1 else 0.0
+        arrived.append(now + delay)
+        schedule.answered(outcome, now + usual + delay)
+    assert most_within(arrived, 1.0) <= PER_SECOND
+
+
 def test_after_a_429_a_chat_waits_and_the_others_do_not() -> None:
     schedule = Schedule(PER_SECOND)
     schedule.too_many(1, 10.0, now=0.0)

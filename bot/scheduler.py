@@ -10,7 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from handlers.dispatch import Clock
 from models import Database
-from services import accounts, attendance, broadcasting, enrolment, hours, reminders
+from services import accounts, attendance, broadcasting, enrolment, hours, mobilising, reminders
 from services.policy import Policy
 from services.work import Work
 
@@ -32,6 +32,8 @@ class Sweep:
 
 
 SWEEPS: tuple[Sweep, ...] = (
+    Sweep(mobilising.advance, 10),
+    Sweep(mobilising.report, 2),
     Sweep(broadcasting.advance, 1),
     Sweep(broadcasting.report, 10, broadcasting.measure),
     Sweep(enrolment.expire_offers, 20),

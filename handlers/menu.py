@@ -74,4 +74,8 @@ async def show_desk(turn: Turn) -> Reply:
     await forms.set_aside(turn)
     waiting = await desk.waiting(turn.work)
     grants = await access.organisations_with(turn.work, access.Right.GRANT_ROLES)
-    return Show("menu/desk", {"waiting": waiting, "grants_roles": bool(grants)})
+    commands = await access.organisations_with(turn.work, access.Right.LAUNCH_CALLOUTS)
+    return Show(
+        "menu/desk",
+        {"waiting": waiting, "grants_roles": bool(grants), "commands": bool(commands)},
+    )

@@ -13,6 +13,15 @@ from models.attendance import Attendance, Dispute, DisputeState, HoursState, Mea
 from models.audit import AuditEntry
 from models.base import Base
 from models.broadcasts import Broadcast, BroadcastAnswer, BroadcastState, SavedAudience
+from models.callouts import (
+    Callout,
+    CalloutState,
+    Emergency,
+    Need,
+    Response,
+    ResponseState,
+    Wave,
+)
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -58,6 +67,8 @@ __all__ = [
     "Broadcast",
     "BroadcastAnswer",
     "BroadcastState",
+    "Callout",
+    "CalloutState",
     "Claim",
     "Coming",
     "Confirmation",
@@ -69,6 +80,7 @@ __all__ = [
     "DeliveryState",
     "Dispute",
     "DisputeState",
+    "Emergency",
     "Enrolment",
     "EnrolmentState",
     "EntryKind",
@@ -80,6 +92,7 @@ __all__ = [
     "LedgerEntry",
     "Means",
     "Message",
+    "Need",
     "OptOut",
     "Organisation",
     "OrganisationKind",
@@ -92,6 +105,8 @@ __all__ = [
     "Qualification",
     "QualificationKind",
     "QualificationState",
+    "Response",
+    "ResponseState",
     "Role",
     "RoleKind",
     "SavedAudience",
@@ -104,4 +119,5 @@ __all__ = [
     "SpokenLanguage",
     "Standing",
     "Trait",
+    "Wave",
 ]

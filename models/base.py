@@ -62,7 +62,12 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Moment, dict[str, Any]: Document, dict[str, str]: Document}
+    type_annotation_map = {
+        datetime: Moment,
+        dict[str, Any]: Document,
+        dict[str, str]: Document,
+        list[int]: Document,
+    }
 
     def __repr__(self) -> str:
         """Only the key: a row in a log line must never show a name or a phone."""

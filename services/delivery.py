@@ -176,22 +176,32 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
     return int(getattr(done, "rowcount", 0))
 
 
-async def correct(work: Work, subject: str, post: Post, *, kind: str | None = None) -> None:
+async def correct(
+    work: Work,
+    subject: str,
+    post: Post,
+    *,
+    kind: str | None = None,
+    people: Select[int] | None = None,
+) -> None:
     """What was said about `subject` has become untrue: unsent is revoked, sent is edited.
 
-    `kind` narrows it to messages of that kind.
+    `kind` narrows it to messages of that kind, `people` to those with these keys.
     """
-    about = select(Message.id).where(Message.subject == subject)
+    messages = select(Message.id).where(Message.subject == subject)
     if kind:
-        about = about.where(Message.kind == kind)
+        messages = messages.where(Message.kind == kind)
+    about: ColumnElement[bool] = Delivery.message_id.in_(messages)
+    if people is not None:
+        about = and_(about, Delivery.person_id.in_(people))
     await work.session.execute(
         update(Delivery)
-        .where(Delivery.message_id.in_(about), Delivery.state.in_(WAITING))
+        .where(about, Delivery.state.in_(WAITING))
         .values(state=DeliveryState.REVOKED, finished_at=work.now)
         .execution_options(synchronize_session=False)
     )
     message = await write(work, post)
-    await _edit(work, message, _on_phones(message, Delivery.message_id.in_(about)), lane=post.lane)
+    await _edit(work, message, _on_phones(message, about), lane=post.lane)
 
 
 async def revise(work: Work, subject: str, post: Post, *, kind: str) -> None:

@@ -55,6 +55,22 @@ class Policy(BaseModel):
     code_seconds: int = Field(30, ge=5, description="How long an on-site check-in code is shown.")
     dispute_days: int = Field(7, ge=0, description="Days in which a volunteer may object to hours.")
 
+    callout_second_size: int = Field(
+        50, ge=1, description="Call-outs of more people need a second commander, but life-critical."
+    )
+    callout_second_minutes: int = Field(
+        15, ge=1, description="In which a second commander must confirm; then it lapses."
+    )
+    callout_rest_minutes: int = Field(
+        12 * 60, ge=0, description="After a call in which somebody is asked later than others."
+    )
+    callout_late_minutes: int = Field(
+        30, ge=5, description="After somebody's own time of arrival when their place opens again."
+    )
+    rally_radius: float = Field(
+        300, gt=0, description="Metres from the rally point within which somebody has arrived."
+    )
+
     star_hours: tuple[int, ...] = Field(
         (100, 300, 600, 1000, 1500),
         description="Hours for one to five stars (Guangdong's star rules).",

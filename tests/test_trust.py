@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.settings import Mode
 from handlers.planning import PLAN
@@ -19,17 +20,23 @@ from models import (
     Base,
     Broadcast,
     BroadcastState,
+    Callout,
+    CalloutState,
     Confirmation,
     Conversation,
     Database,
     Dispute,
     DisputeState,
+    Emergency,
     Enrolment,
     EnrolmentState,
     Group,
+    Need,
     Person,
     Qualification,
     QualificationState,
+    Response,
+    ResponseState,
     SavedAudience,
     Shift,
     Standing,
@@ -173,7 +180,43 @@ async def _one_of_each_kind(city: City) -> None:
                 language="zh_Hans",
             )
         )
+        await _call_out(session, city, coordinator, applicant)
     await city.sent()
+
+
+async def _call_out(session: AsyncSession, city: City, commander: Person, asked: Person) -> None:
+    callout = Callout(
+        organisation_id=commander.organisation_id,
+        commander_id=commander.id,
+        kind=Emergency.FLOOD,
+        drill=False,
+        address="体育馆",
+        latitude=22.525,
+        longitude=113.375,
+        radius=10_000.0,
+        state=CalloutState.ACTIVE,
+        word="1234",
+        holds=True,
+        created_at=city.clock(),
+        launched_at=city.clock(),
+    )
+    session.add(callout)
+    await session.flush()
+    need = Need(callout_id=callout.id, quota=3, skills=[], qualifications=[])
+    session.add(need)
+    await session.flush()
+    session.add(
+        Response(
+            callout_id=callout.id,
+            person_id=asked.id,
+            need_id=need.id,
+            wave=1,
+            state=ResponseState.ON_SCENE,
+            metres=100.0,
+            probability=0.2,
+            asked_at=city.clock(),
+        )
+    )
 
 
 async def _what_others_have(city: City, besides: Phone) -> dict[str, list[str]]:

@@ -1,0 +1,152 @@
+"""Call-outs: who is needed where, who was asked in which wave, and what became of each."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, choice
+
+
+class CalloutState(StrEnum):
+    DRAFT = "draft"
+    AWAITING_SECOND = "awaiting_second"
+    """So large that a second commander must confirm it; lapses at `lapses_at`."""
+    ACTIVE = "active"
+    ENDED = "ended"
+    """Stood down; everyone reached has been told."""
+    LAPSED = "lapsed"
+    """No second commander confirmed it in time."""
+
+
+class Emergency(StrEnum):
+    """What happened."""
+
+    TYPHOON = "typhoon"
+    FLOOD = "flood"
+    FIRE = "fire"
+    MISSING_PERSON = "missing_person"
+    MEDICAL = "medical"
+    EPIDEMIC = "epidemic"
+    CROWD = "crowd"
+    BLOOD = "blood"
+    OTHER = "other"
+
+
+class ResponseState(StrEnum):
+    ASKED = "asked"
+    COMING = "coming"
+    STANDBY = "standby"
+    CANNOT = "cannot"
+    RELEASED = "released"
+    """Thanked and told that they are not needed (any more)."""
+    NO_SHOW = "no_show"
+    """Said that they were coming and are long overdue; the place is open again."""
+    ON_SCENE = "on_scene"
+    HOME = "home"
+    """Left the scene and is home safe."""
+
+
+class Callout(Base):
+    """An urgent mobilisation. A drill takes the same path and says so in every message."""
+
+    __tablename__ = "callout"
+    __table_args__ = (Index("ix_callout_state", "state"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    commander_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    kind: Mapped[Emergency] = mapped_column(choice(Emergency))
+    drill: Mapped[bool]
+    critical: Mapped[bool] = mapped_column(default=False)
+    """Life is at stake: goes at once, and waves look less far ahead."""
+    details: Mapped[str] = mapped_column(Text, default="")
+    """In the commander's own words; what to bring and what is dangerous as well."""
+    address: Mapped[str] = mapped_column(String(200))
+    """The rally point, as people call it."""
+    latitude: Mapped[float]
+    longitude: Mapped[float]
+    radius: Mapped[float]
+    """Metres from the rally point within which people are asked."""
+    state: Mapped[CalloutState] = mapped_column(choice(CalloutState))
+    word: Mapped[str] = mapped_column(String(16))
+    """To be typed before anything is sent."""
+    created_at: Mapped[datetime]
+    lapses_at: Mapped[datetime | None]
+    second_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    launched_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    false_alarm: Mapped[bool] = mapped_column(default=False)
+    holds: Mapped[bool] = mapped_column(default=False)
+    """The commander has stopped the waves; those already asked may still answer."""
+    shown: Mapped[dict[str, Any] | None]
+    """The board as it stands on the commanders' phones."""
+    shown_at: Mapped[datetime | None]
+
+
+class Need(Base):
+    """So many people of one kind: all of the skills, all of the qualifications."""
+
+    __tablename__ = "callout_need"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    callout_id: Mapped[int] = mapped_column(ForeignKey("callout.id"), index=True)
+    quota: Mapped[int]
+    skills: Mapped[list[int]]
+    qualifications: Mapped[list[int]]
+
+
+class Wave(Base):
+    """One batch of people who were asked, and what the commander was told about it."""
+
+    __tablename__ = "callout_wave"
+
+    need_id: Mapped[int] = mapped_column(ForeignKey("callout_need.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    size: Mapped[int]
+    response: Mapped[float]
+    """Share that answers here and now, as learnt so far."""
+    expected: Mapped[float]
+    """Yes answers still expected from earlier waves."""
+
+
+class Response(Base):
+    """A person in a call-out: asked once, by one need, and everything they said since."""
+
+    __tablename__ = "callout_response"
+    __table_args__ = (
+        Index("ix_callout_response_need_state", "need_id", "state"),
+        Index("ix_callout_response_person_asked", "person_id", "asked_at"),
+    )
+
+    callout_id: Mapped[int] = mapped_column(ForeignKey("callout.id"), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    need_id: Mapped[int] = mapped_column(ForeignKey("callout_need.id"))
+    wave: Mapped[int]
+    state: Mapped[ResponseState] = mapped_column(choice(ResponseState))
+    metres: Mapped[float]
+    """From where they live to the rally point when they were asked."""
+    probability: Mapped[float]
+    """That they say yes, as assumed when they were asked."""
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    """The first answer, from which the delay is learnt."""
+    said_yes: Mapped[bool] = mapped_column(default=False)
+    """Ever said that they were coming."""
+    due_at: Mapped[datetime | None]
+    """When they said that they would be there."""
+    reason: Mapped[str | None] = mapped_column(String(32))
+    """Why they cannot: away, ill, at_work, other."""
+    arrived_at: Mapped[datetime | None]
+    moved_up_at: Mapped[datetime | None]
+    """When somebody on standby was asked to come after all."""
+    safe_asked_at: Mapped[datetime | None]
+    """The latest roll call on scene, and when they answered it."""
+    safe_at: Mapped[datetime | None]
+    sos_at: Mapped[datetime | None]
+    home_at: Mapped[datetime | None]
+    rests_until: Mapped[datetime | None]
+    """They asked not to be called again before this time."""

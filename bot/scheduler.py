@@ -10,7 +10,18 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from handlers.dispatch import Clock
 from models import Database
-from services import accounts, attendance, broadcasting, enrolment, hours, mobilising, reminders
+from services import (
+    accounts,
+    attendance,
+    boards,
+    broadcasting,
+    enrolment,
+    hours,
+    mobilising,
+    reminders,
+    scene,
+    standing_down,
+)
 from services.policy import Policy
 from services.work import Work
 
@@ -33,7 +44,9 @@ class Sweep:
 
 SWEEPS: tuple[Sweep, ...] = (
     Sweep(mobilising.advance, 10),
-    Sweep(mobilising.report, 2),
+    Sweep(scene.look_after, 10),
+    Sweep(standing_down.ask_home, 30),
+    Sweep(boards.report, 2),
     Sweep(broadcasting.advance, 1),
     Sweep(broadcasting.report, 10, broadcasting.measure),
     Sweep(enrolment.expire_offers, 20),

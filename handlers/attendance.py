@@ -62,7 +62,7 @@ async def _come(turn: Turn, filled: Filled) -> Reply:
 HERE = register(Form("check_in", (Field("place", Location(typed=False)),), _come))
 
 
-@unasked_place
+@unasked_place()
 async def come_unasked(turn: Turn) -> Reply:
     """Whoever stands on site and simply sends where they are."""
     place = turn.incoming.place

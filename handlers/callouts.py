@@ -1,23 +1,52 @@
-"""Call-outs: what commanders declare and direct, and what those who are asked press."""
+"""Call-outs as commanders see them: declaring, directing, ending, and what came of it."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 from handlers import forms, options
-from handlers.fields import Choice, Field, Location, Number, Pick, PickMany, Text
+from handlers.fields import (
+    Asked,
+    Choice,
+    Duration,
+    Field,
+    Location,
+    Number,
+    Option,
+    Pick,
+    PickMany,
+    Spot,
+    Text,
+)
 from handlers.forms import Filled, Form, register, start
-from handlers.replies import Reply, Show, Toast, parts_of
+from handlers.replies import Document, Reply, Show, Toast, parts_of
 from handlers.routes import Audience, button, command
 from handlers.turns import Turn
-from models import Emergency, QualificationKind, Skill
-from services import access, callouts, terms
-from services.callouts import Declaration, Wanted
+from models import Emergency, QualificationKind, ResponseState, Skill, SpokenLanguage
+from services import (
+    access,
+    aftermath,
+    callouts,
+    commanding,
+    curves,
+    declaring,
+    scene,
+    standing_down,
+    terms,
+)
+from services.declaring import Declaration, Wanted
 from services.errors import Gone
+from services.finding import search_key
 
 DRILL, REAL = "drill", "real"
 LARGEST = 1_000
+LARGEST_KEY = 2**53
 MOST_PER_PAGE = 20
 CRITICAL, USUAL = "critical", "usual"
+WITHIN = ("30", "60", "120", "360")
+"""Minutes, of which one is chosen, until people should be there."""
+ASK_ALL = (3, 5, 10, 20)
+"""Kilometres within which everyone can be asked."""
 
 
 # Declaring
@@ -50,13 +79,27 @@ async def begin(turn: Turn, mode: str, kind: str) -> Reply:
     answers: dict[str, Any] = {
         "mode": mode,
         "kind": kind,
-        "skills": await callouts.usual_skills(turn.work, Emergency(kind)),
+        "skills": await declaring.usual_skills(turn.work, Emergency(kind)),
     }
     if len(own) == 1:
         answers["organisation"] = own[0].id
     return await start(
         turn, DECLARE, answers=answers, at="place" if len(own) == 1 else "organisation"
     )
+
+
+async def _spots(asked: Asked) -> list[Spot]:
+    """Earlier rally points as buttons; the areas of the city for whoever types a name."""
+    known = await declaring.known_places(asked.turn.work)
+    return [
+        Spot(
+            Option(number, place.names, search_key(place.names)),
+            place.latitude,
+            place.longitude,
+            shown=place.earlier,
+        )
+        for number, place in enumerate(known)
+    ]
 
 
 async def _describe(turn: Turn, filled: Filled) -> dict[str, Any]:
@@ -66,13 +109,23 @@ async def _describe(turn: Turn, filled: Filled) -> dict[str, Any]:
         "qualifications": await terms.by_keys(
             session, QualificationKind, filled.get("qualifications") or []
         ),
+        "languages": await terms.by_keys(session, SpokenLanguage, filled.get("languages") or []),
     }
+
+
+def _wanted(filled: Filled) -> Wanted:
+    return Wanted(
+        filled["quota"],
+        filled.get("skills") or [],
+        filled.get("qualifications") or [],
+        filled.get("languages") or [],
+    )
 
 
 async def _declare(turn: Turn, filled: Filled) -> Reply:
     """The preview, and below it the question for the word that sends it off."""
     place = filled["place"]
-    made = await callouts.declare(
+    made = await declaring.declare(
         turn.work,
         Declaration(
             organisation_id=filled["organisation"],
@@ -80,36 +133,48 @@ async def _declare(turn: Turn, filled: Filled) -> Reply:
             drill=filled["mode"] == DRILL,
             latitude=place["latitude"],
             longitude=place["longitude"],
-            address=filled.get("address") or "",
-            needs=[
-                Wanted(
-                    filled["quota"], filled.get("skills") or [], filled.get("qualifications") or []
-                )
-            ],
+            address=filled.get("address") or place.get("address") or "",
+            needs=[_wanted(filled)],
             details=filled.get("details") or "",
+            bring=filled.get("bring") or "",
+            dangers=filled.get("dangers") or "",
+            within=int(filled["within"]) if filled.get("within") else None,
+            lasts=filled.get("lasts"),
             critical=filled.get("level") == CRITICAL,
         ),
     )
-    preview = Show("callouts/preview", await callouts.preview(turn.work, made.id))
-    question = await start(turn, CONFIRM, subject_id=made.id, answers={"shown": made.word})
-    return [preview, *_below(question)]
+    return await _ask_for_the_word(turn, made.id)
+
+
+async def _ask_for_the_word(turn: Turn, callout_id: int) -> Reply:
+    shown = await declaring.preview(turn.work, callout_id)
+    question = await start(turn, CONFIRM, subject_id=callout_id, answers={"shown": shown["word"]})
+    return [Show("callouts/preview", shown), *_below(question)]
 
 
 def _below(reply: Reply) -> list[Show]:
     return [replace(part, fresh=True) for part in parts_of(reply) if isinstance(part, Show)]
 
 
+WHO = (
+    Field("quota", Number(1, LARGEST)),
+    Field("skills", PickMany(options.skills), optional=True),
+    Field("qualifications", PickMany(options.qualification_kinds), optional=True),
+    Field("languages", PickMany(options.spoken_languages), optional=True),
+)
 DECLARE = register(
     Form(
         "callout",
         (
             Field("organisation", Pick(options.organisations_with(access.Right.LAUNCH_CALLOUTS))),
-            Field("place", Location()),
-            Field("quota", Number(1, LARGEST)),
+            Field("place", Location(proposals=_spots)),
+            *WHO,
             Field("address", Text(most=200), optional=True),
             Field("details", Text(most=1000, lines=True), optional=True),
-            Field("skills", PickMany(options.skills), optional=True),
-            Field("qualifications", PickMany(options.qualification_kinds), optional=True),
+            Field("bring", Text(most=300), optional=True),
+            Field("dangers", Text(most=300), optional=True),
+            Field("within", Choice(WITHIN), optional=True),
+            Field("lasts", Duration(), optional=True),
             Field("level", Choice((USUAL, CRITICAL)), optional=True),
             Field("mode", Choice((REAL, DRILL))),
             Field("kind", Choice(tuple(kind.value for kind in Emergency))),
@@ -120,8 +185,28 @@ DECLARE = register(
 )
 
 
+@button("callout.also")
+async def ask_whom_also(turn: Turn, callout_id: int) -> Reply:
+    """One more kind of people, before it is sent or while it runs."""
+    await callouts.commanded(turn.work, callout_id)
+    return await start(turn, ALSO, subject_id=callout_id)
+
+
+async def _add_need(turn: Turn, filled: Filled) -> Reply:
+    callout_id = filled.subject_id or 0
+    found = await callouts.commanded(turn.work, callout_id)
+    if found.launched_at is None:
+        await declaring.add_to_draft(turn.work, callout_id, _wanted(filled))
+        return await _ask_for_the_word(turn, callout_id)
+    await commanding.add_need(turn.work, callout_id, _wanted(filled))
+    return await _board(turn, callout_id)
+
+
+ALSO = register(Form("callout_also", WHO, _add_need, folder="callout"))
+
+
 async def _launch(turn: Turn, filled: Filled) -> Reply:
-    found = await callouts.launch(turn.work, filled.subject_id or 0, filled["word"])
+    found = await declaring.launch(turn.work, filled.subject_id or 0, filled["word"])
     return Show(
         "callouts/declared",
         {"callout_id": found.id, "drill": found.drill, "lapses_at": found.lapses_at},
@@ -133,7 +218,7 @@ CONFIRM = register(Form("callout_word", (Field("word", Text(most=16)),), _launch
 
 @button("callout.second")
 async def second(turn: Turn, callout_id: int) -> Reply:
-    found = await callouts.confirm(turn.work, callout_id)
+    found = await declaring.confirm(turn.work, callout_id)
     return Show(
         "callouts/declared", {"callout_id": found.id, "drill": found.drill, "lapses_at": None}
     )
@@ -147,29 +232,65 @@ async def show_board(turn: Turn, callout_id: int) -> Reply:
     return await _board(turn, callout_id)
 
 
+async def _board(turn: Turn, callout_id: int) -> Reply:
+    return Show("callouts/board", await commanding.board(turn.work, callout_id))
+
+
+@button("callout.who")
+async def show_who(turn: Turn, callout_id: int) -> Reply:
+    """Whom to ask: more at once, everyone near, other numbers, others' volunteers."""
+    board = await commanding.board(turn.work, callout_id)
+    return Show("callouts/who", {**board, "kilometres": ASK_ALL})
+
+
 @button("callout.more")
 async def ask_more(turn: Turn, callout_id: int) -> Reply:
-    asked = await callouts.ask_more(turn.work, callout_id)
-    return [
-        Toast("callouts/asked_more", {"count": asked}),
-        *parts_of(await _board(turn, callout_id)),
-    ]
+    asked = await commanding.ask_more(turn.work, callout_id)
+    return await _asked(turn, callout_id, asked)
+
+
+@button("callout.everyone")
+async def ask_everyone(turn: Turn, callout_id: int, kilometres: int) -> Reply:
+    if kilometres not in ASK_ALL:
+        raise Gone
+    asked = await commanding.ask_within(turn.work, callout_id, kilometres)
+    return await _asked(turn, callout_id, asked)
+
+
+async def _asked(turn: Turn, callout_id: int, count: int) -> Reply:
+    board = await _board(turn, callout_id)
+    return [Toast("callouts/asked_more", {"count": count}), *parts_of(board)]
 
 
 @button("callout.hold")
 async def hold(turn: Turn, callout_id: int) -> Reply:
-    await callouts.hold(turn.work, callout_id, holds=True)
+    await commanding.hold(turn.work, callout_id, holds=True)
     return await _board(turn, callout_id)
 
 
 @button("callout.go_on")
 async def go_on(turn: Turn, callout_id: int) -> Reply:
-    await callouts.hold(turn.work, callout_id, holds=False)
+    await commanding.hold(turn.work, callout_id, holds=False)
     return await _board(turn, callout_id)
 
 
-async def _board(turn: Turn, callout_id: int) -> Reply:
-    return Show("callouts/board", await callouts.board(turn.work, callout_id))
+@button("callout.neighbours")
+async def ask_neighbours(turn: Turn, callout_id: int) -> Reply:
+    asked = await commanding.ask_neighbours(turn.work, callout_id)
+    board = await _board(turn, callout_id)
+    return [Toast("callouts/neighbours_asked", {"count": asked}), *parts_of(board)]
+
+
+@button("callout.lend")
+async def lend(turn: Turn, callout_id: int, organisation_id: int) -> Reply:
+    found = await commanding.lend(turn.work, callout_id, organisation_id)
+    return Show("callouts/lending", await callouts.described(turn.work, found))
+
+
+@button("callout.take_over")
+async def take_over(turn: Turn, callout_id: int) -> Reply:
+    await commanding.take_over(turn.work, callout_id)
+    return await _board(turn, callout_id)
 
 
 @button("callout.quota")
@@ -179,148 +300,217 @@ async def ask_quota(turn: Turn, need_id: int) -> Reply:
 
 
 async def _change_quota(turn: Turn, filled: Filled) -> Reply:
-    found = await callouts.change_quota(turn.work, filled.subject_id or 0, filled["quota"])
+    found = await commanding.change_quota(turn.work, filled.subject_id or 0, filled["quota"])
     return await _board(turn, found.id)
 
 
 QUOTA = register(Form("callout_quota", (Field("quota", Number(1, LARGEST)),), _change_quota))
 
 
+@button("callout.move")
+async def ask_where_to(turn: Turn, callout_id: int) -> Reply:
+    await callouts.running(turn.work, callout_id)
+    return await start(turn, MOVE, subject_id=callout_id, answers={})
+
+
+async def _move(turn: Turn, filled: Filled) -> Reply:
+    place = filled["place"]
+    address = filled.get("address") or place.get("address") or ""
+    callout_id = filled.subject_id or 0
+    await commanding.move(turn.work, callout_id, place["latitude"], place["longitude"], address)
+    return await _board(turn, callout_id)
+
+
+MOVE = register(
+    Form(
+        "callout_move",
+        (
+            Field("place", Location(proposals=_spots)),
+            Field("address", Text(most=200), optional=True),
+        ),
+        _move,
+    )
+)
+
+
+# Words
+
+
 @button("callout.say")
-async def ask_words(turn: Turn, callout_id: int) -> Reply:
-    await callouts.commanded(turn.work, callout_id)
-    return await start(turn, SAY, subject_id=callout_id, answers={})
+async def choose_to_whom(turn: Turn, callout_id: int) -> Reply:
+    board = await commanding.board(turn.work, callout_id)
+    if len(board["needs"]) > 1:
+        return Show("callouts/to_whom", board)
+    return await ask_words(turn, callout_id)
+
+
+@button("callout.say_to")
+async def ask_words(turn: Turn, callout_id: int, need_id: int = 0, person_id: int = 0) -> Reply:
+    await callouts.running(turn.work, callout_id)
+    answers = {"need": need_id, "to": person_id}
+    return await start(turn, SAY, subject_id=callout_id, answers=answers, at="text")
 
 
 async def _say(turn: Turn, filled: Filled) -> Reply:
-    told = await callouts.say(turn.work, filled.subject_id or 0, filled["text"])
+    told = await commanding.say(
+        turn.work, filled.subject_id or 0, filled["text"],
+        need_id=filled.get("need") or None, to=filled.get("to") or None,
+    )  # fmt: skip
     return Show("callouts/told", {"count": told, "callout_id": filled.subject_id})
 
 
-SAY = register(Form("callout_say", (Field("text", Text(most=1000, lines=True)),), _say))
+SAY = register(
+    Form(
+        "callout_say",
+        (
+            Field("text", Text(most=1000, lines=True)),
+            Field("need", Number(0, LARGEST_KEY)),
+            Field("to", Number(0, LARGEST_KEY)),
+        ),
+        _say,
+    )
+)
+
+
+# The roll
 
 
 @button("callout.roll")
 async def show_roll(turn: Turn, callout_id: int, page: int = 0) -> Reply:
-    people = await callouts.roll(turn.work, callout_id)
+    people = await scene.roll(turn.work, callout_id)
     first = page * MOST_PER_PAGE
     return Show(
         "callouts/roll",
         {
             "callout_id": callout_id,
             "people": [
-                {"person_id": one.person_id, "name": name, "state": one.state.value}
+                {
+                    "person_id": one.person_id, "name": name, "state": one.state.value,
+                    "team": one.team, "leads": one.leads,
+                }
                 for one, name in people[first : first + MOST_PER_PAGE]
             ],
             "page": page,
             "more": len(people) > first + MOST_PER_PAGE,
         },
-    )
+    )  # fmt: skip
+
+
+@button("callout.member")
+async def show_member(turn: Turn, callout_id: int, person_id: int) -> Reply:
+    return Show("callouts/member", await scene.member(turn.work, callout_id, person_id))
 
 
 @button("callout.arrived")
 async def note_arrived(turn: Turn, callout_id: int, person_id: int) -> Reply:
-    await callouts.note_arrived(turn.work, callout_id, person_id)
+    await scene.note_arrived(turn.work, callout_id, person_id)
     return await show_roll(turn, callout_id)
+
+
+@button("callout.team")
+async def put_in_team(turn: Turn, callout_id: int, person_id: int, team: int) -> Reply:
+    await scene.put_in_team(turn.work, callout_id, person_id, team)
+    return await show_member(turn, callout_id, person_id)
+
+
+@button("callout.leader")
+async def make_leader(turn: Turn, callout_id: int, person_id: int) -> Reply:
+    await scene.make_leader(turn.work, callout_id, person_id)
+    return await show_member(turn, callout_id, person_id)
 
 
 @button("callout.safety")
 async def call_roll(turn: Turn, callout_id: int) -> Reply:
-    asked = await callouts.call_roll(turn.work, callout_id)
+    asked = await scene.call_roll(turn.work, callout_id)
     return Toast("callouts/roll_called", {"count": asked})
+
+
+@button("callout.relieve")
+async def relieve(turn: Turn, callout_id: int) -> Reply:
+    await scene.relieve(turn.work, callout_id)
+    return await _board(turn, callout_id)
+
+
+# The end
 
 
 @button("callout.end")
 async def ask_to_end(turn: Turn, callout_id: int) -> Reply:
-    board = await callouts.board(turn.work, callout_id)
-    return Show("callouts/ask_to_end", board)
+    return Show("callouts/ask_to_end", await commanding.board(turn.work, callout_id))
 
 
 @button("callout.stand_down")
 async def stand_down(turn: Turn, callout_id: int) -> Reply:
-    await callouts.stand_down(turn.work, callout_id, false_alarm=False)
-    return await _board(turn, callout_id)
+    return await _end(turn, callout_id, false_alarm=False)
 
 
 @button("callout.false_alarm")
 async def false_alarm(turn: Turn, callout_id: int) -> Reply:
-    await callouts.stand_down(turn.work, callout_id, false_alarm=True)
+    return await _end(turn, callout_id, false_alarm=True)
+
+
+async def _end(turn: Turn, callout_id: int, *, false_alarm: bool) -> Reply:
+    found = await callouts.running(turn.work, callout_id)
+    title = turn.around.words.plain(
+        "callouts/activity_title",
+        turn.work.policy.default_language,
+        kind=found.kind.value,
+        drill=found.drill,
+    )
+    await standing_down.stand_down(turn.work, callout_id, title, false_alarm=false_alarm)
     return await _board(turn, callout_id)
 
 
-# Answering
+# Afterwards
 
 
-@button("callout.open")
-async def open_one(turn: Turn, callout_id: int) -> Reply:
-    return Show("callouts/answered", await callouts.opened(turn.work, callout_id))
-
-
-@button("callout.coming", in_order=True, on_page=True)
-async def come(turn: Turn, callout_id: int, minutes: int) -> Reply:
-    return Show("callouts/answered", await callouts.come(turn.work, callout_id, minutes))
-
-
-@button("callout.standby", on_page=True)
-async def stand_by(turn: Turn, callout_id: int) -> Reply:
-    return Show("callouts/answered", await callouts.stand_by(turn.work, callout_id))
-
-
-@button("callout.cannot", on_page=True)
-async def decline(turn: Turn, callout_id: int, reason: str = "") -> Reply:
-    """The first press counts already; the reason is asked on the screen that answers it."""
-    shown = await callouts.decline(turn.work, callout_id, reason, today=False)
-    return Show("callouts/answered", shown)
-
-
-@button("callout.stop", on_page=True)
-async def stop_for_today(turn: Turn, callout_id: int) -> Reply:
-    shown = await callouts.decline(turn.work, callout_id, "", today=True)
-    return Show("callouts/answered", shown)
-
-
-# On scene
-
-
-@button("callout.here")
-async def ask_where(turn: Turn, callout_id: int) -> Reply:
-    await callouts.opened(turn.work, callout_id)
-    return await start(turn, HERE, subject_id=callout_id)
-
-
-async def _arrive(turn: Turn, filled: Filled) -> Reply:
-    place = filled["place"]
-    shown = await callouts.arrive(
-        turn.work, filled.subject_id or 0, place["latitude"], place["longitude"]
+@button("callout.report")
+async def show_report(turn: Turn, callout_id: int) -> Reply:
+    report = await aftermath.report(turn.work, callout_id)
+    curve = await aftermath.curve(turn.work, callout_id)
+    picture = curves.Picture(
+        curve.said_yes,
+        curve.arrived,
+        curve.quota,
+        *(_plain(turn, "curve", what=what) for what in ("yes", "there", "quota", "minutes")),
     )
-    return Show("callouts/answered", shown)
+    return Show(
+        "callouts/report",
+        report,
+        picture=lambda: asyncio.to_thread(curves.draw, picture),
+        fresh=True,
+    )
 
 
-HERE = register(Form("callout_here", (Field("place", Location(typed=False)),), _arrive))
+def _plain(turn: Turn, name: str, **parameters: str) -> str:
+    return turn.around.words.plain(f"callouts/{name}", turn.language, **parameters)
 
 
-@button("callout.safe", on_page=True)
-async def safe(turn: Turn, callout_id: int) -> Reply:
-    return Show("callouts/answered", await callouts.safe(turn.work, callout_id))
+@button("callout.table")
+async def send_table(turn: Turn, callout_id: int) -> Reply:
+    """Everyone who was asked and what became of it, for a spreadsheet."""
+    people = await aftermath.lines(turn.work, callout_id)
+    headings = [_plain(turn, "heading", what=name) for name in aftermath.HEADINGS]
+    states = {state: _plain(turn, "state", state=state.value) for state in ResponseState}
+    table = aftermath.as_csv(turn.work, headings, states, people)
+    return Show(
+        "callouts/table_sent",
+        {"callout_id": callout_id},
+        document=Document(f"callout-{callout_id}.csv", table),
+        fresh=True,
+    )
 
 
-@button("callout.sos")
-async def alarm(turn: Turn, callout_id: int) -> Reply:
-    """The commanders hear of it at once; where it is comes after."""
-    await callouts.alarm(turn.work, callout_id)
-    return await start(turn, SOS, subject_id=callout_id)
+@button("callout.lesson")
+async def ask_lesson(turn: Turn, callout_id: int) -> Reply:
+    await callouts.commanded(turn.work, callout_id)
+    return await start(turn, LESSON, subject_id=callout_id, answers={})
 
 
-async def _place_alarm(turn: Turn, filled: Filled) -> Reply:
-    place = filled["place"]
+async def _learn(turn: Turn, filled: Filled) -> Reply:
     callout_id = filled.subject_id or 0
-    await callouts.place_alarm(turn.work, callout_id, place["latitude"], place["longitude"])
-    return Show("callouts/answered", await callouts.opened(turn.work, callout_id))
+    await aftermath.learn(turn.work, callout_id, filled["text"])
+    return await show_report(turn, callout_id)
 
 
-SOS = register(Form("callout_sos", (Field("place", Location(typed=False)),), _place_alarm))
-
-
-@button("callout.home", on_page=True)
-async def go_home(turn: Turn, callout_id: int) -> Reply:
-    return Show("callouts/home", await callouts.go_home(turn.work, callout_id))
+LESSON = register(Form("callout_lesson", (Field("text", Text(most=1000, lines=True)),), _learn))

@@ -5,7 +5,7 @@ Handlers are found in `routes`; this file knows none of them by name.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,16 @@ from telegram.error import Forbidden, TelegramError
 from handlers import forms, groups
 from handlers.presenting import Presenter
 from handlers.replies import Part, Reply, Show, Toast, parts_of
-from handlers.routes import BUTTONS, COMMANDS, UNASKED_PLACE, Route, Who, linked
+from handlers.routes import (
+    BUTTONS,
+    COMMANDS,
+    LIVE_PLACE,
+    UNASKED_PLACE,
+    Function,
+    Route,
+    Who,
+    linked,
+)
 from handlers.turns import Surroundings, Turn, incoming_from
 from models import Account, Database, Person
 from services import accounts
@@ -97,7 +106,8 @@ class Dispatcher:
         if update.my_chat_member is not None or chat.type != Chat.PRIVATE:
             await self._outside_private_chat(update)
             return
-        if update.message is None and update.callback_query is None:
+        moved = update.edited_message is not None and update.edited_message.location is not None
+        if update.message is None and update.callback_query is None and not moved:
             return
         language, parts = await self._turn_safely(update)
         try:
@@ -242,10 +252,20 @@ def standing_of(turn: Turn) -> str | None:
 async def _free_message(turn: Turn) -> Reply:
     if turn.pressed:
         raise Gone
+    if turn.update.edited_message is not None:
+        return await _first_answer(turn, LIVE_PLACE)
     reply = await forms.take_message(turn)
-    if reply is None and turn.incoming.place is not None and accounts.is_volunteer(turn.person):
-        return await UNASKED_PLACE[0](turn)
+    if reply is None and turn.incoming.place is not None:
+        reply = await _first_answer(turn, UNASKED_PLACE)
     return reply or Show("menu/not_understood")
+
+
+async def _first_answer(turn: Turn, functions: Sequence[Function]) -> Reply:
+    if accounts.is_volunteer(turn.person):
+        for function in functions:
+            if reply := await function(turn):
+                return reply
+    return None
 
 
 def _telegram_id(update: Update) -> int:

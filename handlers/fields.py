@@ -12,8 +12,10 @@ import phonenumbers
 
 from handlers.routes import key_from
 from handlers.turns import Turn
+from services import places
 from services.errors import Gone, Refusal
 from services.finding import rank
+from services.formats import named
 from services.moments import (
     MomentError,
     parse_day,
@@ -285,30 +287,60 @@ def _e164(asked: Asked, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Location(Kind):
-    """{"latitude", "longitude"} in WGS-84 degrees, shared or typed as "22.51, 113.38"."""
+    """{"latitude", "longitude"} in WGS-84 degrees: shared, typed, or a link to a map.
+
+    A place that has a name, of a venue or a proposed one, keeps it as "address".
+    """
 
     typed: bool = True
-    """Whether typed coordinates count; they don't prove that anybody is there."""
+    """Whether what is typed counts; it doesn't prove that anybody is there."""
+    proposals: "Callable[[Asked], Awaitable[list[Spot]]] | None" = None
+    """Places with names, which are offered as buttons and found by typing their names."""
+    partial: str = "spots"
     keys: str | None = "forms/share_location"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        spots = await self.proposals(asked) if self.proposals else []
+        return {"spots": [spot for spot in spots if spot.shown]}
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        spots = await self.proposals(asked) if self.proposals else []
+        number = key_from(argument)
+        if what != "spot" or number >= len(spots):
+            raise Gone
+        return Answer(_at(spots[number]))
 
     async def receive(self, asked: Asked) -> Answer | Stay:
         place = asked.turn.incoming.place
         if place is not None:
-            return Answer({"latitude": place.latitude, "longitude": place.longitude})
+            named = {"address": place.title} if place.title else {}
+            return Answer({"latitude": place.latitude, "longitude": place.longitude, **named})
         if not self.typed:
             raise Refusal("form_share_location")
-        return Answer(_typed_coordinates(typed_text(asked)))
+        text = typed_text(asked)
+        found = places.place_in(text)
+        if found is not None:
+            return Answer({"latitude": found.latitude, "longitude": found.longitude})
+        spots = await self.proposals(asked) if self.proposals else []
+        by_name = _found([spot.option for spot in spots], text) if "://" not in text else []
+        if not by_name:
+            raise Refusal("form_location")
+        return Answer(_at(spots[by_name[0].id]))
 
 
-def _typed_coordinates(text: str) -> dict[str, float]:
-    parts = text.replace("，", ",").replace(" ", ",").split(",")
-    try:
-        latitude, longitude = (float(part) for part in parts if part)
-    except ValueError:
-        raise Refusal("form_location") from None
-    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
-        raise Refusal("form_location")
-    return {"latitude": latitude, "longitude": longitude}
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place that can be chosen by its name; `shown` ones have a button."""
+
+    option: "Option"
+    latitude: float
+    longitude: float
+    shown: bool = True
+
+
+def _at(spot: Spot) -> dict[str, Any]:
+    address = named(spot.option.names, "")
+    return {"latitude": spot.latitude, "longitude": spot.longitude, "address": address}
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ BUTTONS: dict[str, Route] = {}
 LINKS: dict[str, Route] = {}
 MENU: list[CommandEntry] = []
 UNASKED_PLACE: list[Function] = []
+LIVE_PLACE: list[Function] = []
 
 
 def command(
@@ -147,9 +148,22 @@ def link(
     return register
 
 
-def unasked_place(function: Function) -> Function:
-    """Registers what answers a volunteer who sends a place that nobody asked for."""
-    UNASKED_PLACE.append(function)
+def unasked_place(*, urgent: bool = False) -> Callable[[Function], Function]:
+    """Registers what may answer a volunteer who sends a place that nobody asked for.
+
+    The first that has an answer gives it; `urgent` ones are asked before the others.
+    """
+
+    def register(function: Function) -> Function:
+        UNASKED_PLACE.insert(0 if urgent else len(UNASKED_PLACE), function)
+        return function
+
+    return register
+
+
+def live_place(function: Function) -> Function:
+    """Registers what follows a volunteer who shares where they are as they go."""
+    LIVE_PLACE.append(function)
     return function
 
 

@@ -91,7 +91,7 @@ class Turn:
 
 
 def incoming_from(update: Update) -> Incoming:
-    message = update.message
+    message = update.message or update.edited_message
     if message is None:
         return Incoming()
     if message.text is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Key, choice
+from models.base import Base, Document, Key, choice
 
 
 class CalloutState(StrEnum):
@@ -63,7 +63,13 @@ class Callout(Base):
     critical: Mapped[bool] = mapped_column(default=False)
     """Life is at stake: goes at once, and waves look less far ahead."""
     details: Mapped[str] = mapped_column(Text, default="")
-    """In the commander's own words; what to bring and what is dangerous as well."""
+    """What happened, in the commander's own words."""
+    bring: Mapped[str] = mapped_column(String(300), default="")
+    dangers: Mapped[str] = mapped_column(String(300), default="")
+    within: Mapped[int | None]
+    """Minutes after the launch by which people should be there."""
+    lasts: Mapped[int | None]
+    """Minutes for which they are likely to be needed."""
     address: Mapped[str] = mapped_column(String(200))
     """The rally point, as people call it."""
     latitude: Mapped[float]
@@ -81,6 +87,14 @@ class Callout(Base):
     false_alarm: Mapped[bool] = mapped_column(default=False)
     holds: Mapped[bool] = mapped_column(default=False)
     """The commander has stopped the waves; those already asked may still answer."""
+    acted_at: Mapped[datetime | None]
+    """When a commander last did something here; silence lets a deputy take over."""
+    deputies_asked_at: Mapped[datetime | None]
+    neighbours_asked_at: Mapped[datetime | None]
+    activity_id: Mapped[int | None] = mapped_column(ForeignKey("activity.id"))
+    """What the hours of those who were there belong to, once it has ended."""
+    lessons: Mapped[list[str]] = mapped_column(Document, default=list)
+    """What commanders wrote down afterwards."""
     shown: Mapped[dict[str, Any] | None]
     """The board as it stands on the commanders' phones."""
     shown_at: Mapped[datetime | None]
@@ -96,6 +110,21 @@ class Need(Base):
     quota: Mapped[int]
     skills: Mapped[list[int]]
     qualifications: Mapped[list[int]]
+    languages: Mapped[list[int]]
+    """Languages or dialects, all of which they speak."""
+    full_at: Mapped[datetime | None]
+    """When for the first time enough had said yes."""
+
+
+class Loan(Base):
+    """A commander of another organisation lends its volunteers to a call-out."""
+
+    __tablename__ = "callout_loan"
+
+    callout_id: Mapped[int] = mapped_column(ForeignKey("callout.id"), primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
+    lent_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    lent_at: Mapped[datetime]
 
 
 class Wave(Base):
@@ -146,7 +175,25 @@ class Response(Base):
     safe_asked_at: Mapped[datetime | None]
     """The latest roll call on scene, and when they answered it."""
     safe_at: Mapped[datetime | None]
+    safe_asks: Mapped[int] = mapped_column(default=0)
+    """How often they were asked in that roll call."""
     sos_at: Mapped[datetime | None]
     home_at: Mapped[datetime | None]
+    home_asked_at: Mapped[datetime | None]
+    home_asks: Mapped[int] = mapped_column(default=0)
+    """How often they were asked after the end whether they are home."""
+    rest_warned_at: Mapped[datetime | None]
+    """When they were told that they have been on scene for too long."""
+    relief_at: Mapped[datetime | None]
+    """When somebody else was called to take over from them."""
+    relieved_at: Mapped[datetime | None]
+    """When somebody had come to take over."""
+    team: Mapped[int | None]
+    """The number of their team on scene."""
+    leads: Mapped[bool] = mapped_column(default=False)
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    """Where they are, while they share it; erased at the end."""
+    located_at: Mapped[datetime | None]
     rests_until: Mapped[datetime | None]
     """They asked not to be called again before this time."""

@@ -48,7 +48,7 @@ def draw(chart: Chart) -> bytes:
     return out.getvalue()
 
 
-def _letters(size: float) -> "FontProperties":
+def letters(size: float) -> "FontProperties":
     from matplotlib.font_manager import FontProperties
 
     return FontProperties(fname=str(font_path()), size=size)
@@ -60,7 +60,7 @@ def _head(figure: "Figure", chart: Chart) -> None:
         (0.795, chart.total, 30, INK),
         (0.59, chart.next_star, 13, GREY),
     ):
-        figure.text(0.06, y, words, fontproperties=_letters(size), color=colour, va="center")
+        figure.text(0.06, y, words, fontproperties=letters(size), color=colour, va="center")
 
 
 def _stars(figure: "Figure", chart: Chart) -> None:
@@ -94,10 +94,10 @@ def _months(figure: "Figure", chart: Chart) -> None:
     values = [hours for _, hours in chart.months]
     bars = axes.bar(range(len(values)), values, width=0.62, color=RED)
     names = [f"{hours:.3g}" if hours else "" for hours in values]
-    axes.bar_label(bars, names, padding=4, color=INK, fontproperties=_letters(11))
+    axes.bar_label(bars, names, padding=4, color=INK, fontproperties=letters(11))
     axes.set_xticks(range(len(values)), [label for label, _ in chart.months])
     for label in axes.get_xticklabels():
-        label.set(fontproperties=_letters(11), color=GREY)
+        label.set(fontproperties=letters(11), color=GREY)
     axes.set_yticks([])
     axes.set_ylim(0, max([*values, 1.0]) * 1.2)
     axes.tick_params(length=0)

@@ -204,12 +204,20 @@ async def correct(
     await _edit(work, message, _on_phones(message, about), lane=post.lane)
 
 
-async def revise(work: Work, subject: str, post: Post, *, kind: str) -> None:
-    """What was said about `subject` has changed: unsent goes out as it is now, sent is edited."""
-    about = select(Message.id).where(Message.subject == subject, Message.kind == kind)
-    await _reword(work, Message.id.in_(about), post)
+async def revise(
+    work: Work, subject: str, post: Post, *, kind: str, people: Select[int] | None = None
+) -> None:
+    """What was said about `subject` has changed: unsent goes out as it is now, sent is edited.
+
+    `people` narrows the edits to those with these keys.
+    """
+    messages = select(Message.id).where(Message.subject == subject, Message.kind == kind)
+    await _reword(work, Message.id.in_(messages), post)
+    about: ColumnElement[bool] = Delivery.message_id.in_(messages)
+    if people is not None:
+        about = and_(about, Delivery.person_id.in_(people))
     message = await write(work, post)
-    await _edit(work, message, _on_phones(message, Delivery.message_id.in_(about)), lane=post.lane)
+    await _edit(work, message, _on_phones(message, about), lane=post.lane)
 
 
 async def reword(work: Work, message_id: int, post: Post) -> None:

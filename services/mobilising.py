@@ -1,11 +1,10 @@
-"""What the clock does with call-outs: waves, places that open again, the board, what lapses.
+"""What the clock does with call-outs: waves, places that open again, silent commanders, lapses.
 
 Whom to ask, and when, is decided by `services.waves`; here are the rows. Safe to run twice: a
 person is asked at most once in a call-out, by the key of their `Response`.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,45 +14,45 @@ from models import (
     Account,
     Callout,
     CalloutState,
-    Delivery,
     Lane,
-    Message,
+    Loan,
     Need,
     Organisation,
     Person,
-    QualificationKind,
     Response,
     ResponseState,
-    Skill,
-    Trait,
+    Role,
     Wave,
 )
-from services import delivery, nearest, terms, waves
+from services import access, callouts, candidates, delivery, geo, organisations, waves
+from services.access import Right
+from services.callouts import (
+    ALARM,
+    THERE,
+    calls_for,
+    described,
+    need_named,
+    needs_of,
+    subject,
+)
 from services.delivery import Post
+from services.nearest import Found
 from services.work import Work
 
-ALARM, BOARD = "callout", "callout_board"
 HORIZON, CRITICAL_HORIZON = 10.0, 6.0
 """Minutes within which the expected answers are to cover what is missing."""
 LOOKED_AT = 1_000
-"""People beyond those asked already among whom a wave is chosen."""
-LEARNT_FROM = 20
-"""Past call-outs of an organisation from which its people's ways are learnt."""
-RESTED = 0.5
-"""By how much less somebody answers who was called a short while ago."""
-NIGHT_ENDS, NIGHT_BEGINS = 7, 22
-"""Local hours between which people are taken to be awake."""
-GONE = (ResponseState.RELEASED, ResponseState.CANNOT, ResponseState.NO_SHOW)
-THERE = (ResponseState.ON_SCENE, ResponseState.HOME)
-
-
-def subject(callout_id: int) -> str:
-    return f"callout:{callout_id}"
+"""People among whom a wave is chosen."""
+EVERYONE = 5_000
+"""At most so many are asked at the commander's order to ask everyone."""
+NEIGHBOURS = 5
+"""Organisations beside one's own whose commanders are asked to lend."""
 
 
 async def advance(work: Work) -> int:
     """One step with each call-out that is under way; answers how many people it asked."""
     await _lapse(work)
+    await _ask_deputies(work)
     return sum([await advance_one(work, found) for found in await _active(work)])
 
 
@@ -68,9 +67,9 @@ async def advance_one(work: Work, callout: Callout, *, at_once: bool = False) ->
     return sum([await _ask(work, callout, need, at_once) for need in await needs_of(work, callout)])
 
 
-async def needs_of(work: Work, callout: Callout) -> list[Need]:
-    found = select(Need).where(Need.callout_id == callout.id).order_by(Need.id)
-    return list(await work.session.scalars(found))
+def horizon_of(callout: Callout) -> float:
+    """Minutes to look ahead."""
+    return CRITICAL_HORIZON if callout.critical else HORIZON
 
 
 async def is_full(work: Work, callout: Callout, need: Need) -> bool:
@@ -98,11 +97,26 @@ async def _lapse(work: Work) -> None:
     )
     for callout in found.all():
         callout.state = CalloutState.LAPSED
-        post = Post(
-            "callouts/lapsed", await described(work, callout), kind="callout_order",
-            lane=Lane.EMERGENCY,
-        )  # fmt: skip
-        await delivery.tell(work, post, [callout.commander_id])
+        await callouts.tell(work, callout, "lapsed", [callout.commander_id])
+
+
+async def _ask_deputies(work: Work) -> None:
+    """Lives at stake and no sign of life from its commanders: others may take over by a press."""
+    silent_since = work.now - timedelta(minutes=work.policy.callout_silent_minutes)
+    found = await work.session.scalars(
+        select(Callout)
+        .where(
+            Callout.state == CalloutState.ACTIVE,
+            Callout.critical,
+            Callout.acted_at <= silent_since,
+            Callout.deputies_asked_at.is_(None),
+        )
+        .with_for_update()
+    )
+    for callout in found.all():
+        callout.deputies_asked_at = work.now
+        deputies = await callouts.commanders(work, callout) - {callout.commander_id}
+        await callouts.tell(work, callout, "silent", deputies)
 
 
 async def _miss_the_overdue(work: Work, callout: Callout) -> None:
@@ -119,11 +133,7 @@ async def _miss_the_overdue(work: Work, callout: Callout) -> None:
     )
     late = list(overdue)
     if late:
-        post = Post(
-            "callouts/overdue", await described(work, callout), kind="callout_order",
-            lane=Lane.EMERGENCY,
-        )  # fmt: skip
-        await delivery.tell(work, post, late)
+        await callouts.tell(work, callout, "overdue", late)
 
 
 # Waves
@@ -132,30 +142,57 @@ async def _miss_the_overdue(work: Work, callout: Callout) -> None:
 async def _ask(work: Work, callout: Callout, need: Need, at_once: bool) -> int:
     """Asks the next people for one need, closes it when it is full; answers how many."""
     responses = await _responses(work, need)
-    found = await candidates_within(work, callout, need, callout.radius, LOOKED_AT)
-    candidates = await as_candidates(work, callout, found)
-    decision = await _decide(work, callout, need, responses, candidates)
+    found = await candidates.within(work, callout, need, callout.radius, LOOKED_AT)
+    able = await candidates.as_candidates(work, callout, found)
+    decision = await _decide(work, callout, need, responses, able)
+    if decision.full:
+        need.full_at = need.full_at or work.now
     if decision.full and not at_once:
         await _close(work, callout, need)
         return 0
-    moved_up = await _move_up(work, callout, responses, decision.needed)
+    moved_up = await _move_up(work, callout, need, responses, decision.needed)
     chosen = decision.send[: max(0, len(decision.send) - moved_up)]
     if at_once and not chosen:
-        best = sorted(candidates, key=lambda one: one.eta)[: max(need.quota, 1)]
+        best = sorted(able, key=lambda one: one.eta)[: max(need.quota, 1)]
         chosen = tuple(one.key for one in best)
-    if chosen:
-        metres = {one.person_id: one.metres for one in found}
-        assumed = {one.key: one.p for one in candidates}
-        rows = [
-            {
-                "callout_id": callout.id, "person_id": key, "need_id": need.id,
-                "state": ResponseState.ASKED, "metres": metres[key],
-                "probability": assumed[key], "asked_at": work.now, "said_yes": False,
-            }
-            for key in chosen
-        ]  # fmt: skip
-        await _send(work, callout, need, rows, decision)
+    if not chosen and not able and not moved_up and decision.needed:
+        return await _when_dry(work, callout, need, responses)
+    await send(work, callout, need, _rows(found, able, chosen), decision)
     return len(chosen)
+
+
+def _rows(
+    found: Sequence[Found], able: Sequence[waves.Candidate], chosen: Sequence[int]
+) -> list[dict[str, Any]]:
+    metres = {one.person_id: one.metres for one in found}
+    assumed = {one.key: one.p for one in able}
+    return [
+        {"person_id": key, "metres": metres[key], "probability": assumed[key]} for key in chosen
+    ]
+
+
+async def ask_everyone(work: Work, callout: Callout, metres: float) -> int:
+    """All who fit within a radius, whatever has been answered; answers how many."""
+    asked = 0
+    for need in await needs_of(work, callout):
+        found = await candidates.within(work, callout, need, metres, EVERYONE)
+        able = await candidates.as_candidates(work, callout, found)
+        decision = await _decide(work, callout, need, await _responses(work, need), able)
+        everyone = [one.person_id for one in found]
+        await send(work, callout, need, _rows(found, able, everyone), decision)
+        asked += len(everyone)
+    return asked
+
+
+async def _when_dry(work: Work, callout: Callout, need: Need, responses: Sequence[Response]) -> int:
+    """Nobody is left to ask: those who were thanked too early, and once the neighbours."""
+    thanked = [one for one in responses if one.state is ResponseState.RELEASED]
+    for one in thanked:
+        one.state = ResponseState.ASKED
+    await _tell_needed(work, callout, need, [one.person_id for one in thanked])
+    if callout.neighbours_asked_at is None:
+        await ask_neighbours(work, callout)
+    return len(thanked)
 
 
 async def _decide(
@@ -163,9 +200,9 @@ async def _decide(
     callout: Callout,
     need: Need,
     responses: Sequence[Response],
-    candidates: Sequence[waves.Candidate],
+    able: Sequence[waves.Candidate],
 ) -> waves.Decision:
-    prior = await prior_of(work, callout)
+    prior = await candidates.prior_of(work, callout.organisation_id, drill=callout.drill)
     began = callout.launched_at or work.now
     asked = [
         waves.Asked(
@@ -176,13 +213,15 @@ async def _decide(
             s=_shows_up(one, prior),
         )
         for one in responses
+        if one.state is not ResponseState.RELEASED
     ]
-    horizon = CRITICAL_HORIZON if callout.critical else HORIZON
     now = _minutes(began, work.now)
-    return waves.decide(need.quota, asked, candidates, now, prior, horizon=horizon)
+    return waves.decide(need.quota, asked, able, now, prior, horizon=horizon_of(callout))
 
 
 def _shows_up(response: Response, prior: waves.Prior) -> float:
+    if response.relief_at is not None:
+        return 0.0
     if response.state in THERE:
         return 1.0
     return prior.show_up if response.state is ResponseState.COMING else 0.0
@@ -197,136 +236,26 @@ async def _responses(work: Work, need: Need) -> list[Response]:
     return list(await work.session.scalars(found))
 
 
-async def candidates_within(
-    work: Work, callout: Callout, need: Need, metres: float, limit: int
-) -> list[nearest.Found]:
-    """The nearest who may be asked for a need: adults, awake enough, free, not asked before."""
-    asked = select(func.count()).where(Response.callout_id == callout.id)
-    already = await work.session.scalar(asked) or 0
-    found = await nearest.nearest(
-        work, callout.latitude, callout.longitude, metres, need.skills, need.qualifications,
-        already + limit,
-    )  # fmt: skip
-    may = await _may_be_asked(work, callout, [one.person_id for one in found])
-    return [one for one in found if one.person_id in may][:limit]
-
-
-async def _may_be_asked(work: Work, callout: Callout, people: list[int]) -> set[int]:
-    local = work.now.astimezone(work.policy.zone)
-    minute = local.hour * 60 + local.minute
-    adult = work.today.replace(day=min(work.today.day, 28))
-    born_by = adult.replace(year=adult.year - work.policy.adult_age)
-    here = select(Response.person_id).where(
-        Response.callout_id == callout.id, Response.person_id == Person.id
-    )
-    engaged = (
-        select(Response.person_id)
-        .join(Callout, Callout.id == Response.callout_id)
-        .where(
-            Response.person_id == Person.id,
-            Callout.state == CalloutState.ACTIVE,
-            Response.state.in_((ResponseState.COMING, ResponseState.ON_SCENE)),
-        )
-    )
-    resting = select(Response.person_id).where(
-        Response.person_id == Person.id, Response.rests_until > work.now
-    )
-    rows = await work.session.execute(
-        select(Person.id, Person.call_from, Person.call_until)
-        .join(Trait, Trait.person_id == Person.id)
-        .where(
-            Person.id.in_(people),
-            Trait.born <= born_by,
-            ~here.exists(),
-            ~engaged.exists(),
-            ~resting.exists(),
-        )
-    )
-    return {row.id for row in rows if not _excluded(minute, row.call_from, row.call_until)}
-
-
-def _excluded(minute: int, start: int | None, end: int | None) -> bool:
-    """Whether a minute of the local day lies in the hours in which somebody is not to be called."""
-    if start is None or end is None:
-        return False
-    return start <= minute < end if start <= end else minute >= start or minute < end
-
-
-async def as_candidates(
-    work: Work, callout: Callout, found: Sequence[nearest.Found]
-) -> list[waves.Candidate]:
-    """With how likely they say yes and come; who was called lately is asked later."""
-    prior = await prior_of(work, callout)
-    since = work.now - timedelta(minutes=work.policy.callout_rest_minutes)
-    lately = set(
-        await work.session.scalars(
-            select(Response.person_id).where(
-                Response.person_id.in_([one.person_id for one in found]),
-                Response.asked_at > since,
-            )
-        )
-    )
-    answers = prior.response * (prior.night if _is_night(work) else 1.0)
-    return [
-        waves.Candidate(
-            key=one.person_id,
-            eta=waves.eta_minutes(one.metres),
-            p=answers * (RESTED if one.person_id in lately else 1.0),
-            s=prior.show_up,
-        )
-        for one in found
-    ]
-
-
-def _is_night(work: Work) -> bool:
-    hour = work.now.astimezone(work.policy.zone).hour
-    return not NIGHT_ENDS <= hour < NIGHT_BEGINS
-
-
-async def prior_of(work: Work, callout: Callout) -> waves.Prior:
-    """What the organisation's past call-outs taught; drills teach of drills."""
-    past = await work.session.scalars(
-        select(Callout.id)
-        .where(
-            Callout.organisation_id == callout.organisation_id,
-            Callout.drill == callout.drill,
-            Callout.state == CalloutState.ENDED,
-            ~Callout.false_alarm,
-        )
-        .order_by(Callout.id.desc())
-        .limit(LEARNT_FROM)
-    )
-    return waves.learn(waves.Prior(), [await _past(work, key) for key in past.all()])
-
-
-async def _past(work: Work, callout_id: int) -> waves.Past:
-    rows = (
-        await work.session.execute(
-            select(
-                Response.asked_at, Response.answered_at, Response.said_yes, Response.arrived_at
-            ).where(Response.callout_id == callout_id)
-        )
-    ).all()
-    yes = [row for row in rows if row.said_yes]
-    return waves.Past(
-        asked=len(rows),
-        yes=len(yes),
-        delays=tuple(_minutes(row.asked_at, row.answered_at) for row in yes if row.answered_at),
-        came=sum(row.arrived_at is not None for row in yes),
-    )
-
-
-async def _send(
+async def send(
     work: Work,
     callout: Callout,
     need: Need,
     rows: list[dict[str, Any]],
     decision: waves.Decision,
 ) -> None:
-    """Writes the responses, the wave and the deliveries of those who are asked now."""
+    """Writes the responses, the wave and the deliveries of those who are asked now.
+
+    A row is a person's key, metres and assumed probability.
+    """
+    if not rows:
+        return
     last = select(func.max(Wave.number)).where(Wave.need_id == need.id)
     number = (await work.session.scalar(last) or 0) + 1
-    await work.session.execute(insert(Response), [{**row, "wave": number} for row in rows])
+    common = {
+        "callout_id": callout.id, "need_id": need.id, "wave": number,
+        "state": ResponseState.ASKED, "asked_at": work.now, "said_yes": False,
+    }  # fmt: skip
+    await work.session.execute(insert(Response), [{**common, **row} for row in rows])
     work.session.add(
         Wave(
             need_id=need.id, number=number, at=work.now, size=len(rows),
@@ -356,42 +285,14 @@ async def alarm(work: Work, callout: Callout, need: Need) -> Post:
         {**await described(work, callout), "need": await need_named(work, need)},
         kind=ALARM,
         lane=Lane.EMERGENCY,
-        subject=subject(callout.id),
-        dedupe=f"callout:{callout.id}",
+        subject=calls_for(need),
+        dedupe=subject(callout.id),
     )
 
 
-async def described(work: Work, callout: Callout) -> dict[str, Any]:
-    """A call-out as the templates take it."""
-    commander = await work.session.get_one(Person, callout.commander_id)
-    organisation = await work.session.get_one(Organisation, callout.organisation_id)
-    return {
-        "callout_id": callout.id,
-        "kind": callout.kind.value,
-        "drill": callout.drill,
-        "critical": callout.critical,
-        "details": callout.details,
-        "address": callout.address,
-        "latitude": callout.latitude,
-        "longitude": callout.longitude,
-        "commander": commander.name,
-        "organisation": organisation.names,
-        "launched_at": callout.launched_at,
-    }
-
-
-async def need_named(work: Work, need: Need) -> dict[str, Any]:
-    """A need as the templates take it, with the names of what is asked for."""
-    skills = await terms.by_keys(work.session, Skill, need.skills)
-    kinds = await terms.by_keys(work.session, QualificationKind, need.qualifications)
-    return {
-        "id": need.id,
-        "quota": need.quota,
-        "names": [skill.names for skill in skills] + [kind.names for kind in kinds],
-    }
-
-
-async def _move_up(work: Work, callout: Callout, responses: Sequence[Response], needed: int) -> int:
+async def _move_up(
+    work: Work, callout: Callout, need: Need, responses: Sequence[Response], needed: int
+) -> int:
     """Standbys who are nearest are asked to come now; answers how many. They are told once."""
     waiting = [
         one for one in responses if one.state is ResponseState.STANDBY and one.moved_up_at is None
@@ -399,13 +300,16 @@ async def _move_up(work: Work, callout: Callout, responses: Sequence[Response], 
     nearest_first = sorted(waiting, key=lambda one: one.metres)[:needed]
     for one in nearest_first:
         one.moved_up_at = work.now
+    await _tell_needed(work, callout, need, [one.person_id for one in nearest_first])
+    return len(nearest_first)
+
+
+async def _tell_needed(work: Work, callout: Callout, need: Need, people: Sequence[int]) -> None:
     post = Post(
         "callouts/move_up", await described(work, callout), kind=ALARM, lane=Lane.EMERGENCY,
-        subject=subject(callout.id),
+        subject=calls_for(need),
     )  # fmt: skip
-    if nearest_first:
-        await delivery.tell(work, post, [one.person_id for one in nearest_first])
-    return len(nearest_first)
+    await delivery.tell(work, post, people)
 
 
 async def _close(work: Work, callout: Callout, need: Need) -> None:
@@ -417,7 +321,7 @@ async def _close(work: Work, callout: Callout, need: Need) -> None:
     if not waiting:
         return
     post = Post("callouts/enough", await described(work, callout), kind=ALARM, lane=Lane.EMERGENCY)
-    await delivery.correct(work, subject(callout.id), post, kind=ALARM, people=open_ones)
+    await delivery.correct(work, calls_for(need), post, kind=ALARM, people=open_ones)
     await work.session.execute(
         update(Response)
         .where(Response.need_id == need.id, Response.state == ResponseState.ASKED)
@@ -425,119 +329,46 @@ async def _close(work: Work, callout: Callout, need: Need) -> None:
     )
 
 
-# The board
+# Neighbours
 
 
-async def report(work: Work) -> int:
-    """Edits the board on the commanders' phones where it has changed."""
-    found = await work.session.scalars(select(Callout).where(Callout.state == CalloutState.ACTIVE))
-    return sum([await show_board(work, callout) for callout in found.all()])
-
-
-async def show_board(work: Work, callout: Callout) -> int:
-    """Puts the board as it is now onto the phones that hold it; 0 if nothing has changed."""
-    shown = delivery.storable(await board(work, callout))
-    if shown == callout.shown:
-        return 0
-    callout.shown, callout.shown_at = shown, work.now
-    post = Post("callouts/board", shown, kind=BOARD, lane=Lane.EMERGENCY, subject=_board(callout))
-    await delivery.revise(work, _board(callout), post, kind=BOARD)
-    return 1
-
-
-async def hand_board(work: Work, callout: Callout, people: Iterable[int]) -> None:
-    """A fresh board for the phones of these commanders."""
-    callout.shown = delivery.storable(await board(work, callout))
-    callout.shown_at = work.now
-    post = Post(
-        "callouts/board", callout.shown or {}, kind=BOARD, lane=Lane.EMERGENCY,
-        subject=_board(callout),
-    )  # fmt: skip
-    await delivery.tell(work, post, people)
-
-
-def _board(callout: Callout) -> str:
-    return f"{subject(callout.id)}:board"
-
-
-async def board(work: Work, callout: Callout) -> dict[str, Any]:
-    """How a call-out stands: counts and last wave of each need, who is coming, who is there."""
-    needs = [await _need_on_board(work, need) for need in await needs_of(work, callout)]
-    people = await _people_on_board(work, callout)
-    return {
-        **await described(work, callout),
-        "state": callout.state.value,
-        "holds": callout.holds,
-        "false_alarm": callout.false_alarm,
-        "needs": needs,
-        "seen": await _seen(work, callout),
-        "coming": [one for one in people if one["state"] == ResponseState.COMING],
-        "there": [one for one in people if one["state"] == ResponseState.ON_SCENE],
-        "missing": [one for one in people if one["missing"]],
-        "sos": [one for one in people if one["sos"]],
-    }
-
-
-async def _need_on_board(work: Work, need: Need) -> dict[str, Any]:
-    rows = await work.session.execute(
-        select(Response.state, func.count())
-        .where(Response.need_id == need.id)
-        .group_by(Response.state)
-    )
-    counted = Counter({state.value: number for state, number in rows})
-    last = await work.session.scalar(
-        select(Wave).where(Wave.need_id == need.id).order_by(Wave.number.desc()).limit(1)
-    )
-    return {
-        **await need_named(work, need),
-        "counts": {state.value: counted[state.value] for state in ResponseState},
-        "asked": counted.total(),
-        "wave": {
-            "number": last.number,
-            "size": last.size,
-            "percent": round(100 * last.response),
-            "expected": round(last.expected),
-        }
-        if last
-        else None,
-    }
-
-
-async def _people_on_board(work: Work, callout: Callout) -> list[dict[str, Any]]:
-    """Those who are coming or there, the soonest first."""
-    rows = await work.session.execute(
-        select(Response, Person.name)
-        .join(Person, Person.id == Response.person_id)
-        .where(
-            Response.callout_id == callout.id,
-            Response.state.in_((ResponseState.COMING, ResponseState.ON_SCENE)),
-        )
-        .order_by(Response.due_at, Response.person_id)
-    )
-    return [
-        {
-            "person_id": one.person_id,
-            "name": name,
-            "state": one.state.value,
-            "due_at": one.due_at,
-            "missing": one.safe_asked_at is not None and one.safe_at is None,
-            "sos": one.sos_at is not None,
-        }
-        for one, name in rows
-    ]
-
-
-async def _seen(work: Work, callout: Callout) -> int:
-    """How many have pressed a button under the call."""
-    return (
-        await work.session.scalar(
-            select(func.count(func.distinct(Delivery.person_id)))
-            .join(Message, Message.id == Delivery.message_id)
-            .where(
-                Message.subject == subject(callout.id),
-                Message.kind == ALARM,
-                Delivery.seen_at.is_not(None),
+async def ask_neighbours(work: Work, callout: Callout) -> int:
+    """Commanders near by and above may lend their volunteers; answers how many were asked."""
+    callout.neighbours_asked_at = work.now
+    asked: set[int] = set()
+    for organisation in await _neighbours(work, callout):
+        holders = await work.session.scalars(
+            select(Role.person_id).where(
+                Role.organisation_id == organisation.id,
+                Role.kind.in_(access.roles_with(Right.LAUNCH_CALLOUTS)),
             )
         )
-        or 0
+        people = set(holders) - asked - {callout.commander_id}
+        asked |= people
+        lends = {"lender_id": organisation.id, "lender": organisation.names}
+        await callouts.tell(work, callout, "lend", people, lends)
+    return len(asked)
+
+
+async def _neighbours(work: Work, callout: Callout) -> list[Organisation]:
+    """Those beside the organisation, the nearest first, and those above it."""
+    own = await work.session.get_one(Organisation, callout.organisation_id)
+    if own.parent_id is None:
+        return []
+    lent = select(Loan.organisation_id).where(Loan.callout_id == callout.id)
+    beside = await work.session.scalars(
+        select(Organisation).where(
+            Organisation.parent_id == own.parent_id,
+            Organisation.id != own.id,
+            Organisation.latitude.is_not(None),
+            Organisation.id.not_in(lent),
+        )
     )
+    nearest = sorted(
+        beside,
+        key=lambda one: geo.distance(
+            callout.latitude, callout.longitude, one.latitude or 0.0, one.longitude or 0.0
+        ),
+    )
+    above = (await organisations.chain(work.session, own))[:-1]
+    return [*nearest[:NEIGHBOURS], *above]

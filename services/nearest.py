@@ -6,7 +6,7 @@ key; what changes often, and what must be exact, is looked up only for the few r
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import floor, sqrt
@@ -55,6 +55,13 @@ SPARE, SPARE_QUALIFIED, MORE = 1.5, 2.0, 4
 """How many more rows than wanted are read, since some people are paused or a document expired."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Rules:
+    """What else must be true of somebody: a condition on `Trait`, made once, with bound names."""
+
+    condition: ColumnElement[bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Somebody who may be called, and how far away they live, in metres."""
@@ -71,11 +78,14 @@ async def nearest(  # noqa: PLR0917 - where, who, how many
     skills: Sequence[int],
     qualifications: Sequence[int],
     limit: int,
+    rules: Rules | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> list[Found]:
     """The `limit` nearest within `metres` who may be called, the nearest first.
 
     They have all of the skills and all of the qualifications, valid today; they are not paused,
-    and they can be reached. Distances are those on the plane at the place.
+    they can be reached, and the `rules`, with these values, hold for them. Distances are those on
+    the plane at the place.
     """
     attribute, rows = await _rarest(work, skills, qualifications)
     if limit <= 0 or not rows:
@@ -92,11 +102,13 @@ async def nearest(  # noqa: PLR0917 - where, who, how many
         "skill_count": len(set(skills)),
         "kind_count": len(set(qualifications)),
         "today": work.today,
+        **(values or {}),
     }
     radius = min(metres, max(FIRST, CITY * sqrt(2 * limit / rows)))
     while True:
         spare = SPARE_QUALIFIED if qualifications else SPARE
-        found = await _within(work, wanted, radius, limit, int(limit * spare) + 1)
+        read = int(limit * spare) + 1
+        found = await _within(work, wanted, radius, limit, read, rules)
         if len(found) >= limit or radius >= metres:
             return found
         radius = min(metres, radius * GROWS)
@@ -116,8 +128,13 @@ async def _rarest(
     return attribute, rows
 
 
-async def _within(
-    work: Work, wanted: dict[str, Any], radius: float, limit: int, read: int
+async def _within(  # noqa: PLR0917 - where, how many, by which rules
+    work: Work,
+    wanted: dict[str, Any],
+    radius: float,
+    limit: int,
+    read: int,
+    rules: Rules | None,
 ) -> list[Found]:
     """The nearest in a disk; reads more when too many of those read can't be called."""
     disk = {
@@ -125,10 +142,9 @@ async def _within(
         **_as_parameters(work, ranges(wanted["latitude"], wanted["longitude"], radius)),
         "squared": radius**2,
     }
+    statement = _disk(_is_postgresql(work), rules)
     while True:
-        rows = (
-            await work.session.execute(_disk(_is_postgresql(work)), {**disk, "read": read})
-        ).all()
+        rows = (await work.session.execute(statement, {**disk, "read": read})).all()
         able = [Found(row.person_id, sqrt(row.squared)) for row in rows if row.able]
         if len(able) >= limit or len(rows) < read:
             return able[:limit]
@@ -203,7 +219,7 @@ _COUNT = select(func.count()).select_from(
 
 
 @cache
-def _disk(postgresql: bool) -> Select[Any]:
+def _disk(postgresql: bool, rules: Rules | None) -> Select[Any]:
     """The nearest rows of an attribute in a disk, and whether each person can be called now."""
     rows = (_on_postgresql() if postgresql else _on_sqlite()).subquery()
     some = (
@@ -213,8 +229,11 @@ def _disk(postgresql: bool) -> Select[Any]:
         .limit(bindparam("read", type_=Integer))
         .subquery()
     )
+    able = _able(some.c.person_id)
+    if rules is not None:
+        able = and_(able, rules.condition)
     return (
-        select(some.c.person_id, some.c.squared, _able(some.c.person_id).label("able"))
+        select(some.c.person_id, some.c.squared, able.label("able"))
         .join(Trait, Trait.person_id == some.c.person_id)
         .order_by(some.c.squared, some.c.person_id)
     )

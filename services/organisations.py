@@ -27,6 +27,12 @@ async def by_keys(session: AsyncSession, keys: Sequence[int]) -> list[Organisati
     return list(await session.scalars(found))
 
 
+async def with_places(session: AsyncSession) -> list[Organisation]:
+    """Those whose centre is known, each above those below it."""
+    found = select(Organisation).where(Organisation.latitude.is_not(None))
+    return list(await session.scalars(found.order_by(Organisation.path)))
+
+
 async def children(session: AsyncSession, organisation_id: int) -> list[Organisation]:
     found = select(Organisation).where(Organisation.parent_id == organisation_id)
     return list(await session.scalars(found.order_by(Organisation.id)))

@@ -67,6 +67,21 @@ class Policy(BaseModel):
     callout_late_minutes: int = Field(
         30, ge=5, description="After somebody's own time of arrival when their place opens again."
     )
+    callout_silent_minutes: int = Field(
+        10, ge=1, description="Without a commander's sign of life, lives at stake: deputies asked."
+    )
+    callout_safe_minutes: int = Field(
+        2, ge=1, description="To answer a roll call on scene, before one is asked again."
+    )
+    callout_longest_minutes: int = Field(
+        8 * 60, ge=30, description="On scene at a stretch; then rest and relief are advised."
+    )
+    callout_home_minutes: int = Field(
+        60, ge=5, description="After the end, until somebody is asked again whether they are home."
+    )
+    callout_keeps_places: bool = Field(
+        False, description="Whether places shared during a call-out outlast its end."
+    )
     rally_radius: float = Field(
         300, gt=0, description="Metres from the rally point within which somebody has arrived."
     )

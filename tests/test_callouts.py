@@ -319,9 +319,11 @@ async def test_the_commander_directs_it(emergency: Emergency) -> None:
     await city.forward(minutes=9)
     assert len(await emergency.responses()) == before
     await emergency.zhou.press("继续叫人")
+    await emergency.zhou.press("人手")
     await emergency.zhou.press("马上再叫一批")
     await city.settle()
     assert len(await emergency.responses()) > before
+    await emergency.zhou.press("人手")
     await emergency.zhou.press("改人数")
     await emergency.zhou.say("10")
     await city.settle()
@@ -334,6 +336,7 @@ async def test_the_commander_directs_it(emergency: Emergency) -> None:
     await emergency.zhou.press("看板")
     await emergency.zhou.press("点名")
     await emergency.zhou.press("林01")
+    await emergency.zhou.press("已到场")
     await emergency.zhou.sees("林01 · 在场")
 
 

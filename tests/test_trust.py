@@ -202,7 +202,7 @@ async def _call_out(session: AsyncSession, city: City, commander: Person, asked:
     )
     session.add(callout)
     await session.flush()
-    need = Need(callout_id=callout.id, quota=3, skills=[], qualifications=[])
+    need = Need(callout_id=callout.id, quota=3, skills=[], qualifications=[], languages=[])
     session.add(need)
     await session.flush()
     session.add(

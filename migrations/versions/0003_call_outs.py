@@ -19,6 +19,10 @@ def upgrade() -> None:
     sa.Column('drill', sa.Boolean(), nullable=False),
     sa.Column('critical', sa.Boolean(), nullable=False),
     sa.Column('details', sa.Text(), nullable=False),
+    sa.Column('bring', sa.String(length=300), nullable=False),
+    sa.Column('dangers', sa.String(length=300), nullable=False),
+    sa.Column('within', sa.Integer(), nullable=True),
+    sa.Column('lasts', sa.Integer(), nullable=True),
     sa.Column('address', sa.String(length=200), nullable=False),
     sa.Column('latitude', sa.Double(), nullable=False),
     sa.Column('longitude', sa.Double(), nullable=False),
@@ -32,8 +36,14 @@ def upgrade() -> None:
     sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('false_alarm', sa.Boolean(), nullable=False),
     sa.Column('holds', sa.Boolean(), nullable=False),
+    sa.Column('acted_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('deputies_asked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('neighbours_asked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('activity_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('lessons', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
     sa.Column('shown', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
     sa.Column('shown_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['activity_id'], ['activity.id'], name=op.f('fk_callout_activity_id')),
     sa.ForeignKeyConstraint(['commander_id'], ['person.id'], name=op.f('fk_callout_commander_id')),
     sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_callout_organisation_id')),
     sa.ForeignKeyConstraint(['second_id'], ['person.id'], name=op.f('fk_callout_second_id')),
@@ -43,12 +53,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_callout_organisation_id'), ['organisation_id'], unique=False)
         batch_op.create_index('ix_callout_state', ['state'], unique=False)
 
+    op.create_table('callout_loan',
+    sa.Column('callout_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('organisation_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('lent_by_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('lent_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['callout_id'], ['callout.id'], name=op.f('fk_callout_loan_callout_id')),
+    sa.ForeignKeyConstraint(['lent_by_id'], ['person.id'], name=op.f('fk_callout_loan_lent_by_id')),
+    sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_callout_loan_organisation_id')),
+    sa.PrimaryKeyConstraint('callout_id', 'organisation_id', name=op.f('pk_callout_loan'))
+    )
     op.create_table('callout_need',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('callout_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('quota', sa.Integer(), nullable=False),
     sa.Column('skills', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
     sa.Column('qualifications', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+    sa.Column('languages', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+    sa.Column('full_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['callout_id'], ['callout.id'], name=op.f('fk_callout_need_callout_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_callout_need'))
     )
@@ -72,8 +94,19 @@ def upgrade() -> None:
     sa.Column('moved_up_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('safe_asked_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('safe_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('safe_asks', sa.Integer(), nullable=False),
     sa.Column('sos_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('home_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('home_asked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('home_asks', sa.Integer(), nullable=False),
+    sa.Column('rest_warned_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('relief_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('relieved_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('team', sa.Integer(), nullable=True),
+    sa.Column('leads', sa.Boolean(), nullable=False),
+    sa.Column('latitude', sa.Double(), nullable=True),
+    sa.Column('longitude', sa.Double(), nullable=True),
+    sa.Column('located_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('rests_until', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['callout_id'], ['callout.id'], name=op.f('fk_callout_response_callout_id')),
     sa.ForeignKeyConstraint(['need_id'], ['callout_need.id'], name=op.f('fk_callout_response_need_id')),
@@ -109,6 +142,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_callout_need_callout_id'))
 
     op.drop_table('callout_need')
+    op.drop_table('callout_loan')
     with op.batch_alter_table('callout', schema=None) as batch_op:
         batch_op.drop_index('ix_callout_state')
         batch_op.drop_index(batch_op.f('ix_callout_organisation_id'))

@@ -1,0 +1,118 @@
+"""Call-outs as those who are asked see them: answering, arriving, on scene, going home."""
+
+from handlers.fields import Field, Location, Text
+from handlers.forms import Filled, Form, register, start
+from handlers.replies import Reply, Show
+from handlers.routes import button, live_place, unasked_place
+from handlers.turns import Turn
+from services import commanding, responding, scene, standing_down
+
+# Answering
+
+
+@button("callout.open")
+async def open_one(turn: Turn, callout_id: int) -> Reply:
+    return Show("callouts/answered", await responding.opened(turn.work, callout_id))
+
+
+@button("callout.coming", in_order=True, on_page=True)
+async def come(turn: Turn, callout_id: int, minutes: int) -> Reply:
+    return Show("callouts/answered", await responding.come(turn.work, callout_id, minutes))
+
+
+@button("callout.standby", on_page=True)
+async def stand_by(turn: Turn, callout_id: int) -> Reply:
+    return Show("callouts/answered", await responding.stand_by(turn.work, callout_id))
+
+
+@button("callout.cannot", on_page=True)
+async def decline(turn: Turn, callout_id: int, reason: str = "") -> Reply:
+    """The first press counts already; the reason is asked on the screen that answers it."""
+    shown = await responding.decline(turn.work, callout_id, reason, today=False)
+    return Show("callouts/answered", shown)
+
+
+@button("callout.stop", on_page=True)
+async def stop_for_today(turn: Turn, callout_id: int) -> Reply:
+    shown = await responding.decline(turn.work, callout_id, "", today=True)
+    return Show("callouts/answered", shown)
+
+
+@button("callout.write")
+async def ask_words(turn: Turn, callout_id: int) -> Reply:
+    await responding.opened(turn.work, callout_id)
+    return await start(turn, WRITE, subject_id=callout_id, answers={})
+
+
+async def _write(turn: Turn, filled: Filled) -> Reply:
+    callout_id = filled.subject_id or 0
+    await commanding.write_back(turn.work, callout_id, filled["text"])
+    return Show("callouts/answered", await responding.opened(turn.work, callout_id))
+
+
+WRITE = register(Form("callout_write", (Field("text", Text(most=1000, lines=True)),), _write))
+
+
+# On scene
+
+
+@button("callout.here")
+async def ask_where(turn: Turn, callout_id: int) -> Reply:
+    await responding.opened(turn.work, callout_id)
+    return await start(turn, HERE, subject_id=callout_id)
+
+
+async def _arrive(turn: Turn, filled: Filled) -> Reply:
+    place = filled["place"]
+    shown = await scene.arrive(
+        turn.work, filled.subject_id or 0, place["latitude"], place["longitude"]
+    )
+    return Show("callouts/answered", shown)
+
+
+HERE = register(Form("callout_here", (Field("place", Location(typed=False)),), _arrive))
+
+
+@live_place
+async def follow(turn: Turn) -> Reply:
+    """Where somebody is who shares it as they go; only their arrival is answered."""
+    place = turn.incoming.place
+    if place is None:
+        return None
+    arrived = await scene.locate(turn.work, place.latitude, place.longitude)
+    return Show("callouts/answered", arrived, fresh=True) if arrived else None
+
+
+@unasked_place(urgent=True)
+async def take_place(turn: Turn) -> Reply:
+    """Somebody under way to a call-out sends a place, or begins to share it live."""
+    if not await scene.is_awaited(turn.work):
+        return None
+    return await follow(turn) or Show("callouts/followed", fresh=True)
+
+
+@button("callout.safe", on_page=True)
+async def safe(turn: Turn, callout_id: int) -> Reply:
+    return Show("callouts/answered", await scene.safe(turn.work, callout_id))
+
+
+@button("callout.sos")
+async def alarm(turn: Turn, callout_id: int) -> Reply:
+    """The commanders hear of it at once; where it is comes after."""
+    await scene.alarm(turn.work, callout_id)
+    return await start(turn, SOS, subject_id=callout_id)
+
+
+async def _place_alarm(turn: Turn, filled: Filled) -> Reply:
+    place = filled["place"]
+    callout_id = filled.subject_id or 0
+    await scene.place_alarm(turn.work, callout_id, place["latitude"], place["longitude"])
+    return Show("callouts/answered", await responding.opened(turn.work, callout_id))
+
+
+SOS = register(Form("callout_sos", (Field("place", Location(typed=False)),), _place_alarm))
+
+
+@button("callout.home", on_page=True)
+async def go_home(turn: Turn, callout_id: int) -> Reply:
+    return Show("callouts/home", await standing_down.go_home(turn.work, callout_id))

@@ -1,0 +1,173 @@
+"""Directing a call-out that runs: who and how many, where, words to those in it, who commands."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import select
+
+from models import Callout, CalloutState, Loan, Need, Organisation, Response, ResponseState
+from services import access, boards, callouts, declaring, delivery, mobilising
+from services.access import Right
+from services.callouts import ALARM, HELD, calls_for, commanded, need_commanded, running
+from services.declaring import Wanted
+from services.errors import Gone, Refusal
+from services.work import Work
+
+
+async def board(work: Work, callout_id: int) -> dict[str, Any]:
+    return await boards.board(work, await commanded(work, callout_id))
+
+
+# Whom to ask
+
+
+async def ask_more(work: Work, callout_id: int) -> int:
+    """The next wave now, whatever is still expected; answers how many were asked."""
+    callout = await running(work, callout_id)
+    callouts.note(work, "wave", callout)
+    return await mobilising.advance_one(work, callout, at_once=True)
+
+
+async def ask_within(work: Work, callout_id: int, kilometres: int) -> int:
+    """Everyone who fits within so many kilometres; answers how many were asked."""
+    callout = await running(work, callout_id)
+    callouts.note(work, "everyone", callout, kilometres=kilometres)
+    return await mobilising.ask_everyone(work, callout, kilometres * 1000.0)
+
+
+async def hold(work: Work, callout_id: int, *, holds: bool) -> Callout:
+    """Stops the waves or lets them go on."""
+    callout = await running(work, callout_id)
+    callout.holds = holds
+    callouts.note(work, "held" if holds else "resumed", callout)
+    await mobilising.advance_one(work, callout)
+    return callout
+
+
+async def change_quota(work: Work, need_id: int, quota: int) -> Callout:
+    """More or fewer people; waves follow at once, and the call on the phones says so."""
+    callout, need = await need_commanded(work, need_id)
+    need.quota, need.full_at = quota, None
+    await work.session.flush()
+    callouts.note(work, "quota", callout, quota=quota)
+    await _revise_calls(work, callout, need)
+    await callouts.tell_command(work, callout, "quota_changed", {"quota": quota})
+    await mobilising.advance_one(work, callout)
+    return callout
+
+
+async def add_need(work: Work, callout_id: int, wanted: Wanted) -> Callout:
+    """One more kind of people while it runs; they are asked at once."""
+    callout = await running(work, callout_id)
+    work.session.add(declaring.need_of(callout, wanted))
+    await work.session.flush()
+    callouts.note(work, "need", callout, quota=wanted.quota)
+    await mobilising.advance_one(work, callout)
+    return callout
+
+
+async def ask_neighbours(work: Work, callout_id: int) -> int:
+    """Asks the commanders near by and above to lend; answers how many."""
+    callout = await running(work, callout_id)
+    callouts.note(work, "neighbours", callout)
+    return await mobilising.ask_neighbours(work, callout)
+
+
+async def lend(work: Work, callout_id: int, organisation_id: int) -> Callout:
+    """The actor lends the volunteers of an organisation that they command.
+
+    Raises Gone, NotAllowed, Refusal("callout_over").
+    """
+    await access.require(work, Right.LAUNCH_CALLOUTS, organisation_id)
+    callout = await work.session.get(Callout, callout_id, with_for_update=True)
+    if callout is None:
+        raise Gone
+    if callout.state is not CalloutState.ACTIVE:
+        raise Refusal("callout_over")
+    if await work.session.get(Loan, (callout_id, organisation_id)) is None:
+        loan = Loan(
+            callout_id=callout_id, organisation_id=organisation_id,
+            lent_by_id=work.person.id, lent_at=work.now,
+        )  # fmt: skip
+        work.session.add(loan)
+        await work.session.flush()
+        lender = await work.session.get_one(Organisation, organisation_id)
+        about = {"lender": lender.names, "name": work.person.name}
+        await callouts.tell_command(work, callout, "lent", about)
+        callouts.note(work, "lent", callout, lender=organisation_id)
+        await mobilising.advance_one(work, callout)
+    return callout
+
+
+# Where
+
+
+async def move(
+    work: Work, callout_id: int, latitude: float, longitude: float, address: str
+) -> Callout:
+    """Another rally point: calls on the phones are edited, who is coming hears it anew."""
+    callout = await running(work, callout_id)
+    callout.latitude, callout.longitude, callout.address = latitude, longitude, address
+    await work.session.flush()
+    callouts.note(work, "moved", callout)
+    for need in await callouts.needs_of(work, callout):
+        await _revise_calls(work, callout, need)
+    await callouts.tell(work, callout, "moved", await callouts.people_in(work, callout, *HELD))
+    return callout
+
+
+async def _revise_calls(work: Work, callout: Callout, need: Need) -> None:
+    """What those hold who have not answered yet says what is true now."""
+    post = replace(await mobilising.alarm(work, callout, need), dedupe=None)
+    asked = select(Response.person_id).where(
+        Response.need_id == need.id, Response.state == ResponseState.ASKED
+    )
+    await delivery.revise(work, calls_for(need), post, kind=ALARM, people=asked)
+
+
+# Words
+
+
+async def say(
+    work: Work, callout_id: int, text: str, *, need_id: int | None = None, to: int | None = None
+) -> int:
+    """Free words to everyone who is coming, there or on standby, to a role, or to one of them.
+
+    Answers how many read it; each may write back.
+    """
+    callout = await running(work, callout_id)
+    found = select(Response.person_id).where(
+        Response.callout_id == callout.id, Response.state.in_(HELD)
+    )
+    if need_id is not None:
+        found = found.where(Response.need_id == need_id)
+    if to is not None:
+        found = found.where(Response.person_id == to)
+    people = list(await work.session.scalars(found))
+    return await callouts.tell(work, callout, "said", people, {"text": text})
+
+
+async def write_back(work: Work, callout_id: int, text: str) -> None:
+    """Somebody in it writes to its commanders, who may answer them. Raises Gone, Refusal."""
+    callout, own = await callouts.own(work, callout_id)
+    about = {"text": text, "name": work.person.name, "person_id": own.person_id}
+    await callouts.tell_command(work, callout, "wrote_back", about)
+
+
+# Who commands
+
+
+async def take_over(work: Work, callout_id: int) -> Callout:
+    """A deputy commands from now on; the one before and those above hear of it."""
+    callout = await running(work, callout_id)
+    if callout.commander_id == work.person.id:
+        return callout
+    before = callout.commander_id
+    callout.commander_id = work.person.id
+    callout.acted_at, callout.deputies_asked_at = work.now, None
+    await work.session.flush()
+    callouts.note(work, "taken_over", callout)
+    others = await callouts.commanders(work, callout) | {before}
+    await callouts.tell(work, callout, "taken_over", others - {work.person.id})
+    await boards.hand_board(work, callout, [work.person.id])
+    return callout

@@ -148,7 +148,12 @@ async def _declare(turn: Turn, filled: Filled) -> Reply:
 
 async def _ask_for_the_word(turn: Turn, callout_id: int) -> Reply:
     shown = await declaring.preview(turn.work, callout_id)
-    question = await start(turn, CONFIRM, subject_id=callout_id, answers={"shown": shown["word"]})
+    question = await start(
+        turn,
+        CONFIRM,
+        subject_id=callout_id,
+        answers={"shown": shown["word"], "callout_id": callout_id},
+    )
     return [Show("callouts/preview", shown), *_below(question)]
 
 

@@ -235,7 +235,8 @@ async def _relieve_longest(work: Work, callout: Callout, newcomer: Response) -> 
         .where(
             Response.need_id == newcomer.need_id,
             Response.state == ResponseState.ON_SCENE,
-            Response.relief_at < newcomer.arrived_at,
+            Response.relief_at <= newcomer.arrived_at,
+            Response.person_id != newcomer.person_id,
             Response.relieved_at.is_(None),
         )
         .order_by(Response.arrived_at)

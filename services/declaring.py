@@ -201,7 +201,7 @@ async def _outlook(work: Work, callout: Callout, need: Need) -> dict[str, Any]:
     near = [one for one in found if one.metres <= callout.radius]
     able = await candidates.as_candidates(work, callout, near)
     prior = await candidates.prior_of(work, callout.organisation_id, drill=callout.drill)
-    minutes = waves.forecast(need.quota, able, prior, horizon=mobilising.horizon_of(callout))
+    minutes = waves.forecast(need.quota, able, prior, horizon=mobilising.horizon_of(work, callout))
     outlook = {
         **await need_named(work, need),
         "rings": [[round(ring / 1000), sum(one.metres <= ring for one in found)] for ring in RINGS],

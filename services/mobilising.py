@@ -4,6 +4,7 @@ Whom to ask, and when, is decided by `services.waves`; here are the rows. Safe t
 person is asked at most once in a call-out, by the key of their `Response`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,8 +40,6 @@ from services.delivery import Post
 from services.nearest import Found
 from services.work import Work
 
-HORIZON, CRITICAL_HORIZON = 10.0, 6.0
-"""Minutes within which the expected answers are to cover what is missing."""
 LOOKED_AT = 1_000
 """People among whom a wave is chosen."""
 EVERYONE = 5_000
@@ -67,9 +66,9 @@ async def advance_one(work: Work, callout: Callout, *, at_once: bool = False) ->
     return sum([await _ask(work, callout, need, at_once) for need in await needs_of(work, callout)])
 
 
-def horizon_of(callout: Callout) -> float:
+def horizon_of(work: Work, callout: Callout) -> float:
     """Minutes to look ahead."""
-    return CRITICAL_HORIZON if callout.critical else HORIZON
+    return waves.horizon(night=candidates.is_night(work), critical=callout.critical)
 
 
 async def is_full(work: Work, callout: Callout, need: Need) -> bool:
@@ -202,7 +201,10 @@ async def _decide(
     responses: Sequence[Response],
     able: Sequence[waves.Candidate],
 ) -> waves.Decision:
-    prior = await candidates.prior_of(work, callout.organisation_id, drill=callout.drill)
+    past = await candidates.prior_of(work, callout.organisation_id, drill=callout.drill)
+    states = Counter(one.state for one in responses)
+    came = sum(states[state] for state in THERE)
+    prior = waves.observed(past, came, states[ResponseState.NO_SHOW])
     began = callout.launched_at or work.now
     asked = [
         waves.Asked(
@@ -210,21 +212,24 @@ async def _decide(
             p=one.probability,
             answered_at=_minutes(began, one.answered_at) if one.answered_at else None,
             yes=one.said_yes,
-            s=_shows_up(one, prior),
+            s=_shows_up(work, one, prior),
         )
         for one in responses
         if one.state is not ResponseState.RELEASED
     ]
     now = _minutes(began, work.now)
-    return waves.decide(need.quota, asked, able, now, prior, horizon=horizon_of(callout))
+    return waves.decide(need.quota, asked, able, now, prior, horizon=horizon_of(work, callout))
 
 
-def _shows_up(response: Response, prior: waves.Prior) -> float:
+def _shows_up(work: Work, response: Response, prior: waves.Prior) -> float:
+    """Probability that somebody is there when needed; it falls with every minute of delay."""
     if response.relief_at is not None:
         return 0.0
     if response.state in THERE:
         return 1.0
-    return prior.show_up if response.state is ResponseState.COMING else 0.0
+    if response.state is not ResponseState.COMING or response.due_at is None:
+        return 0.0
+    return waves.comes(prior, _minutes(response.due_at, work.now))
 
 
 def _minutes(began: datetime, at: datetime) -> float:

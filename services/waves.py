@@ -1,7 +1,8 @@
 """Whom a call-out asks next: as many as put the quota on scene, nearest by expected arrival first.
 
 Pure: times are minutes and parameters. The policy and its numbers were chosen in a simulation of 18
-regimes of pool, quota, day and night, against calling everyone, widening circles and fixed waves.
+regimes of pool, quota, day and night, against calling everyone, widening circles and fixed waves
+(`benchmarks/callout_policy.py`).
 """
 
 from collections import Counter
@@ -14,6 +15,9 @@ CERTAIN = 1.645
 """Standard deviations that leave 95% on one side."""
 FAITH = 6.0
 """Answers' worth of trust in the assumed response; the prior of its multiplier is Gamma(6, 6)."""
+PATIENCE = 1.0
+"""Standard deviations above what is learnt of the response, for which one waits before asking more:
+whoever has been asked can't be unasked, and answers teach within minutes."""
 NEARNESS = 20.0
 """Minutes of travel after which somebody counts for 1/e of one next door."""
 SPEED = 25.0
@@ -28,8 +32,14 @@ SPREAD = 0.5
 """Standard deviation of the logarithm of that multiplier, before anything is known."""
 DOUBTED = 200
 """Of one past call-out, so many people count at most: an odd one must not wreck what is known."""
-ASSUMED_ASKED, ASSUMED_DELAYS, ASSUMED_SHOWN = 100.0, 30.0, 20.0
+ASSUMED_ASKED, ASSUMED_DELAYS = 100.0, 30.0
 """How many observations the assumptions weigh when past call-outs are learnt from."""
+BY_DAY, AT_NIGHT, CRITICAL = 6.0, 10.0, 4.0
+"""Minutes within which the expected answers are to cover what is missing."""
+LATE = 7.0
+"""Minutes by which people who do come are late on average; exponential."""
+AT_ONCE = 0.01
+"""Minutes in which nobody answers."""
 LATEST = 180.0
 """Minutes beyond which nothing is forecast."""
 
@@ -47,6 +57,8 @@ class Prior:
     sigma: float = 0.9
     show_up: float = 0.8
     """Probability that somebody who said yes comes."""
+    shown: float = 40.0
+    """How many people that is known from; so uncertain is it itself."""
 
 
 @dataclass(slots=True)
@@ -118,7 +130,7 @@ def decide(
     now: float,
     prior: Prior,
     *,
-    horizon: float = 10.0,
+    horizon: float = BY_DAY,
     most: int = 300,
 ) -> Decision:
     """Whom to ask at this moment: nobody where what is pending should suffice."""
@@ -130,12 +142,13 @@ def decide(
     )
     rate = sum(one.weight * one.rate for one in learnt)
     soon = sum(one.weight * one.rate * _answered(horizon, prior, one.scale) for one in learnt)
-    gap = needed - 0.5 - expected if needed else 0.0
+    hope = 1 + PATIENCE / sqrt(FAITH + sum(one.yes for one in asked))
+    gap = needed - 0.5 - hope * expected if needed else 0.0
     people: Sequence[Asked | Candidate] = asked or candidates
     average = sum(one.p for one in people) / len(people) if people else prior.response
     return Decision(
         needed=needed,
-        send=_first_to_cover(gap, candidates, soon, most),
+        send=_first_to_cover(gap, candidates, hope * soon, most),
         expected=expected,
         rate=rate,
         response=min(1.0, rate * average),
@@ -143,19 +156,49 @@ def decide(
     )
 
 
+def horizon(*, night: bool, critical: bool) -> float:
+    """Minutes to look ahead: short where lives are at stake, long before more people are woken."""
+    if critical:
+        return CRITICAL
+    return AT_NIGHT if night else BY_DAY
+
+
 def missing(quota: int, asked: Sequence[Asked], prior: Prior) -> int:
     """The fewest further yes answers with which, at 95%, the quota will be on scene.
 
-    A normal approximation of the sum of everybody's showing up. Over-booking for no-shows is what
-    keeps attendance up: without it, it fell to 12-85% in the simulation.
+    A normal approximation of the sum of everybody's showing up, to which it adds that the show-up
+    itself is known from so many people only (the variance of a beta). Over-booking for no-shows is
+    what keeps attendance up: without it, it fell to 12-85% in the simulation.
     """
     shows = [one.s for one in asked if one.yes]
     sure, doubt = sum(shows), sum(s * (1 - s) for s in shows)
     each = prior.show_up
+    awaited = sum(s for s in shows if s < 1) / each
+    unknown = each * (1 - each) / (prior.shown + 1)
     more = 0
-    while sure + each * more - CERTAIN * sqrt(doubt + each * (1 - each) * more) < quota:
+    while (
+        sure
+        + each * more
+        - CERTAIN * sqrt(doubt + each * (1 - each) * more + unknown * (awaited + more) ** 2)
+        < quota
+    ):
         more += 1
     return more
+
+
+def comes(prior: Prior, late: float) -> float:
+    """Probability that somebody who is `late` minutes past their own time still comes.
+
+    Bayes: those who come are late by an exponential time, the others never arrive.
+    """
+    still = prior.show_up * exp(-max(late, 0.0) / LATE)
+    return still / (still + 1 - prior.show_up) if still else 0.0
+
+
+def observed(prior: Prior, came: int, absent: int) -> Prior:
+    """The show-up as this very call-out shows it: the mean of a beta with the prior's weight."""
+    seen = prior.shown + came + absent
+    return replace(prior, show_up=(prior.shown * prior.show_up + came) / seen, shown=seen)
 
 
 def _first_to_cover(
@@ -216,7 +259,7 @@ def _still_to_come(
 
 def _answered(age: float, prior: Prior, scale: float = 1.0) -> float:
     """The share of the answers that has come so many minutes after asking (lognormal)."""
-    if age <= 0:
+    if age < AT_ONCE:
         return 0.0
     return 0.5 * (1 + erf(log(age / (prior.median * scale)) / (prior.sigma * sqrt(2))))
 
@@ -242,7 +285,8 @@ def learn(prior: Prior, pasts: Sequence[Past]) -> Prior:
         prior,
         response=(ASSUMED_ASKED * prior.response + yes) / (ASSUMED_ASKED + seen),
         median=exp(middle),
-        show_up=(ASSUMED_SHOWN * prior.show_up + came) / (ASSUMED_SHOWN + promised),
+        show_up=(prior.shown * prior.show_up + came) / (prior.shown + promised),
+        shown=min(prior.shown + promised, DOUBTED),
     )
 
 
@@ -250,7 +294,7 @@ def learn(prior: Prior, pasts: Sequence[Past]) -> Prior:
 
 
 def forecast(
-    quota: int, candidates: Sequence[Candidate], prior: Prior, *, horizon: float = 10.0
+    quota: int, candidates: Sequence[Candidate], prior: Prior, *, horizon: float = BY_DAY
 ) -> float | None:
     """Minutes until enough should have said yes; None if these people will hardly be enough."""
     wanted = missing(quota, (), prior)

@@ -78,11 +78,33 @@ def test_past_callouts_move_what_is_assumed_but_one_odd_one_does_not_wreck_it() 
     assert waves.learn(PRIOR, []) == PRIOR
 
 
+def test_who_is_late_is_counted_on_less_with_every_minute() -> None:
+    chances = [waves.comes(PRIOR, late) for late in (-10, 0, 5, 15, 40)]
+    assert chances[0] == chances[1] == PRIOR.show_up
+    assert sorted(chances, reverse=True) == chances and chances[-1] < 0.05
+
+
+def test_those_who_stay_away_now_teach_of_the_others() -> None:
+    worse = waves.observed(PRIOR, came=5, absent=15)
+    assert worse.show_up < PRIOR.show_up and worse.shown > PRIOR.shown
+    assert waves.missing(30, (), worse) > waves.missing(30, (), PRIOR)
+
+
+def test_while_little_is_known_fewer_are_asked_than_the_answers_call_for() -> None:
+    first = waves.decide(10, [], POOL, 0.0, PRIOR, horizon=60.0)
+    assert 0 < len(first.send) < 0.8 * first.needed / PRIOR.response
+
+
+def test_at_night_one_looks_farther_ahead_and_less_far_where_lives_are_at_stake() -> None:
+    by_day, at_night = (waves.horizon(night=night, critical=False) for night in (False, True))
+    assert waves.horizon(night=True, critical=True) < by_day < at_night
+
+
 def test_a_forecast_is_none_where_the_pool_cannot_fill_it_and_later_where_it_is_scarce() -> None:
     assert waves.forecast(30, POOL[:50], PRIOR) is None
-    ample, scarce = waves.forecast(30, POOL, PRIOR), waves.forecast(30, POOL[:300], PRIOR)
+    ample, scarce = waves.forecast(30, POOL, PRIOR), waves.forecast(30, POOL[:350], PRIOR)
     assert ample is not None and scarce is not None
-    assert ample == 10.0 < scarce
+    assert ample == waves.BY_DAY < scarce
 
 
 def test_only_somebody_much_nearer_replaces_the_farthest() -> None:

@@ -31,6 +31,7 @@ from services import (
     curves,
     declaring,
     scene,
+    screens,
     standing_down,
     terms,
 )
@@ -239,6 +240,21 @@ async def show_board(turn: Turn, callout_id: int) -> Reply:
 
 async def _board(turn: Turn, callout_id: int) -> Reply:
     return Show("callouts/board", await commanding.board(turn.work, callout_id))
+
+
+@button("callout.screen")
+async def make_screen(turn: Turn, callout_id: int) -> Reply:
+    """A link for one big screen, good once and for a few minutes."""
+    secret = await screens.make(turn.work, callout_id)
+    address = f"{turn.around.public_url}/board/open/{secret}"
+    shown = {"callout_id": callout_id, "address": address}
+    return Show("callouts/screen", shown, fresh=True, private=True)
+
+
+@button("callout.screens_off")
+async def close_screens(turn: Turn, callout_id: int) -> Reply:
+    closed = await screens.close_all(turn.work, callout_id)
+    return Toast("callouts/screens_closed", {"count": closed})
 
 
 @button("callout.who")

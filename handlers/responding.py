@@ -1,9 +1,10 @@
 """Call-outs as those who are asked see them: answering, arriving, on scene, going home."""
 
+from handlers import forms
 from handlers.fields import Field, Location, Text
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
-from handlers.routes import button, live_place, unasked_place
+from handlers.routes import button, link, live_place, unasked_place
 from handlers.turns import Turn
 from services import commanding, responding, scene, standing_down
 
@@ -71,6 +72,13 @@ async def _arrive(turn: Turn, filled: Filled) -> Reply:
 
 
 HERE = register(Form("callout_here", (Field("place", Location(typed=False)),), _arrive))
+
+
+@link("r")
+async def scan(turn: Turn, callout_id: int, slot: str, signature: str) -> Reply:
+    """The code on the screen at the rally point."""
+    await forms.set_aside(turn)
+    return Show("callouts/answered", await scene.scan(turn.work, callout_id, slot, signature))
 
 
 @live_place

@@ -21,6 +21,7 @@ from models.callouts import (
     Need,
     Response,
     ResponseState,
+    Screen,
     Wave,
 )
 from models.conversations import Conversation, Inbox
@@ -112,6 +113,7 @@ __all__ = [
     "Role",
     "RoleKind",
     "SavedAudience",
+    "Screen",
     "ServiceField",
     "Shift",
     "ShiftLanguage",

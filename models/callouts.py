@@ -127,6 +127,23 @@ class Loan(Base):
     lent_at: Mapped[datetime]
 
 
+class Screen(Base):
+    """A big screen that shows the board; its link opens once and binds one browser by a cookie."""
+
+    __tablename__ = "callout_screen"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    callout_id: Mapped[int] = mapped_column(ForeignKey("callout.id"), index=True)
+    made_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    """What it shows is what this person may see."""
+    language: Mapped[str] = mapped_column(String(16))
+    link_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    cookie_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    made_at: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+
+
 class Wave(Base):
     """One batch of people who were asked, and what the commander was told about it."""
 

@@ -30,6 +30,19 @@ def is_rotating(shift_id: int, slot: str, signature: str, *, now: datetime, seco
     return 0 <= _slot(now, seconds) - int(slot, 36) <= 1
 
 
+def rally(callout_id: int, now: datetime, seconds: int) -> str:
+    """The payload of the code at the rally point, at this moment: `r-<key>-<slot>-<sign>`."""
+    slot = _base36(_slot(now, seconds))
+    return f"r-{callout_id}-{slot}-{_sign('rally', callout_id, slot)}"
+
+
+def is_rally(callout_id: int, slot: str, signature: str, *, now: datetime, seconds: int) -> bool:
+    """Whether a scanned code of a rally point was made here and is still good."""
+    if not _matches(signature, _sign("rally", callout_id, slot)):
+        return False
+    return 0 <= _slot(now, seconds) - int(slot, 36) <= 1
+
+
 def next_change(now: datetime, seconds: int) -> float:
     """Seconds until the code changes."""
     return seconds - now.timestamp() % seconds

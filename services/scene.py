@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select, update
 
 from models import Callout, CalloutState, Person, Response, ResponseState
-from services import access, callouts, geo, mobilising
+from services import access, callouts, codes, geo, mobilising
 from services.access import Right
 from services.callouts import THERE, own, running
 from services.errors import Gone, Refusal
@@ -28,6 +28,18 @@ async def arrive(work: Work, callout_id: int, latitude: float, longitude: float)
     metres = geo.distance(latitude, longitude, callout.latitude, callout.longitude)
     if metres > work.policy.rally_radius:
         raise Refusal("callout_too_far", metres=metres)
+    await note_arrival(work, callout, response)
+    return await shown(work, callout, response)
+
+
+async def scan(work: Work, callout_id: int, slot: str, signature: str) -> dict[str, Any]:
+    """The actor scanned the code on the big screen. Raises Gone, Refusal("checkin_code_old")."""
+    seconds = work.policy.code_seconds
+    if not codes.is_rally(callout_id, slot, signature, now=work.now, seconds=seconds):
+        raise Refusal("checkin_code_old")
+    if await work.session.get(Response, (callout_id, work.person.id)) is None:
+        raise Refusal("callout_not_asked")
+    callout, response = await own(work, callout_id)
     await note_arrival(work, callout, response)
     return await shown(work, callout, response)
 

@@ -1,5 +1,6 @@
 """The web application: pages, health, and the address at which Telegram delivers updates."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import text
 
-from web.keys import DATABASE
+from web.keys import DATABASE, STOPPING
 
 WEBHOOK_PATH = "/telegram/webhook"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
@@ -19,9 +20,15 @@ Take = Callable[[list[dict[str, Any]]], Awaitable[None]]
 def make_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
     """Pages and health; the caller fills in what `web.keys` names."""
     app = web.Application(client_max_size=LARGEST_UPDATE)
+    app[STOPPING] = asyncio.Event()
+    app.on_shutdown.append(_end_streams)
     app.router.add_get("/healthz", healthz)
     app.add_routes(routes)
     return app
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[STOPPING].set()
 
 
 async def healthz(request: web.Request) -> web.Response:

@@ -1,5 +1,6 @@
 """What pages find in the application that serves them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -21,3 +22,5 @@ ACT: web.AppKey[Act] = web.AppKey("act")
 ON_PAGE: web.AppKey[Callable[[str], bool]] = web.AppKey("on_page")
 """Whether a button with this callback data may be pressed on a page."""
 BOT_USERNAME = web.AppKey("bot_username", str)
+STOPPING = web.AppKey("stopping", asyncio.Event)
+"""Set when the program stops, so that streams end."""

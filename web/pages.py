@@ -4,12 +4,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, checkin
+from web import answers, boards, checkin
 
 STATIC = Path(__file__).parent / "static"
 
 ROUTES: list[web.AbstractRouteDef] = [
     *checkin.routes,
     *answers.routes,
+    *boards.routes,
     web.static("/static", STATIC),
 ]

@@ -77,6 +77,25 @@ def upgrade() -> None:
     with op.batch_alter_table('callout_need', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_callout_need_callout_id'), ['callout_id'], unique=False)
 
+    op.create_table('callout_screen',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('callout_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('made_by_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('language', sa.String(length=16), nullable=False),
+    sa.Column('link_hash', sa.String(length=64), nullable=False),
+    sa.Column('cookie_hash', sa.String(length=64), nullable=True),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('opened_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['callout_id'], ['callout.id'], name=op.f('fk_callout_screen_callout_id')),
+    sa.ForeignKeyConstraint(['made_by_id'], ['person.id'], name=op.f('fk_callout_screen_made_by_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_callout_screen')),
+    sa.UniqueConstraint('cookie_hash', name=op.f('uq_callout_screen_cookie_hash')),
+    sa.UniqueConstraint('link_hash', name=op.f('uq_callout_screen_link_hash'))
+    )
+    with op.batch_alter_table('callout_screen', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_callout_screen_callout_id'), ['callout_id'], unique=False)
+
     op.create_table('callout_response',
     sa.Column('callout_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('person_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -138,6 +157,10 @@ def downgrade() -> None:
         batch_op.drop_index('ix_callout_response_need_state')
 
     op.drop_table('callout_response')
+    with op.batch_alter_table('callout_screen', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_callout_screen_callout_id'))
+
+    op.drop_table('callout_screen')
     with op.batch_alter_table('callout_need', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_callout_need_callout_id'))
 

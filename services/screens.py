@@ -1,0 +1,189 @@
+"""The board on a big screen: who may open it, and all that it shows.
+
+A commander's link opens once, within minutes, and binds the browser that opened it. What is shown
+is what that commander may see, looked up at each request.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from models import (
+    Callout,
+    CalloutState,
+    Person,
+    Response,
+    ResponseState,
+    Screen,
+    Trait,
+    Wave,
+)
+from models.sealed import keyring
+from services import access, boards, callouts, charting
+from services.access import Right
+from services.callouts import commanded, needs_of
+from services.errors import Gone, NotAllowed, Refusal
+from services.work import Work
+
+LINK_LASTS = timedelta(minutes=10)
+STAYS = timedelta(hours=6)
+"""After the end of the call-out."""
+ON_MAP = (
+    ResponseState.ASKED,
+    ResponseState.COMING,
+    ResponseState.STANDBY,
+    ResponseState.ON_SCENE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A browser that may look, and at what."""
+
+    screen: Screen
+    callout: Callout
+
+
+# The link
+
+
+async def make(work: Work, callout_id: int) -> str:
+    """The secret of a new link. Raises Gone, NotAllowed."""
+    callout = await commanded(work, callout_id)
+    secret = secrets.token_urlsafe(24)
+    screen = Screen(
+        callout_id=callout.id,
+        made_by_id=work.person.id,
+        language=work.person.language,
+        link_hash=keyring().fingerprint(secret),
+        made_at=work.now,
+    )
+    work.session.add(screen)
+    callouts.note(work, "screen_made", callout)
+    await work.session.flush()
+    return secret
+
+
+async def open_once(work: Work, secret: str) -> str:
+    """The secret for the cookie of the browser that opened a link. Raises Gone if it is used up."""
+    cookie = secrets.token_urlsafe(32)
+    done = await work.session.scalars(
+        update(Screen)
+        .where(
+            Screen.link_hash == keyring().fingerprint(secret),
+            Screen.opened_at.is_(None),
+            Screen.closed_at.is_(None),
+            Screen.made_at > work.now - LINK_LASTS,
+        )
+        .values(opened_at=work.now, cookie_hash=keyring().fingerprint(cookie))
+        .returning(Screen.id)
+    )
+    if done.one_or_none() is None:
+        raise Gone
+    return cookie
+
+
+async def is_open(work: Work, secret: str) -> bool:
+    """Whether a link still opens. Changes nothing: previews of links look as well."""
+    found = select(Screen.id).where(
+        Screen.link_hash == keyring().fingerprint(secret),
+        Screen.opened_at.is_(None),
+        Screen.closed_at.is_(None),
+        Screen.made_at > work.now - LINK_LASTS,
+    )
+    return await work.session.scalar(found) is not None
+
+
+async def opened(work: Work, cookie: str) -> Opened:
+    """What the browser with this cookie may look at now.
+
+    Raises Gone where it was closed or never opened, NotAllowed where its maker lost the right.
+    """
+    screen = await work.session.scalar(
+        select(Screen).where(Screen.cookie_hash == keyring().fingerprint(cookie))
+    )
+    if screen is None or screen.closed_at is not None:
+        raise Gone
+    callout = await work.session.get_one(Callout, screen.callout_id)
+    if callout.ended_at is not None and callout.ended_at < work.now - STAYS:
+        raise Gone
+    maker = await work.session.get_one(Person, screen.made_by_id)
+    if not await access.may(work.acting_as(maker), Right.LAUNCH_CALLOUTS, callout.organisation_id):
+        raise NotAllowed
+    return Opened(screen, callout)
+
+
+async def close_all(work: Work, callout_id: int) -> int:
+    """No screen shows it any more; answers how many did. Raises Gone, NotAllowed, Refusal."""
+    callout = await commanded(work, callout_id)
+    closed = await work.session.scalars(
+        update(Screen)
+        .where(Screen.callout_id == callout.id, Screen.closed_at.is_(None))
+        .values(closed_at=work.now)
+        .returning(Screen.id)
+    )
+    count = len(closed.all())
+    if not count:
+        raise Refusal("callout_no_screen")
+    callouts.note(work, "screens_closed", callout, count=count)
+    return count
+
+
+# What it shows
+
+
+async def shown(work: Work, callout: Callout) -> dict[str, Any]:
+    """The board, the map and what has happened, as the page takes it; no phone, no exact home."""
+    people = await _placed(work, callout)
+    return {
+        **await boards.board(work, callout),
+        "timeline": await _timeline(work, callout),
+        "map": charting.plan(callout.latitude, callout.longitude, callout.radius, people),
+    }
+
+
+async def _placed(work: Work, callout: Callout) -> list[charting.Placed]:
+    """Where those concerned are who share it; the others as matching knows them, to about 100 m."""
+    rows = await work.session.execute(
+        select(Response, Trait.latitude, Trait.longitude)
+        .join(Trait, Trait.person_id == Response.person_id)
+        .where(Response.callout_id == callout.id, Response.state.in_(ON_MAP))
+        .order_by(Response.person_id)
+    )
+    found = []
+    for one, latitude, longitude in rows:
+        at = (one.latitude, one.longitude) if one.located_at else (latitude, longitude)
+        if one.state is ResponseState.ON_SCENE and not one.located_at:
+            at = (callout.latitude, callout.longitude)
+        if at[0] is not None and at[1] is not None:
+            found.append(charting.Placed(at[0], at[1], one.state.value))
+    return found
+
+
+async def _timeline(work: Work, callout: Callout) -> list[dict[str, Any]]:
+    """What happened when, the latest first: {"what", "at", "number"}."""
+    needs = await needs_of(work, callout)
+    waves = await work.session.scalars(
+        select(Wave).where(Wave.need_id.in_([need.id for need in needs]))
+    )
+    responses = (
+        await work.session.scalars(select(Response).where(Response.callout_id == callout.id))
+    ).all()
+    full = [need.full_at for need in needs]
+    moments: list[tuple[str, datetime | None, int]] = [
+        ("declared", callout.created_at, 0),
+        *(("wave", wave.at, wave.size) for wave in waves),
+        ("first_yes", _first(r.answered_at for r in responses if r.said_yes), 0),
+        ("full", max(filter(None, full), default=None) if full and all(full) else None, 0),
+        ("first_there", _first(r.arrived_at for r in responses), 0),
+        ("ended", callout.ended_at if callout.state is CalloutState.ENDED else None, 0),
+    ]
+    known = [{"what": what, "at": at, "number": number} for what, at, number in moments if at]
+    return sorted(known, key=lambda one: str(one["at"]), reverse=True)
+
+
+def _first(moments: Any) -> datetime | None:
+    return min((at for at in moments if at is not None), default=None)

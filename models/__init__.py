@@ -52,6 +52,7 @@ from models.people import (
     QualificationState,
     Standing,
 )
+from models.readiness import Equipment, PersonEquipment, Readiness
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
 from models.traits import Posting, Trait
 
@@ -86,6 +87,7 @@ __all__ = [
     "Enrolment",
     "EnrolmentState",
     "EntryKind",
+    "Equipment",
     "Group",
     "Guardian",
     "HoursState",
@@ -101,6 +103,7 @@ __all__ = [
     "OrganisationKind",
     "PaidMessages",
     "Person",
+    "PersonEquipment",
     "PersonInterest",
     "PersonLanguage",
     "PersonSkill",
@@ -108,6 +111,7 @@ __all__ = [
     "Qualification",
     "QualificationKind",
     "QualificationState",
+    "Readiness",
     "Response",
     "ResponseState",
     "Role",

@@ -177,6 +177,8 @@ class Qualification(Base):
     expires_on: Mapped[date | None] = mapped_column(Date)
     picture: Mapped[str | None] = mapped_column(String(255))
     """Telegram's file id of the photographed document."""
+    warned_days: Mapped[int | None]
+    """The last warning before it expires: so many days before."""
     submitted_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))

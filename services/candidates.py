@@ -4,7 +4,21 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Date, Integer, and_, bindparam, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Date,
+    Integer,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from models import (
     Callout,
@@ -13,6 +27,7 @@ from models import (
     Need,
     Organisation,
     Person,
+    Readiness,
     Response,
     ResponseState,
     Trait,
@@ -50,6 +65,7 @@ async def within(
         "spoken": traits.mask(need.languages),
         "minute": _minute(work),
         "now": work.now,
+        "critical": callout.critical,
     }
     if own is not None:
         values["organisations"] = own
@@ -95,11 +111,31 @@ def _excludes(minute: ColumnElement[int]) -> ColumnElement[bool]:
     return or_(by_day, over_midnight)
 
 
-def _may_be_asked() -> ColumnElement[bool]:
+def _passes() -> ColumnElement[bool]:
+    """Lives are at stake, for which they agreed to be called at any hour."""
+    return and_(
+        bindparam("critical", type_=Boolean),
+        func.coalesce(Readiness.when_critical, false()),
+    )
+
+
+def is_asleep(work: Work) -> ColumnElement[bool]:
+    """Whether now lies in the excluded hours of the person of `Trait`."""
+    return exists(
+        select(Person.id).where(Person.id == Trait.person_id, _excludes(literal(_minute(work))))
+    )
+
+
+def _may_be_asked(squared: ColumnElement[float]) -> ColumnElement[bool]:
     spoken = bindparam("spoken", type_=BigInteger)
-    asleep = (
+    far = and_(Readiness.reach.is_not(None), squared > Readiness.reach * Readiness.reach * 1e6)
+    unwilling = (
         select(Person.id)
-        .where(Person.id == Trait.person_id, _excludes(bindparam("minute", type_=Integer)))
+        .outerjoin(Readiness, Readiness.person_id == Person.id)
+        .where(
+            Person.id == Trait.person_id,
+            or_(far, and_(_excludes(bindparam("minute", type_=Integer)), ~_passes())),
+        )
         .exists()
     )
     engaged = and_(
@@ -122,18 +158,18 @@ def _may_be_asked() -> ColumnElement[bool]:
     return and_(
         Trait.born <= bindparam("born_by", type_=Date),
         Trait.spoken.bitwise_and(spoken) == spoken,
-        ~asleep,
+        ~unwilling,
         ~taken,
     )
 
 
-_EVERYWHERE = Rules(_may_be_asked())
-_OWN = Rules(
-    and_(
-        _may_be_asked(),
-        Trait.organisation_id.in_(bindparam("organisations", expanding=True, type_=BigInteger)),
-    )
-)
+def _of_own(squared: ColumnElement[float]) -> ColumnElement[bool]:
+    own = bindparam("organisations", expanding=True, type_=BigInteger)
+    return and_(_may_be_asked(squared), Trait.organisation_id.in_(own))
+
+
+_EVERYWHERE = Rules(_may_be_asked)
+_OWN = Rules(_of_own)
 
 
 # What is assumed of them

@@ -6,7 +6,7 @@ key; what changes often, and what must be exact, is looked up only for the few r
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import floor, sqrt
@@ -57,9 +57,12 @@ SPARE, SPARE_QUALIFIED, MORE = 1.5, 2.0, 4
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Rules:
-    """What else must be true of somebody: a condition on `Trait`, made once, with bound names."""
+    """What else must be true of somebody: a condition on `Trait` with bound names.
 
-    condition: ColumnElement[bool]
+    Made once, of the column that holds the squared distance in metres.
+    """
+
+    condition: Callable[[ColumnElement[float]], ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +234,7 @@ def _disk(postgresql: bool, rules: Rules | None) -> Select[Any]:
     )
     able = _able(some.c.person_id)
     if rules is not None:
-        able = and_(able, rules.condition)
+        able = and_(able, rules.condition(some.c.squared))
     return (
         select(some.c.person_id, some.c.squared, able.label("able"))
         .join(Trait, Trait.person_id == some.c.person_id)

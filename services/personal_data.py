@@ -23,11 +23,14 @@ from models import (
     Message,
     OptOut,
     Organisation,
+    PersonEquipment,
     PersonInterest,
     PersonLanguage,
     PersonSkill,
     Posting,
     Qualification,
+    Readiness,
+    Response,
     Role,
     ServiceField,
     Shift,
@@ -62,6 +65,9 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "guardians": select(Guardian).where(Guardian.person_id == mine),
         "consents": select(Consent).where(Consent.person_id == mine),
         "qualifications": select(Qualification).where(Qualification.person_id == mine),
+        "readiness": select(Readiness).where(Readiness.person_id == mine),
+        "equipment": select(PersonEquipment).where(PersonEquipment.person_id == mine),
+        "callouts": select(Response).where(Response.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
@@ -168,7 +174,8 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     )
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
-                  Role, OptOut, BroadcastAnswer, Trait, Posting):  # fmt: skip
+                  Role, OptOut, BroadcastAnswer, Readiness, PersonEquipment, Trait,
+                  Posting):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(
         update(Inbox)

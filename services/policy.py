@@ -82,6 +82,12 @@ class Policy(BaseModel):
     callout_keeps_places: bool = Field(
         False, description="Whether places shared during a call-out outlast its end."
     )
+    readiness_days: int = Field(
+        90, ge=7, description="After which somebody is asked whether they are still ready."
+    )
+    readiness_again_days: int = Field(
+        30, ge=1, description="After which they are asked again, and then count as unconfirmed."
+    )
     rally_radius: float = Field(
         300, gt=0, description="Metres from the rally point within which somebody has arrived."
     )

@@ -42,6 +42,7 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
     document.picture = picture
     document.expires_on = expires_on
     document.submitted_at = work.now
+    document.warned_days = None
     document.decided_at = document.decided_by_id = document.reason = None
     await traits.renew(work, [person.id])
     holders = await access.holders(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)

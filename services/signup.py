@@ -21,7 +21,7 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import approvals, audit, finding, geo, guardians, organisations
+from services import approvals, audit, finding, geo, guardians, organisations, readiness
 from services.errors import Refusal
 from services.work import Work
 
@@ -244,6 +244,8 @@ async def record_consent(work: Work, person: Person, kind: ConsentKind, *, agree
                 given_at=work.now,
             )
         )
+    if kind is ConsentKind.EMERGENCY:
+        await readiness.agree(work, person, agreed=agreed)
     await work.session.flush()
 
 

@@ -8,6 +8,7 @@ import itertools
 import logging
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
@@ -143,8 +144,7 @@ class Sender:
             return
         now = self.clock()
         async with self.database.write() as session:
-            await outbox.record(session, receipts, now)
-            await self._account_for_paid(session)
+            await self._record(session, receipts, now)
             claimed = await outbox.claim_due(session, now, rooms)
         for receipt in receipts:
             self._claimed.pop(receipt.delivery_id, None)
@@ -198,8 +198,20 @@ class Sender:
         receipts = self._put_down()
         if receipts:
             async with self.database.write() as session:
-                await outbox.record(session, receipts, self.clock())
-                await self._account_for_paid(session)
+                await self._record(session, receipts, self.clock())
+
+    async def _record(
+        self, session: AsyncSession, receipts: Sequence[Receipt], now: datetime
+    ) -> None:
+        """Broadcasts see to their own corrections, in portions."""
+        await outbox.record(session, receipts, now)
+        landed = [
+            one.delivery_id
+            for one in receipts
+            if self._claimed[one.delivery_id].lane is not Lane.BROADCAST
+        ]
+        await outbox.let_corrections_follow(session, landed)
+        await self._account_for_paid(session)
 
     async def _account_for_paid(self, session: AsyncSession) -> None:
         schedule = self.limiter.schedule

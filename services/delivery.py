@@ -200,8 +200,7 @@ async def correct(
         .values(state=DeliveryState.REVOKED, finished_at=work.now)
         .execution_options(synchronize_session=False)
     )
-    message = await write(work, post)
-    await _edit(work, message, _on_phones(message, about), lane=post.lane)
+    await _correct_everywhere(work, await write(work, post), about, post.lane)
 
 
 async def revise(
@@ -216,8 +215,23 @@ async def revise(
     about: ColumnElement[bool] = Delivery.message_id.in_(messages)
     if people is not None:
         about = and_(about, Delivery.person_id.in_(people))
-    message = await write(work, post)
-    await _edit(work, message, _on_phones(message, about), lane=post.lane)
+    await _correct_everywhere(work, await write(work, post), about, post.lane)
+
+
+async def _correct_everywhere(
+    work: Work, message: Message, about: ColumnElement[bool], lane: Lane
+) -> None:
+    """Edits what is on phones; what is on its way there is edited once it has landed.
+
+    Locked first, so that none lands unseen between the two.
+    """
+    under_way = and_(about, Delivery.state == DeliveryState.SENDING, Delivery.edits_id.is_(None))
+    found = await work.session.scalars(select(Delivery.id).where(under_way).with_for_update())
+    keys = found.all()
+    await _edit(work, message, _on_phones(message, about), lane=lane)
+    if keys:
+        flying = Delivery.id.in_(keys)
+        await _edit(work, message, flying, lane=lane, state=DeliveryState.HELD)
 
 
 async def reword(work: Work, message_id: int, post: Post) -> None:
@@ -295,8 +309,9 @@ async def _edit(
     *,
     lane: Lane,
     due_at: datetime | None = None,
+    state: DeliveryState = DeliveryState.QUEUED,
 ) -> None:
-    """Queues an edit of each of these deliveries."""
+    """Queues an edit of each of these deliveries, or holds it until they have landed."""
     work.session.info[POSTED] = True
     sent = select(
         literal(message.id),
@@ -304,7 +319,7 @@ async def _edit(
         Delivery.chat_id,
         Delivery.language,
         literal(int(lane)),
-        literal(DeliveryState.QUEUED.value),
+        literal(state.value),
         Delivery.parameters,
         Delivery.id,
         literal(work.now, Delivery.created_at.type),

@@ -3,7 +3,7 @@
 Knows nothing of how something is sent; every statement that runs for each portion is built once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -273,6 +274,30 @@ async def record(session: AsyncSession, receipts: Iterable[Receipt], now: dateti
         await connection.execute(_SENT[connection.dialect.name], {"arrived": arrived, "at": now})
     for receipt in others:
         await _record_trouble(session, receipt, now)
+
+
+_original = _table.alias("original")
+_FOLLOW = (
+    update(_table)
+    .where(
+        _row.edits_id.in_(bindparam("landed", expanding=True)),
+        _row.state == DeliveryState.HELD,
+        _original.c.id == _row.edits_id,
+        _original.c.state != DeliveryState.QUEUED,
+    )
+    .values(
+        state=case(
+            (_original.c.telegram_message_id.is_not(None), DeliveryState.QUEUED.value),
+            else_=DeliveryState.REVOKED.value,
+        )
+    )
+)
+
+
+async def let_corrections_follow(session: AsyncSession, landed: Sequence[int]) -> None:
+    """What was corrected while it was on its way is edited now, unless it never arrived."""
+    if landed:
+        await (await session.connection()).execute(_FOLLOW, {"landed": list(landed)})
 
 
 async def _record_trouble(session: AsyncSession, receipt: Receipt, now: datetime) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -208,6 +208,22 @@ async def test_an_answer_that_does_not_come_in_time_is_asked_for_again(city: Cit
     (one,) = await deliveries(city.database)
     assert (one.state, one.possible_duplicate) == (DeliveryState.SENT, True)
     assert [reason.partition(":")[0] for reason in await attempts(city.database)] == ["timed_out"]
+
+
+async def test_what_is_on_its_way_while_it_becomes_untrue_is_corrected_once_it_lands(
+    city: City,
+) -> None:
+    (chen,) = people(city, 1)
+    flying = Hold("delay", "sendMessage", seconds=0.2)
+    city.telegram.faults.active.append(flying)
+    await tell(city.database, city.clock, replace(notice("集合"), subject="call:1"), [chen.id])
+    await flying.came.wait()
+    city.telegram.faults.active.clear()
+    async with city.database.write() as session:
+        work = city.making.work(session)
+        await delivery.correct(work, "call:1", notice("不用来了"))
+    await chen.sees("不用来了")
+    assert count(chen, "集合") == 0 and len(chen.messages) == 1
 
 
 async def test_a_group_that_became_a_supergroup_is_followed(city: City) -> None:

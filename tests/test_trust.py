@@ -55,7 +55,7 @@ STARTING = 60
 LARGEST = str(2**63 - 1)
 """What a key in the database can just hold."""
 NONSENSE = ("", "x", "-1", "²", LARGEST, "9" * 30, f"1:{LARGEST}", "1:1:1:1:1")
-SELVES = ("forget.yes", "withdraw.yes", "emergencies.stop")
+SELVES = ("forget.yes", "withdraw.yes", "emergencies.stop", "ready.stop")
 """Everybody may press these; nothing is left to be seen of who does."""
 TALK = ("inbox", "message")
 

@@ -12,13 +12,19 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import numpy as np
-from sqlalchemy import make_url, select, text
+from sqlalchemy import insert, make_url, select, text
 
 from models import (
+    Callout,
+    CalloutState,
     Database,
+    Emergency,
+    Need,
     Organisation,
     OrganisationKind,
     QualificationKind,
+    Response,
+    ResponseState,
     ServiceField,
     Skill,
     SpokenLanguage,
@@ -82,6 +88,12 @@ class Crowd:
     enrolled: Array
     attended: Array
     minutes: Array
+    sleeps: Array
+    """Not to be called from ten at night to seven in the morning."""
+    reach: Array
+    """Kilometres that they go; 0 for any distance."""
+    engaged: Array
+    """Under way to another call-out."""
 
 
 async def terms(database: Database) -> Terms:
@@ -145,6 +157,9 @@ def crowd(words: Terms, size: int, today: date, seed: int = 1) -> Crowd:
         enrolled=enrolled,
         attended=attended,
         minutes=attended * chance.integers(60, 300, size),
+        sleeps=chance.random(size) < 0.3,
+        reach=chance.choice([0, 0, 0, 5, 10, 20], size),
+        engaged=chance.random(size) < 0.12,
     )
 
 
@@ -166,7 +181,7 @@ async def write(database: Database, words: Terms, people: Crowd, work_at: dateti
             "person",
             ("id", "standing", "organisation_id", "language", "name", "name_search", "birth_date",
              "phone_verified", "latitude", "longitude", "availability", "emergency_opt_in",
-             "paused_until", "applied_at"),
+             "paused_until", "applied_at", "call_from", "call_until"),
             _people(people, work_at),
         ),
         (
@@ -197,6 +212,14 @@ async def write(database: Database, words: Terms, people: Crowd, work_at: dateti
             ("person_id", "kind", "since"),
             ((int(n) + 1, "newsletter", work_at) for n in np.flatnonzero(people.opted_out)),
         ),
+        (
+            "readiness",
+            ("person_id", "reach", "when_critical", "confirmed_at", "asks"),
+            (
+                (int(n) + 1, int(people.reach[n]) or None, False, work_at, 0)
+                for n in np.flatnonzero(people.callable)
+            ),
+        ),
     )  # fmt: skip
     fill = _into_sqlite if database.is_sqlite else _into_postgresql
     await fill(database, tables)
@@ -212,14 +235,17 @@ def _people(people: Crowd, now: datetime) -> Rows:
         people.longitude.tolist(),
         people.callable.tolist(),
         people.paused.tolist(),
+        people.sleeps.tolist(),
         strict=True,
     )
-    for number, (home, language, born, latitude, longitude, may, rests) in enumerate(columns, 1):
+    for number, row in enumerate(columns, 1):
+        home, language, born, latitude, longitude, may, rests, sleeps = row
         somewhere = latitude == latitude  # noqa: PLR0124 - NaN is the place of nobody
         yield (
             number, "active", home, str(LANGUAGES[language]), "志愿者", "zhiyuanzhe", born, True,
             latitude if somewhere else None, longitude if somewhere else None,
             (1 << 21) - 1, may, until if rests else None, now,
+            22 * 60 if sleeps else None, 7 * 60 if sleeps else None,
         )  # fmt: skip
 
 
@@ -299,3 +325,27 @@ async def put_in_service(database: Database, people: Crowd) -> None:
     async with database.write() as session:
         for start in range(0, len(rows), LOT):
             await session.execute(text(changed), rows[start : start + LOT])
+
+
+async def engage(database: Database, words: Terms, people: Crowd, now: datetime) -> None:
+    """Some are under way to another call-out; it is written through the models."""
+    async with database.write() as session:
+        callout = Callout(
+            organisation_id=words.root, commander_id=1, kind=Emergency.FIRE, drill=False,
+            address="", latitude=22.5, longitude=113.4, radius=20_000.0,
+            state=CalloutState.ACTIVE, word="", created_at=now, holds=True,
+        )  # fmt: skip
+        session.add(callout)
+        await session.flush()
+        need = Need(callout_id=callout.id, quota=1, skills=[], qualifications=[], languages=[])
+        session.add(need)
+        await session.flush()
+        rows = [
+            {
+                "callout_id": callout.id, "person_id": int(at) + 1, "need_id": need.id, "wave": 1,
+                "state": ResponseState.COMING, "metres": 0.0, "probability": 0.2, "asked_at": now,
+            }
+            for at in np.flatnonzero(people.engaged)
+        ]  # fmt: skip
+        for start in range(0, len(rows), LOT):
+            await session.execute(insert(Response), rows[start : start + LOT])

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ from benchmarks.audience_city import Array, Crowd, Terms
 from benchmarks.figures import percentile
 from benchmarks.processes import ROOT
 from bot import schema
-from models import Database, Person
+from models import Callout, Database, Need, Person
 from models.sealed import Keyring, use_keyring
-from services import audiences, geo, nearest, traits
+from services import audiences, candidates, geo, nearest, traits
 from services.audiences import Audience, Near
 from services.founding import found_city
 from services.policy import Policy
@@ -42,6 +43,18 @@ WANTED = 200
 SAMPLE = ROOT / "samples" / "zhongshan"
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Who is wanted where; degrees and metres, terms by key."""
+
+    latitude: float
+    longitude: float
+    metres: float
+    skills: list[int]
+    kinds: list[int]
+    languages: list[int]
 
 
 # What is asked
@@ -195,6 +208,25 @@ class Brute:
             found = np.partition(found, WANTED)[:WANTED]
         return list(np.sqrt(np.sort(found)))
 
+    def callable_now(self, question: "Called") -> list[float]:
+        """The nearest by all the rules of call-outs, at eleven at night."""
+        people, day = self.people, self.today.astype(date)
+        squared = self._squared(question.latitude, question.longitude)
+        spoken = _mask(self.words.spoken, question.languages)
+        skills = _mask(self.words.skills, question.skills)
+        kinds = _mask(self.words.kinds, question.kinds)
+        fits = (self.bits["skills"] & skills == skills) & (self.bits["valid"] & kinds == kinds)
+        fits &= self.bits["spoken"] & spoken == spoken
+        fits &= people.callable & people.account & ~people.blocked & ~people.paused
+        fits &= ~people.sleeps & ~people.engaged
+        fits &= people.born <= np.datetime64(audiences.years_before(day, Policy().adult_age))
+        fits &= (people.reach == 0) | (squared <= (people.reach * 1000.0) ** 2)
+        fits &= ~np.isnan(people.latitude) & (squared <= question.metres**2)
+        found = squared[fits]
+        if len(found) > WANTED:
+            found = np.partition(found, WANTED)[:WANTED]
+        return list(np.sqrt(np.sort(found)))
+
     def _squared(self, latitude: float, longitude: float) -> Array:
         north = (self.latitude - latitude) * geo.METRES_PER_DEGREE
         east = (self.longitude - longitude) * geo.metres_per_degree_east(latitude)
@@ -264,6 +296,10 @@ class Bench:
             work = Work(session, at, Policy(), actor)
             await self._counts(kind, work, brute, size)
             await self._nearest(kind, work, brute, size)
+        await audience_city.engage(database, words, people, at)
+        async with database.read() as session:
+            late = at.replace(hour=15)  # eleven at night in the city
+            await self._called(kind, Work(session, late, Policy()), brute, size)
         await database.close()
 
     async def _fill(self, kind: str, database: Database, people: Crowd, at: datetime) -> None:
@@ -298,6 +334,42 @@ class Bench:
             assert answer == expected, (audience, answer, expected)
         self.note(kind, size, "count of an audience", taken)
         self.note("NumPy", size, "count of an audience", floor)
+
+    async def _called(self, kind: str, work: Work, brute: Brute, size: int) -> None:
+        chance = random.Random(5)
+        asked = [self._some_call(chance, brute.words) for _ in range(NEAREST)]
+
+        async def find(question: Called) -> list[float]:
+            callout = Callout(
+                id=0, organisation_id=brute.words.root, drill=False, critical=False,
+                latitude=question.latitude, longitude=question.longitude,
+            )  # fmt: skip
+            need = Need(
+                skills=question.skills, qualifications=question.kinds, languages=question.languages
+            )
+            found = await candidates.within(work, callout, need, question.metres, WANTED)
+            return [one.metres for one in found]
+
+        async def by_numpy(question: Called) -> list[float]:
+            return brute.callable_now(question)
+
+        taken, answers = await measured(self.rounds, asked, find)
+        floor, right = await measured(1, asked, by_numpy)
+        for question, answer, expected in zip(asked, answers, right, strict=True):
+            assert np.allclose(answer, expected, atol=0.01), question
+        self.note(kind, size, f"the {WANTED} nearest by all rules", taken)
+        self.note("NumPy", size, f"the {WANTED} nearest by all rules", floor)
+
+    def _some_call(self, chance: random.Random, words: Terms) -> Called:
+        town = chance.choice(words.towns)
+        return Called(
+            (town.latitude or 0.0) + chance.gauss(0, 0.02),
+            (town.longitude or 0.0) + chance.gauss(0, 0.02),
+            chance.uniform(2_000, 30_000),
+            list(_keys(chance, words.skills, 3)),
+            list(_keys(chance, words.kinds, 1)) if chance.random() < 0.3 else [],
+            list(_keys(chance, words.spoken, 1)) if chance.random() < 0.3 else [],
+        )
 
     async def _nearest(self, kind: str, work: Work, brute: Brute, size: int) -> None:
         chance = random.Random(3)

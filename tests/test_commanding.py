@@ -2,12 +2,23 @@
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from models import Attendance, Callout, HoursState, Loan, Response, RoleKind
-from services import places
+from models import (
+    Attendance,
+    Callout,
+    HoursState,
+    Loan,
+    Qualification,
+    QualificationKind,
+    QualificationState,
+    Response,
+    RoleKind,
+)
+from services import places, traits
 from tests.city import City
 from tests.emergencies import RALLY, Emergency
 
@@ -76,6 +87,38 @@ def test_places_of_all_maps_mean_the_same_ground(text: str) -> None:
     assert found is not None
     assert found.latitude == pytest.approx(22.51, abs=2e-4)
     assert found.longitude == pytest.approx(113.39, abs=2e-4)
+
+
+async def test_the_preview_says_what_to_expect_and_what_would_help(emergency: Emergency) -> None:
+    city = emergency.city
+    for number in range(3):
+        await emergency.volunteer(f"林{number}", skills=("water_rescue",))
+    await emergency.volunteer("邻居", organisation="zs-dongqu", skills=("water_rescue",))
+    await emergency.volunteer("新手")
+    holder = await city.person(emergency.volunteers[0])
+    async with city.database.write() as session:
+        kind = (await session.scalars(select(QualificationKind).limit(1))).one()
+        session.add(
+            Qualification(
+                person_id=holder.id,
+                kind_id=kind.id,
+                state=QualificationState.VERIFIED,
+                expires_on=city.clock().date() + timedelta(days=20),
+                submitted_at=city.clock(),
+            )
+        )
+        await session.flush()
+        await traits.renew(city.making.work(session), [holder.id])
+    await city.go_to("2026-11-23 23:30")
+    name = kind.names["zh_Hans"]
+    await emergency.prepare_callout(
+        more=["技能", ">水上救援", "水上救援", "选好了", "证书", f">{name}", name, "选好了"]
+    )
+    shown = [m.words for m in emergency.zhou.messages if "他们会收到" in m.words][-1]
+    assert "5 公里内：1 人" in shown and "恐怕不够" in shown
+    assert "不限技能和证件的话，还有 3 人" in shown
+    assert "其中 1 人的证件 30 天内到期" in shown and "现在是夜里" in shown
+    assert not await emergency.responses()
 
 
 async def test_two_kinds_of_people_each_until_enough(emergency: Emergency) -> None:

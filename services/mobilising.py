@@ -154,7 +154,7 @@ async def _ask(work: Work, callout: Callout, need: Need, at_once: bool) -> int:
     if at_once and not chosen:
         best = sorted(able, key=lambda one: one.eta)[: max(need.quota, 1)]
         chosen = tuple(one.key for one in best)
-    if not chosen and not able and not moved_up and decision.needed:
+    if not able and not moved_up and decision.expected < decision.needed:
         return await _when_dry(work, callout, need, responses)
     await send(work, callout, need, _rows(found, able, chosen), decision)
     return len(chosen)

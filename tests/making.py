@@ -17,6 +17,9 @@ from models import (
     Person,
     PersonInterest,
     PersonSkill,
+    Qualification,
+    QualificationKind,
+    QualificationState,
     Role,
     RoleKind,
     ServiceField,
@@ -111,6 +114,23 @@ class Making:
                 session.add(OptOut(person_id=person.id, kind=kind, since=self.clock()))
             await traits.renew(self.work(session), [person.id])
         return person
+
+    async def qualification(self, person: Person, *, expires_in: int) -> QualificationKind:
+        """A verified document of some kind, which expires in so many days."""
+        async with self.database.write() as session:
+            kind = (await session.scalars(select(QualificationKind).limit(1))).one()
+            session.add(
+                Qualification(
+                    person_id=person.id,
+                    kind_id=kind.id,
+                    state=QualificationState.VERIFIED,
+                    expires_on=self.clock().date() + timedelta(days=expires_in),
+                    submitted_at=self.clock(),
+                )
+            )
+            await session.flush()
+            await traits.renew(self.work(session), [person.id])
+        return kind
 
     async def crowd(self, size: int, organisation: str = "zs-shiqi") -> list[Person]:
         """Many volunteers at once, with nothing said about themselves but that they are free."""

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -12,13 +11,10 @@ from models import (
     Callout,
     HoursState,
     Loan,
-    Qualification,
-    QualificationKind,
-    QualificationState,
     Response,
     RoleKind,
 )
-from services import places, traits
+from services import places
 from tests.city import City
 from tests.emergencies import RALLY, Emergency
 
@@ -96,19 +92,7 @@ async def test_the_preview_says_what_to_expect_and_what_would_help(emergency: Em
     await emergency.volunteer("邻居", organisation="zs-dongqu", skills=("water_rescue",))
     await emergency.volunteer("新手")
     holder = await city.person(emergency.volunteers[0])
-    async with city.database.write() as session:
-        kind = (await session.scalars(select(QualificationKind).limit(1))).one()
-        session.add(
-            Qualification(
-                person_id=holder.id,
-                kind_id=kind.id,
-                state=QualificationState.VERIFIED,
-                expires_on=city.clock().date() + timedelta(days=20),
-                submitted_at=city.clock(),
-            )
-        )
-        await session.flush()
-        await traits.renew(city.making.work(session), [holder.id])
+    kind = await city.making.qualification(holder, expires_in=20)
     await city.go_to("2026-11-23 23:30")
     name = kind.names["zh_Hans"]
     await emergency.prepare_callout(

@@ -1,7 +1,6 @@
 """Call-outs of many people: filled, with restarts in each phase, and killed outright in each."""
 
 import random
-import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -25,15 +24,14 @@ from models import (
     RoleKind,
     Standing,
 )
-from models.sealed import keyring
-from playground import Phone, Playground
+from playground import Phone
 from playground.model import Message as Shown
 from services import traits
 from services.policy import Policy
 from services.work import Work
-from tests.city import TOKEN, USERNAME, City
-from tests.commands import Command, Muster
+from tests.city import City
 from tests.emergencies import RALLY, Emergency
+from tests.killable import Killable, killed_outright
 from tests.making import ALL_WEEK, Making
 from tests.times import ManualClock
 
@@ -188,72 +186,33 @@ async def test_thousands_in_two_languages_fill_it_through_restarts_in_each_phase
 # Killed outright
 
 
-class Killable:
-    """The bot as a process of its own, a commander and some volunteers; it can be killed."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.telegram = Playground()
-        self.database = Database(url)
-        self.muster = Muster(url, folder, TELEGRAM__TOKEN=TOKEN)
-        self.running: Command | None = None
-        self.zhou: Phone
-        self.crowd: list[Phone] = []
-
-    async def prepare(self) -> None:
-        await self.telegram.start()
-        self.muster.variables["TELEGRAM__API_BASE_URL"] = self.telegram.url
-        bot = self.telegram.add_bot(TOKEN, USERNAME, "集结")
-        keyring().write(self.muster.key_file)
-        self.zhou = self.telegram.add_person("明", "周", language_code="zh-hans").use(bot)
-        for number in range(40):
-            phone = self.telegram.add_person(f"号{number}", "志").use(bot)
-            phone.chat.started = True
-            self.crowd.append(phone)
-        making = Making(self.database, ManualClock())
-        home = (await making.organisation("zs-shiqi")).id
-        commander = await making.volunteer("周明", telegram_id=self.zhou.id)
-        self.zhou.chat.started = True
-        async with self.database.write() as session:
-            role = Role(
-                person_id=commander.id, organisation_id=home, kind=RoleKind.COMMANDER,
-                granted_at=datetime.now(UTC),
-            )  # fmt: skip
-            session.add(role)
-        await people(self.database, home, self.crowd, random.Random(5))
-
-    def start(self) -> None:
-        self.running = self.muster.begin("run")
-
-    async def kill(self) -> None:
-        if self.running is not None:
-            self.running.stop(signal.SIGKILL)
-            await self.running.ended()
-            self.running = None
-
-    async def again(self) -> None:
-        await self.kill()
-        self.start()
-
-    async def stop(self) -> None:
-        await self.kill()
-        await self.telegram.stop()
-        await self.database.close()
-
-
 @pytest.fixture
 async def killable(database_url: str, tmp_path: Path) -> AsyncIterator[Killable]:
-    made = Killable(database_url, tmp_path)
-    try:
-        await made.prepare()
+    async with killed_outright(database_url, tmp_path) as made:
         yield made
-    finally:
-        await made.stop()
+
+
+async def settle(killable: Killable) -> tuple[Phone, list[Phone]]:
+    """A commander and forty volunteers about the rally point."""
+    zhou = killable.person("周明", started=True)
+    crowd = [killable.person(f"志号{number}", started=True) for number in range(40)]
+    making = Making(killable.database, ManualClock())
+    home = (await making.organisation("zs-shiqi")).id
+    commander = await making.volunteer("周明", telegram_id=zhou.id)
+    async with killable.database.write() as session:
+        role = Role(
+            person_id=commander.id, organisation_id=home, kind=RoleKind.COMMANDER,
+            granted_at=datetime.now(UTC),
+        )  # fmt: skip
+        session.add(role)
+    await people(killable.database, home, crowd, random.Random(5))
+    return zhou, crowd
 
 
 async def test_killed_in_each_phase_it_forgets_nobody_and_calls_nobody_twice(
     killable: Killable,
 ) -> None:
-    zhou = killable.zhou
+    zhou, crowd = await settle(killable)
     killable.start()
     await zhou.say("/callout")
     for button in ("实战", "台风"):
@@ -267,11 +226,11 @@ async def test_killed_in_each_phase_it_forgets_nobody_and_calls_nobody_twice(
     await killable.again()
     await zhou.say(asked.words.split()[-1])
     first = await zhou.wait_until(
-        lambda: next((phone for phone in killable.crowd if call(phone)), None), STARTING
+        lambda: next((phone for phone in crowd if call(phone)), None), STARTING
     )
     await killable.again()
     called = await zhou.wait_until(
-        lambda: [p for p in killable.crowd if call(p) and p is not first][20:22], STARTING
+        lambda: [p for p in crowd if call(p) and p is not first][20:22], STARTING
     )
     for phone in called:
         message = call(phone)
@@ -286,8 +245,8 @@ async def test_killed_in_each_phase_it_forgets_nobody_and_calls_nobody_twice(
     await zhou.press("解除", STARTING)
     await zhou.press("是的，解除", STARTING)
     await killable.again()
-    await zhou.wait_until(lambda: not any(newest_call(p) for p in killable.crowd), STARTING)
-    double = [phone for phone in killable.crowd if call(phone)]
+    await zhou.wait_until(lambda: not any(newest_call(p) for p in crowd), STARTING)
+    double = [phone for phone in crowd if call(phone)]
     assert len(double) <= 2 * AT_ONCE, "only what was in flight at two kills"
     for phone in double:
         stale = call(phone)
@@ -309,7 +268,7 @@ async def test_killed_in_each_phase_it_forgets_nobody_and_calls_nobody_twice(
     assert len({person for person, _ in alarms}) == len(alarms) == sum(states.values())
     assert {state for _, state in alarms} <= {DeliveryState.SENT, DeliveryState.REVOKED}
     sent = sum(state is DeliveryState.SENT for _, state in alarms)
-    assert len([phone for phone in killable.crowd if phone.messages]) >= sent
+    assert len([phone for phone in crowd if phone.messages]) >= sent
 
 
 def _yes(message: Shown) -> str:

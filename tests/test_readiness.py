@@ -1,15 +1,12 @@
 """Readiness for emergencies: what people say of theirs, what they are asked, how an area stands."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from sqlalchemy import select
 
 from models import (
     PersonEquipment,
-    Qualification,
-    QualificationKind,
-    QualificationState,
     Readiness,
     RoleKind,
 )
@@ -98,17 +95,7 @@ async def test_a_document_is_missed_before_it_expires(emergency: Emergency) -> N
     city = emergency.city
     li = await emergency.volunteer("李雷")
     person = await city.person(li)
-    async with city.database.write() as session:
-        kind = (await session.scalars(select(QualificationKind).limit(1))).one()
-        session.add(
-            Qualification(
-                person_id=person.id,
-                kind_id=kind.id,
-                state=QualificationState.VERIFIED,
-                expires_on=city.clock().date() + timedelta(days=70),
-                submitted_at=city.clock(),
-            )
-        )
+    await city.making.qualification(person, expires_in=70)
     for days, count in ((5, 0), (6, 1), (10, 1), (20, 2), (1, 2), (22, 3), (5, 3)):
         await city.forward(days=days)
         assert sum("到期" in m.words for m in li.messages) == count

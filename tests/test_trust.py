@@ -1,7 +1,6 @@
 """What must never happen: forged buttons, full shifts overbooked, forgotten or doubled answers."""
 
 import logging
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from models import (
     CalloutState,
     Confirmation,
     Conversation,
-    Database,
     Dispute,
     DisputeState,
     Emergency,
@@ -41,11 +39,10 @@ from models import (
     Shift,
     Standing,
 )
-from models.sealed import keyring
-from playground import Phone, Playground
+from playground import Phone
 from tests.attending import propose
-from tests.city import TOKEN, USERNAME, City
-from tests.commands import Command, Muster
+from tests.city import City
+from tests.killable import Killable, killed_outright
 from tests.times import ManualClock
 from web.app import SECRET_HEADER, WEBHOOK_PATH
 
@@ -431,9 +428,9 @@ async def test_an_update_that_comes_twice_is_answered_once(
 
 
 async def test_the_bot_killed_in_the_middle_of_a_form_goes_on_at_the_same_question(
-    killable: "Killable",
+    killable: Killable,
 ) -> None:
-    chen = killable.chen
+    chen = killable.person("陈晓丽")
     killable.start()
     await chen.start()
     await chen.sees("我是集结", limit=STARTING)
@@ -457,45 +454,11 @@ async def test_the_bot_killed_in_the_middle_of_a_form_goes_on_at_the_same_questi
         assert form.answers["name"] == "陈晓丽" and form.answers["birth"]["day"] == "1990-05-01"
 
 
-class Killable:
-    """The bot as a process of its own, which can be killed outright."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.telegram = Playground()
-        self.database = Database(url)
-        self.muster = Muster(url, folder, TELEGRAM__TOKEN=TOKEN)
-        self.running: Command | None = None
-        self.chen: Phone
-
-    async def prepare(self) -> None:
-        await self.telegram.start()
-        self.muster.variables["TELEGRAM__API_BASE_URL"] = self.telegram.url
-        bot = self.telegram.add_bot(TOKEN, USERNAME, "集结")
-        self.chen = self.telegram.add_person("晓丽", "陈", language_code="zh-hans").use(bot)
-        keyring().write(self.muster.key_file)
-        assert (await self.muster("init")).code == 0
-
-    def start(self) -> None:
-        self.running = self.muster.begin("run")
-
-    async def kill(self) -> None:
-        if self.running is not None:
-            self.running.stop(signal.SIGKILL)
-            await self.running.ended()
-            self.running = None
-
-    async def stop(self) -> None:
-        await self.kill()
-        await self.database.close()
-        await self.telegram.stop()
-
-
 @pytest.fixture
 async def killable(database_url: str, tmp_path: Path) -> AsyncIterator[Killable]:
-    made = Killable(database_url, tmp_path)
-    await made.prepare()
-    yield made
-    await made.stop()
+    async with killed_outright(database_url, tmp_path) as made:
+        assert (await made.muster("init")).code == 0
+        yield made
 
 
 # Webhooks

@@ -24,7 +24,6 @@ from benchmarks.figures import percentile
 from benchmarks.incidents import (
     Array,
     Incident,
-    IsFull,
     Person,
     Result,
     State,
@@ -39,9 +38,15 @@ from services.waves import Asked, Candidate, Past, Prior
 POOLS, QUOTAS = (300, 2_000, 20_000), (10, 30, 100)
 LOOKED_AT = 1_000
 """Of those not asked yet, the nearest among whom the product chooses."""
-NIGHT = 0.5
+SHARES, NIGHT = (0.07, 0.22), 0.5
+"""Of yes answers by day; by what factor fewer there are at night."""
+SHOW_UPS = (0.7, 0.9)
+CALLED_BEFORE = 12.0
+"""How often somebody has been called before, on average: a year of monthly probe alarms."""
 AMPLE, NEAR = 2.0, 15.0
 """A pool is ample if so many times the quota would come from within so many kilometres."""
+MISJUDGED = 20_000
+"""People of whom one assumes something else than is true."""
 SEASON, SEASON_POOL, SEASON_QUOTA = 30, 4_000, 30
 TIRES, RESTS = 0.25, 0.85
 """By how much a call in vain lessens readiness (exponent); what is left by the next incident."""
@@ -72,6 +77,17 @@ class Row:
     turned_away: float
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """How people differ, and whether they have been called before."""
+
+    title: str
+    mood: bool = False
+    called: bool = False
+
+
+USUAL = World("ample pools", called=True)
+OTHERS = (World("nobody was ever called"), World("one mood for all", mood=True))
 REGIMES = [
     Regime(pool, quota, night) for night in (False, True) for pool in POOLS for quota in QUOTAS
 ]
@@ -80,26 +96,39 @@ REGIMES = [
 # The product's policy, and those beside it
 
 
+@dataclass(slots=True)
+class History:
+    """How often each has been called before, and said yes."""
+
+    asked: Array
+    yes: Array
+
+    @classmethod
+    def drawn(cls, chance: np.random.Generator, rates: Array, night: bool) -> "History":
+        """Of calls by day."""
+        asked = chance.poisson(CALLED_BEFORE, len(rates))
+        return cls(asked, chance.binomial(asked, rates / (NIGHT if night else 1.0)))
+
+    def add(self, asked: Iterable[Person]) -> None:
+        for one in asked:
+            self.asked[one.key] += 1
+            self.yes[one.key] += one.said_yes
+
+
 class Adaptive:
     """Drives `services.waves` as `services.mobilising` does."""
 
-    def __init__(self, prior: Prior, night: bool) -> None:
+    def __init__(self, prior: Prior, night: bool, history: History | None = None) -> None:
         self.prior = prior
+        self.history = history
         self.horizon = waves.horizon(night=night, critical=False)
-        self.p = prior.response * (prior.night if night else 1.0)
+        self.factor = prior.night if night else 1.0
         self.taken: list[float] = []
         """Milliseconds of each decision."""
-        self.candidates: list[Candidate] = []
+        self.known: dict[int, Candidate] = {}
 
     def decide(self, state: State) -> Sequence[int]:
-        if not self.candidates:
-            self.candidates = [
-                Candidate(
-                    int(key), travel(float(state.kilometres[key])), self.p, self.prior.show_up
-                )
-                for key in state.order
-            ]
-        candidates = self.candidates[state.taken : state.taken + LOOKED_AT]
+        candidates = [self._candidate(key, state) for key in state.next_ones(LOOKED_AT)]
         prior = self._observed(state)
         asked = [self._asked(one, state.now, prior) for one in state.asked.values()]
         began = time.perf_counter()
@@ -109,10 +138,23 @@ class Adaptive:
         self.taken.append(1000 * (time.perf_counter() - began))
         return decision.send
 
-    def is_full(self, state: State) -> bool:
+    def _candidate(self, key: int, state: State) -> Candidate:
+        if key not in self.known:
+            kilometres = float(state.kilometres[key])
+            self.known[key] = Candidate(key, travel(kilometres), self._p(key), self.prior.show_up)
+        return self.known[key]
+
+    def _p(self, key: int) -> float:
+        usual = self.prior.response
+        if self.history is not None:
+            asked, yes = int(self.history.asked[key]), int(self.history.yes[key])
+            usual = waves.own_response(usual, asked, yes)
+        return usual * self.factor
+
+    def missing(self, state: State) -> int:
         prior = self._observed(state)
         yes = [self._asked(one, state.now, prior) for one in state.said_yes]
-        return waves.missing(state.quota, yes, prior) == 0
+        return waves.missing(state.quota, yes, prior)
 
     def _observed(self, state: State) -> Prior:
         came = sum(one.arrived_at is not None for one in state.said_yes)
@@ -124,7 +166,7 @@ class Adaptive:
             s = 1.0
         elif one.coming and not one.absent:
             s = waves.comes(prior, now - one.due_at)
-        return Asked(one.sent_at, self.p, one.answered_at, yes=one.said_yes, s=s)
+        return Asked(one.sent_at, self._p(one.key), one.answered_at, yes=one.said_yes, s=s)
 
 
 def everyone(state: State) -> Sequence[int]:
@@ -135,7 +177,7 @@ def circles(state: State) -> Sequence[int]:
     """5 km, doubled every 10 minutes."""
     radius = 5.0 * 2 ** int(state.now // 10)
     near = int(np.searchsorted(state.kilometres[state.order], radius))
-    return state.next_ones(max(0, near - state.taken))
+    return state.next_ones(max(0, near - len(state.queued)))
 
 
 def fixed(times: int, every: float) -> Callable[[], Strategy]:
@@ -166,24 +208,29 @@ BESIDE: dict[str, Callable[[], Strategy]] = {
 # Running
 
 
-def truth(chance: np.random.Generator, night: bool) -> Truth:
+def truth(chance: np.random.Generator, people: int, night: bool, *, mood: bool = False) -> Truth:
+    """People who say yes with 7-22% and then come with 70-90%, each with their own share.
+
+    In a `mood` all of them have the same share at one incident and another at the next. How long
+    answers take is always the incident's own.
+    """
+    drawn = None if mood else people
     return Truth(
-        rate=chance.uniform(0.07, 0.22) * (NIGHT if night else 1.0),
+        rates=np.full(people, chance.uniform(*SHARES, drawn)) * (NIGHT if night else 1.0),
         median=chance.uniform(3.0, 5.0),
         sigma=0.9,
-        show_up=chance.uniform(0.7, 0.9),
+        show_ups=np.full(people, chance.uniform(*SHOW_UPS, drawn)),
     )
 
 
 def is_ample(quota: int, truth: Truth, kilometres: Array) -> bool:
-    near = int(np.count_nonzero(kilometres <= NEAR))
-    return near * truth.rate * truth.show_up >= AMPLE * quota
+    near = kilometres <= NEAR
+    return float((truth.rates * truth.show_ups)[near].sum()) >= AMPLE * quota
 
 
 def simulate(incident: Incident, policy: Adaptive, strategy: Strategy | None) -> Result:
     """The same rule says for all when enough have said yes: else the others would get too few."""
-    full: IsFull = policy.is_full
-    return incident.run(strategy or policy.decide, full, waves.replaces)
+    return incident.run(strategy or policy.decide, policy.missing, waves.replaces)
 
 
 def summary(policy: str, where: str, quota: int, results: Sequence[Result]) -> Row:
@@ -204,27 +251,29 @@ def summary(policy: str, where: str, quota: int, results: Sequence[Result]) -> R
     )
 
 
-def by_regime(runs: int, prior: Prior) -> tuple[list[Row], list[float]]:
-    """Every policy over the same incidents; only those with ample pools are summed up."""
+def by_regime(
+    runs: int, prior: Prior, names: Sequence[str], world: World
+) -> tuple[list[Row], list[float]]:
+    """These policies over the same incidents; only those with ample pools are summed up."""
     rows, taken = [], []
-    names: list[str] = ["adaptive", *BESIDE]
     for night in (False, True):
+        title = f"{'night' if night else 'day'}, {world.title}"
         results: dict[str, list[tuple[int, Result]]] = {name: [] for name in names}
-        for regime in track([r for r in REGIMES if r.night == night], "night" if night else "day"):
+        for regime in track([r for r in REGIMES if r.night == night], title):
             for number in range(runs):
                 for name in names:
                     chance = np.random.default_rng((regime.pool, regime.quota, number, night))
-                    drawn = truth(chance, night)
+                    drawn = truth(chance, regime.pool, night, mood=world.mood)
                     where = homes(chance, regime.pool)
                     if not is_ample(regime.quota, drawn, where):
                         break
-                    policy = Adaptive(prior, night)
+                    history = History.drawn(chance, drawn.rates, night) if world.called else None
+                    policy = Adaptive(prior, night, history)
                     incident = Incident(chance, drawn, regime.quota, where)
                     make = BESIDE.get(name)
                     result = simulate(incident, policy, make() if make else None)
                     results[name].append((regime.quota, result))
                     taken += policy.taken
-        title = "night, ample pools" if night else "day, ample pools"
         rows += [_over_quotas(name, title, results[name]) for name in names]
     return rows, taken
 
@@ -245,18 +294,17 @@ def scarce(runs: int, prior: Prior) -> list[Row]:
     for number in range(runs):
         chance = np.random.default_rng((9, number))
         policy = Adaptive(prior, regime.night)
-        incident = Incident(
-            chance, truth(chance, regime.night), regime.quota, homes(chance, regime.pool)
-        )
+        drawn = truth(chance, regime.pool, regime.night)
+        incident = Incident(chance, drawn, regime.quota, homes(chance, regime.pool))
         results.append(simulate(incident, policy, None))
     return [summary("adaptive", "night, 300 for 100", regime.quota, results)]
 
 
 WRONG: dict[str, Callable[[Truth], Truth]] = {
-    "a third of the rate": lambda it: replace(it, rate=it.rate / 3),
-    "three times the rate": lambda it: replace(it, rate=min(0.9, it.rate * 3)),
+    "a third of the rate": lambda it: replace(it, rates=it.rates / 3),
+    "three times the rate": lambda it: replace(it, rates=it.rates * 3),
     "delays 2.5 times slower": lambda it: replace(it, median=it.median * 2.5),
-    "show-up 50%": lambda it: replace(it, show_up=0.5),
+    "show-up 50%": lambda it: replace(it, show_ups=np.full(MISJUDGED, 0.5)),
 }
 
 
@@ -267,8 +315,11 @@ def misjudged(runs: int, prior: Prior) -> list[Row]:
         results = []
         for number in range(runs):
             chance = np.random.default_rng((5, number))
-            usual = Truth(prior.response, prior.median, prior.sigma, prior.show_up)
-            incident = Incident(chance, bend(usual), 30, homes(chance, 20_000))
+            usual = Truth(
+                np.full(MISJUDGED, prior.response), prior.median, prior.sigma,
+                np.full(MISJUDGED, prior.show_up),
+            )  # fmt: skip
+            incident = Incident(chance, bend(usual), 30, homes(chance, MISJUDGED))
             results.append(simulate(incident, Adaptive(prior, night=False), None))
         rows.append(summary("adaptive", where, 30, results))
     return rows
@@ -277,19 +328,20 @@ def misjudged(runs: int, prior: Prior) -> list[Row]:
 def season(seed: int, name: str, prior: Prior) -> list[Result]:
     """30 incidents with the same people, who tire of calls in vain; the prior is learnt."""
     chance = np.random.default_rng((11, seed))
-    usual = truth(chance, night=False)
+    usual = truth(chance, SEASON_POOL, night=False)
     tired: Array = np.zeros(SEASON_POOL)
+    history = History(np.zeros(SEASON_POOL, dtype=int), np.zeros(SEASON_POOL, dtype=int))
     pasts: list[Past] = []
     results = []
     for _ in range(SEASON):
         learnt = waves.learn(prior, pasts[-20:])
-        willing = np.exp(-TIRES * tired)
-        incident = Incident(
-            chance, usual, SEASON_QUOTA, homes(chance, SEASON_POOL), willing=willing
-        )
+        tired_truth = replace(usual, rates=usual.rates * np.exp(-TIRES * tired))
+        incident = Incident(chance, tired_truth, SEASON_QUOTA, homes(chance, SEASON_POOL))
         make = BESIDE.get(name)
-        result = simulate(incident, Adaptive(learnt, night=False), make() if make else None)
+        policy = Adaptive(learnt, night=False, history=history)
+        result = simulate(incident, policy, make() if make else None)
         results.append(result)
+        history.add(result.asked.values())
         pasts.append(_past(result))
         tired *= RESTS
         vain = [key for key, one in result.asked.items() if one.arrived_at is None]
@@ -364,7 +416,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20, help="incidents a regime")
     asked = parser.parse_args()
     prior = Prior()
-    rows, taken = by_regime(asked.runs, prior)
+    rows, taken = by_regime(asked.runs, prior, ("adaptive", *BESIDE), USUAL)
+    for world in OTHERS:
+        rows += by_regime(asked.runs, prior, ("adaptive",), world)[0]
     rows += scarce(asked.runs, prior) + misjudged(3 * asked.runs, prior)
     rows += seasons(max(1, asked.runs // 5), prior)
     aims = targets(rows, taken)

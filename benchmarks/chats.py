@@ -61,6 +61,12 @@ class Chats:
     """Whether the bot may send something unasked."""
     letters: int = 0
     """How many it has sent."""
+    watched: str | None = None
+    """What the text of a message contains whose arrival is noted."""
+    seen: list[float] = field(default_factory=list)
+    """When those came, on the clock of the presses."""
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set at each of them."""
     _waiting: list[dict[str, Any]] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _open: dict[int, tuple[Press, "asyncio.Future[Press]"]] = field(default_factory=dict)
@@ -102,9 +108,12 @@ class Chats:
         self._open[update_id][0].shown = now
         self._close_if_answered(update_id)
 
-    def take(self, chat_id: int) -> dict[str, Any]:
+    def take(self, chat_id: int, text: str, now: float) -> dict[str, Any]:
         """A message that nobody asked for."""
         self.letters += 1
+        if self.watched is not None and self.watched in text:
+            self.seen.append(now)
+            self.came.set()
         return _message(chat_id, self.letters)
 
     def fail(self, reason: str) -> None:
@@ -166,7 +175,7 @@ class Telegram:
             chats.show(update_id, now)
             return _message(int(asked["chat_id"]), update_id)
         if method == "sendMessage" and chats.wants_letters:
-            return chats.take(int(asked["chat_id"]))
+            return chats.take(int(asked["chat_id"]), asked.get("text", ""), now)
         if method not in QUIET:
             chats.fail(f"{method} was called: {asked.get('text', '')}")
         return QUIET.get(method, True)

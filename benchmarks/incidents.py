@@ -6,7 +6,7 @@ Nothing here is of the product. A strategy is asked every ten seconds whom to me
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ OVERDUE = 30.0
 """Minutes after the own time of arrival when somebody counts as absent."""
 LATE, EARLY = 5.0, 3.0
 """Minutes by which people come later than they said (mean), and by which they said too much."""
+STILL_READY, SOON = 0.8, 1.5
+"""Share of those standing by who come after all, and minutes (mean) until they say so."""
 DECLINES = 0.4
 """Share of those who won't come that say so."""
 READY, SPEED = 5.0, 25.0
@@ -35,12 +37,13 @@ Array = np.ndarray[Any, Any]
 class Truth:
     """How people really are, drawn anew for each incident."""
 
-    rate: float
-    """Probability that somebody who is asked says yes."""
+    rates: Array
+    """Probability that somebody who is asked says yes, by person."""
     median: float
     """Minutes until half of the answers have come; lognormal with `sigma`."""
     sigma: float
-    show_up: float
+    show_ups: Array
+    """Probability that somebody who said yes comes, by person."""
 
 
 @dataclass(slots=True)
@@ -53,6 +56,8 @@ class Person:
     answered_at: float | None = None
     coming: bool = False
     said_yes: bool = False
+    stands_by: bool = False
+    """Said yes when it was full, and has not been asked to come after all."""
     due_at: float = 0.0
     arrived_at: float | None = None
     absent: bool = False
@@ -70,22 +75,27 @@ class State:
     asked: dict[int, Person] = field(default_factory=dict)
     said_yes: list[Person] = field(default_factory=list)
     """Those whose yes was taken, whatever became of it."""
-    taken: int = 0
-    """How many of the order have been queued; every strategy goes by nearness."""
+    queued: set[int] = field(default_factory=set)
+    """Whom a strategy has named; who is not asked after all is taken out again."""
+    passed: int = 0
+    """How many at the beginning of the order have all been named."""
 
     def coming(self) -> list[Person]:
         """Those who are under way or there, and not known to be absent."""
         return [one for one in self.said_yes if one.coming and not one.absent]
 
     def next_ones(self, count: int) -> list[int]:
-        """The nearest who have not been asked."""
-        return [int(key) for key in self.order[self.taken : self.taken + count]]
+        """The nearest whom no one has named yet."""
+        while self.passed < len(self.order) and int(self.order[self.passed]) in self.queued:
+            self.passed += 1
+        left = (int(key) for key in self.order[self.passed :] if int(key) not in self.queued)
+        return list(islice(left, count))
 
 
 Strategy = Callable[[State], Sequence[int]]
 """Whom to message now."""
-IsFull = Callable[[State], bool]
-"""Whether a further yes is one too many, and what is unsent is cancelled."""
+Missing = Callable[[State], int]
+"""How many must still say yes; at 0 a further one stands by, and what is unsent is cancelled."""
 Replaces = Callable[[float, float], bool]
 
 
@@ -118,19 +128,13 @@ def travel(kilometres: float) -> float:
 
 
 class Incident:
-    """One run. `willing` are factors of the true rate by person: who is tired of calls has less."""
+    """One run: so many are wanted of people who live so many kilometres away."""
 
     def __init__(
-        self,
-        chance: np.random.Generator,
-        truth: Truth,
-        quota: int,
-        kilometres: Array,
-        willing: Array | None = None,
+        self, chance: np.random.Generator, truth: Truth, quota: int, kilometres: Array
     ) -> None:
         self.chance = chance
         self.truth = truth
-        self.willing = willing
         self.state = State(quota, 0.0, np.argsort(kilometres, kind="stable"), kilometres)
         self.queue: list[int] = []
         self.events: list[tuple[float, int, str, int]] = []
@@ -140,24 +144,45 @@ class Incident:
         self.confirmed: float | None = None
         self.on_scene: float | None = None
 
-    def run(self, strategy: Strategy, is_full: IsFull, replaces: Replaces) -> Result:
+    def run(self, strategy: Strategy, missing: Missing, replaces: Replaces) -> Result:
         """Follows it until it is over."""
         while self.state.now < LASTS:
-            self._happen(is_full, replaces)
-            if is_full(self.state):
-                self.state.taken -= len(self.queue)
-                self.queue.clear()
+            self._happen(missing, replaces)
+            needed = missing(self.state)
+            if not needed:
+                self._cancel()
                 if not self.events:
                     break
             else:
+                moved_up = self._move_up(needed)
                 wave = strategy(self.state)
-                self.state.taken += len(wave)
+                wave = wave[: max(0, len(wave) - moved_up)]
+                self.state.queued.update(wave)
                 self.queue += wave
             self._send()
             self.state.now += TICK
-        there = sum(one.arrived_at is not None for one in self.state.asked.values())
         asked = self.state.asked
-        return Result(self.confirmed, self.on_scene, len(asked), self.turned_away, there, asked)
+        there = sum(one.arrived_at is not None for one in asked.values())
+        turned_away = self.turned_away + sum(one.stands_by for one in asked.values())
+        return Result(self.confirmed, self.on_scene, len(asked), turned_away, there, asked)
+
+    def _cancel(self) -> None:
+        """What has not been sent never is."""
+        if self.queue:
+            self.state.queued.difference_update(self.queue)
+            self.state.passed = 0
+            self.queue.clear()
+
+    def _move_up(self, needed: int) -> int:
+        """Those who stand by are asked first, the nearest first, each once; answers how many."""
+        waiting = [one for one in self.state.asked.values() if one.stands_by]
+        nearest = sorted(waiting, key=lambda one: one.eta)[:needed]
+        for one in nearest:
+            one.stands_by = False
+            if self.chance.random() < STILL_READY:
+                delay = float(self.chance.exponential(SOON))
+                self._later(self.state.now + delay, "yes", one.key)
+        return len(nearest)
 
     def _send(self) -> None:
         self.credit = min(self.credit + PER_MINUTE * TICK, PER_MINUTE * TICK)
@@ -168,7 +193,7 @@ class Incident:
             self._will_answer(key)
 
     def _will_answer(self, key: int) -> None:
-        rate = self.truth.rate * (1.0 if self.willing is None else float(self.willing[key]))
+        rate = float(self.truth.rates[key])
         delay = float(self.truth.median * np.exp(self.truth.sigma * self.chance.normal()))
         if self.chance.random() < rate:
             self._later(self.state.now + delay, "yes", key)
@@ -178,12 +203,12 @@ class Incident:
     def _later(self, at: float, what: str, key: int) -> None:
         heapq.heappush(self.events, (at, next(self.number), what, key))
 
-    def _happen(self, is_full: IsFull, replaces: Replaces) -> None:
+    def _happen(self, missing: Missing, replaces: Replaces) -> None:
         while self.events and self.events[0][0] <= self.state.now:
             at, _, what, key = heapq.heappop(self.events)
             person = self.state.asked[key]
             if what == "yes":
-                self._says_yes(person, at, is_full, replaces)
+                self._says_yes(person, at, missing, replaces)
             elif what == "no":
                 person.answered_at = at
             elif what == "there" and person.coming:
@@ -192,15 +217,15 @@ class Incident:
             elif what == "absent" and person.coming and person.arrived_at is None:
                 person.absent = True
 
-    def _says_yes(self, person: Person, at: float, is_full: IsFull, replaces: Replaces) -> None:
-        person.answered_at = at
-        if is_full(self.state) and not self._replace_farthest(person, at, replaces):
-            self.turned_away += 1
+    def _says_yes(self, person: Person, at: float, missing: Missing, replaces: Replaces) -> None:
+        person.answered_at = person.answered_at or at
+        if not missing(self.state) and not self._replace_farthest(person, at, replaces):
+            person.stands_by = True
             return
         person.coming = person.said_yes = True
         self.state.said_yes.append(person)
         person.due_at = at + person.eta
-        if self.chance.random() < self.truth.show_up:
+        if self.chance.random() < float(self.truth.show_ups[person.key]):
             late = float(self.chance.exponential(LATE)) - EARLY
             self._later(max(at + READY, person.due_at + late), "there", person.key)
         else:

@@ -1,7 +1,8 @@
 """Whom a call-out may ask: adults who agreed, awake, free, not asked before, nearest first."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -180,25 +181,44 @@ async def as_candidates(
 ) -> list[waves.Candidate]:
     """With how likely they say yes and come; who was called lately is asked later."""
     prior = await prior_of(work, callout.organisation_id, drill=callout.drill)
-    since = work.now - timedelta(minutes=work.policy.callout_rest_minutes)
-    lately = set(
-        await work.session.scalars(
-            select(Response.person_id).where(
-                Response.person_id.in_([one.person_id for one in found]),
-                Response.asked_at > since,
-            )
+    earlier = await _earlier(work, [one.person_id for one in found])
+    lately = work.now - timedelta(minutes=work.policy.callout_rest_minutes)
+    factor = prior.night if is_night(work) else 1.0
+    able = []
+    for one in found:
+        p = prior.response
+        calls = earlier.get(one.person_id)
+        if calls is not None:
+            rested = 1.0 if calls.last_at <= lately else RESTED
+            p = waves.own_response(prior.response, calls.asked, calls.yes) * rested
+        eta = waves.eta_minutes(one.metres)
+        able.append(waves.Candidate(one.person_id, eta, p * factor, prior.show_up))
+    return able
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """How often somebody has been called before and said yes, and when the last time."""
+
+    asked: int
+    yes: int
+    last_at: datetime
+
+
+async def _earlier(work: Work, people: Sequence[int]) -> dict[int, _Calls]:
+    """Of those who have been called before. Who was released unanswered had no time to answer."""
+    had_time = or_(Response.state != ResponseState.RELEASED, Response.answered_at.is_not(None))
+    rows = await work.session.execute(
+        select(
+            Response.person_id,
+            func.count().filter(had_time),
+            func.count().filter(Response.said_yes),
+            func.max(Response.asked_at),
         )
+        .where(Response.person_id.in_(people))
+        .group_by(Response.person_id)
     )
-    answers = prior.response * (prior.night if is_night(work) else 1.0)
-    return [
-        waves.Candidate(
-            key=one.person_id,
-            eta=waves.eta_minutes(one.metres),
-            p=answers * (RESTED if one.person_id in lately else 1.0),
-            s=prior.show_up,
-        )
-        for one in found
-    ]
+    return {person: _Calls(asked, yes, last_at) for person, asked, yes, last_at in rows}
 
 
 async def prior_of(work: Work, organisation_id: int, *, drill: bool) -> waves.Prior:

@@ -11,6 +11,7 @@ from services.access import Right
 from services.callouts import ALARM, HELD, calls_for, commanded, need_commanded, running
 from services.declaring import Wanted
 from services.errors import Gone, Refusal
+from services.mobilising import Pace
 from services.work import Work
 
 
@@ -25,7 +26,7 @@ async def ask_more(work: Work, callout_id: int) -> int:
     """The next wave now, whatever is still expected; answers how many were asked."""
     callout = await running(work, callout_id)
     callouts.note(work, "wave", callout)
-    return await mobilising.advance_one(work, callout, at_once=True)
+    return await mobilising.advance_one(work, callout, Pace.ORDER)
 
 
 async def ask_within(work: Work, callout_id: int, kilometres: int) -> int:
@@ -40,7 +41,7 @@ async def hold(work: Work, callout_id: int, *, holds: bool) -> Callout:
     callout = await running(work, callout_id)
     callout.holds = holds
     callouts.note(work, "held" if holds else "resumed", callout)
-    await mobilising.advance_one(work, callout)
+    await mobilising.advance_one(work, callout, Pace.CHANGE)
     return callout
 
 
@@ -52,7 +53,7 @@ async def change_quota(work: Work, need_id: int, quota: int) -> Callout:
     callouts.note(work, "quota", callout, quota=quota)
     await _revise_calls(work, callout, need)
     await callouts.tell_command(work, callout, "quota_changed", {"quota": quota})
-    await mobilising.advance_one(work, callout)
+    await mobilising.advance_one(work, callout, Pace.CHANGE)
     return callout
 
 
@@ -62,7 +63,7 @@ async def add_need(work: Work, callout_id: int, wanted: Wanted) -> Callout:
     work.session.add(declaring.need_of(callout, wanted))
     await work.session.flush()
     callouts.note(work, "need", callout, quota=wanted.quota)
-    await mobilising.advance_one(work, callout)
+    await mobilising.advance_one(work, callout, Pace.CHANGE)
     return callout
 
 
@@ -95,7 +96,7 @@ async def lend(work: Work, callout_id: int, organisation_id: int) -> Callout:
         about = {"lender": lender.names, "name": work.person.name}
         await callouts.tell_command(work, callout, "lent", about)
         callouts.note(work, "lent", callout, lender=organisation_id)
-        await mobilising.advance_one(work, callout)
+        await mobilising.advance_one(work, callout, Pace.CHANGE)
     return callout
 
 

@@ -7,6 +7,7 @@ person is asked at most once in a call-out, by the key of their `Response`.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -55,15 +56,23 @@ async def advance(work: Work) -> int:
     return sum([await advance_one(work, found) for found in await _active(work)])
 
 
-async def advance_one(work: Work, callout: Callout, *, at_once: bool = False) -> int:
-    """Opens the places of no-shows, then sends the waves that are due.
+class Pace(Enum):
+    """What lets the next wave go."""
 
-    `at_once` is the commander's order to ask more people than the answers call for.
-    """
+    ANSWERS = auto()
+    """As many as the answers call for, once the last wave has had time to teach something."""
+    CHANGE = auto()
+    """As many as the answers call for, at once: the commander has changed what is wanted."""
+    ORDER = auto()
+    """More people now, whatever the answers: the commander's order."""
+
+
+async def advance_one(work: Work, callout: Callout, pace: Pace = Pace.ANSWERS) -> int:
+    """Opens the places of no-shows, then sends the waves due; answers how many it asked."""
     await _miss_the_overdue(work, callout)
-    if callout.holds and not at_once:
+    if callout.holds and pace is not Pace.ORDER:
         return 0
-    return sum([await _ask(work, callout, need, at_once) for need in await needs_of(work, callout)])
+    return sum([await _ask(work, callout, need, pace) for need in await needs_of(work, callout)])
 
 
 def horizon_of(work: Work, callout: Callout) -> float:
@@ -138,20 +147,21 @@ async def _miss_the_overdue(work: Work, callout: Callout) -> None:
 # Waves
 
 
-async def _ask(work: Work, callout: Callout, need: Need, at_once: bool) -> int:
+async def _ask(work: Work, callout: Callout, need: Need, pace: Pace) -> int:
     """Asks the next people for one need, closes it when it is full; answers how many."""
     responses = await _responses(work, need)
     found = await candidates.within(work, callout, need, callout.radius, LOOKED_AT)
     able = await candidates.as_candidates(work, callout, found)
-    decision = await _decide(work, callout, need, responses, able)
+    listens = pace is Pace.ANSWERS
+    decision = await _decide(work, callout, need, responses, able, listens=listens)
     if decision.full:
         need.full_at = need.full_at or work.now
-    if decision.full and not at_once:
+    if decision.full and pace is not Pace.ORDER:
         await _close(work, callout, need)
         return 0
     moved_up = await _move_up(work, callout, need, responses, decision.needed)
     chosen = decision.send[: max(0, len(decision.send) - moved_up)]
-    if at_once and not chosen:
+    if pace is Pace.ORDER and not chosen:
         best = sorted(able, key=lambda one: one.eta)[: max(need.quota, 1)]
         chosen = tuple(one.key for one in best)
     if not able and not moved_up and decision.expected < decision.needed:
@@ -200,6 +210,8 @@ async def _decide(
     need: Need,
     responses: Sequence[Response],
     able: Sequence[waves.Candidate],
+    *,
+    listens: bool = True,
 ) -> waves.Decision:
     past = await candidates.prior_of(work, callout.organisation_id, drill=callout.drill)
     states = Counter(one.state for one in responses)
@@ -218,7 +230,8 @@ async def _decide(
         if one.state is not ResponseState.RELEASED
     ]
     now = _minutes(began, work.now)
-    return waves.decide(need.quota, asked, able, now, prior, horizon=horizon_of(work, callout))
+    horizon = horizon_of(work, callout)
+    return waves.decide(need.quota, asked, able, now, prior, horizon=horizon, listens=listens)
 
 
 def _shows_up(work: Work, response: Response, prior: waves.Prior) -> float:

@@ -13,11 +13,20 @@ from math import erf, exp, lgamma, log, sqrt
 
 CERTAIN = 1.645
 """Standard deviations that leave 95% on one side."""
-FAITH = 6.0
-"""Answers' worth of trust in the assumed response; the prior of its multiplier is Gamma(6, 6)."""
+FAITH = 10.0
+"""Answers' worth of trust in the assumed response; the prior of its multiplier is Gamma(10, 10)."""
 PATIENCE = 1.0
-"""Standard deviations above what is learnt of the response, for which one waits before asking more:
-whoever has been asked can't be unasked, and answers teach within minutes."""
+"""Standard deviations of what is still to come, for which one waits before asking more people to
+over-book: whoever has been asked can't be unasked, and answers come every minute."""
+LISTENS = 0.4
+"""Of the horizon, between two waves: the first answers teach more than any assumption."""
+STANDS = 3.0
+"""Horizons from the first call within which the over-booking is to be covered, too."""
+EVEN = 1 / 3
+"""By how much less than n is to be expected for n yes answers to be as likely as not (the median of
+a Poisson variable)."""
+OWN = 20.0
+"""How many calls the usual response weighs against somebody's own answers to earlier ones."""
 NEARNESS = 20.0
 """Minutes of travel after which somebody counts for 1/e of one next door."""
 SPEED = 25.0
@@ -28,15 +37,15 @@ MUCH_NEARER = 8.0
 """Minutes by which a later answer must be nearer to replace one who is under way."""
 SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """Multipliers of the assumed delay among which the true one is sought."""
-SPREAD = 0.5
+SPREAD = 0.35
 """Standard deviation of the logarithm of that multiplier, before anything is known."""
 DOUBTED = 200
 """Of one past call-out, so many people count at most: an odd one must not wreck what is known."""
 ASSUMED_ASKED, ASSUMED_DELAYS = 100.0, 30.0
 """How many observations the assumptions weigh when past call-outs are learnt from."""
-BY_DAY, AT_NIGHT, CRITICAL = 6.0, 10.0, 4.0
-"""Minutes within which the expected answers are to cover what is missing."""
-LATE = 7.0
+BY_DAY, AT_NIGHT, CRITICAL = 4.5, 6.0, 3.5
+"""Minutes within which as many should have said yes as are wanted: the horizon."""
+LATE = 5.0
 """Minutes by which people who do come are late on average; exponential."""
 AT_ONCE = 0.01
 """Minutes in which nobody answers."""
@@ -131,25 +140,31 @@ def decide(
     prior: Prior,
     *,
     horizon: float = BY_DAY,
-    most: int = 300,
+    most: int = 1_000,
+    listens: bool = True,
 ) -> Decision:
-    """Whom to ask at this moment: nobody where what is pending should suffice."""
+    """Whom to ask at this moment: nobody where what is pending should suffice.
+
+    As many as are wanted should have said yes within the horizon; those beyond, with whom the quota
+    stands although some won't show up, may take longer. `listens` is False where the commander has
+    just changed what is wanted, so that the last wave has nothing to teach.
+    """
     needed = missing(quota, asked, prior)
     learnt = _learn_from(asked, now, prior)
-    expected = sum(
-        one.weight * one.rate * _still_to_come(asked, now, prior, one.scale, horizon)
-        for one in learnt
-    )
+    soon = _look_ahead(learnt, asked, now, prior, horizon)
     rate = sum(one.weight * one.rate for one in learnt)
-    soon = sum(one.weight * one.rate * _answered(horizon, prior, one.scale) for one in learnt)
-    hope = 1 + PATIENCE / sqrt(FAITH + sum(one.yes for one in asked))
-    gap = needed - 0.5 - hope * expected if needed else 0.0
+    gap = 0.0
+    if needed and not (listens and _is_listening(asked, now, LISTENS * horizon, most)):
+        began = min((one.at for one in asked), default=now)
+        stands = max(horizon, STANDS * horizon - (now - began))
+        later = _look_ahead(learnt, asked, now, prior, stands)
+        gap = max(soon.gap(_unpromised(quota, asked, prior)), later.gap(needed, PATIENCE))
     people: Sequence[Asked | Candidate] = asked or candidates
     average = sum(one.p for one in people) / len(people) if people else prior.response
     return Decision(
         needed=needed,
-        send=_first_to_cover(gap, candidates, hope * soon, most),
-        expected=expected,
+        send=_first_to_cover(gap, candidates, most),
+        expected=soon.expected,
         rate=rate,
         response=min(1.0, rate * average),
         scale=sum(one.weight * one.scale for one in learnt),
@@ -186,6 +201,18 @@ def missing(quota: int, asked: Sequence[Asked], prior: Prior) -> int:
     return more
 
 
+def _unpromised(quota: int, asked: Sequence[Asked], prior: Prior) -> float:
+    """How many must still say yes until as many are coming as are wanted; the late count less."""
+    return quota - sum(min(1.0, one.s / prior.show_up) for one in asked if one.yes)
+
+
+def _is_listening(asked: Sequence[Asked], now: float, minutes: float, most: int) -> bool:
+    """Whether the last wave, unless it was cut off, went out less than so many minutes ago."""
+    last = max((one.at for one in asked), default=-minutes)
+    whole = sum(one.at == last for one in asked) < most
+    return whole and now - last < minutes - AT_ONCE
+
+
 def comes(prior: Prior, late: float) -> float:
     """Probability that somebody who is `late` minutes past their own time still comes.
 
@@ -201,14 +228,12 @@ def observed(prior: Prior, came: int, absent: int) -> Prior:
     return replace(prior, show_up=(prior.shown * prior.show_up + came) / seen, shown=seen)
 
 
-def _first_to_cover(
-    gap: float, candidates: Sequence[Candidate], soon: float, most: int
-) -> tuple[int, ...]:
-    """The best candidates until their answers within the horizon cover the gap."""
+def _first_to_cover(gap: float, candidates: Sequence[Candidate], most: int) -> tuple[int, ...]:
+    """The best candidates until the sum of their probabilities covers the gap."""
     if gap <= 0:
         return ()
     best = sorted(candidates, key=lambda one: -one.p * one.s * exp(-one.eta / NEARNESS))[:most]
-    before = accumulate((one.p * soon for one in best), initial=0.0)
+    before = accumulate((one.p for one in best), initial=0.0)
     pairs = zip(best, before, strict=False)
     return tuple(one.key for one, sum_before in takewhile(lambda pair: pair[1] < gap, pairs))
 
@@ -216,12 +241,46 @@ def _first_to_cover(
 # Learning while it runs
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What the next minutes should bring."""
+
+    expected: float
+    """Yes answers of those who have been asked."""
+    doubt: float
+    """Standard deviation of that."""
+    answered: float
+    """Yes answers of somebody asked now, for each unit of the probability assumed of them."""
+
+    def gap(self, wanted: float, patience: float = 0.0) -> float:
+        """The sum of probabilities to be asked, so that as many as wanted will have said yes."""
+        return (wanted - EVEN - self.expected - patience * self.doubt) / self.answered
+
+
+def _look_ahead(
+    learnt: Sequence[_Learnt], asked: Sequence[Asked], now: float, prior: Prior, minutes: float
+) -> _Ahead:
+    """By the Gamma of the response, the answers to come are negative binomial."""
+    expected = sum(
+        one.weight * one.rate * _still_to_come(asked, now, prior, one.scale, minutes)
+        for one in learnt
+    )
+    known = FAITH + sum(one.yes for one in asked)
+    return _Ahead(
+        expected=expected,
+        doubt=sqrt(expected + expected**2 / known),
+        answered=sum(
+            one.weight * one.rate * _answered(minutes, prior, one.scale) for one in learnt
+        ),
+    )
+
+
 def _learn_from(asked: Sequence[Asked], now: float, prior: Prior) -> list[_Learnt]:
     """Delay scales with their posterior weights, and the response multiplier given each.
 
-    Yes answers as a Poisson process of intensity m p f(t / k) / k a person, m ~ Gamma(6, 6) and
-    log k ~ N(0, 0.5): m given k is Gamma(6 + Y, 6 + E), with E the yes answers that should have
-    come by now, and integrating m out gives the likelihood of k.
+    Yes answers as a Poisson process of intensity m p f(t / k) / k a person, m ~ Gamma(10, 10)
+    and log k ~ N(0, 0.35): m given k is Gamma(10 + Y, 10 + E), with E the yes answers that should
+    have come by now, and integrating m out gives the likelihood of k.
     """
     groups = Counter((one.at, one.p) for one in asked)
     delays = [
@@ -272,6 +331,15 @@ def _log_density(delay: float, prior: Prior, scale: float) -> float:
 # Between call-outs
 
 
+def own_response(usual: float, asked: int, yes: int) -> float:
+    """Probability that somebody says yes who did so at `yes` of `asked` earlier call-outs.
+
+    The mean of a beta whose prior is what is usual; in whole percents, so that those alike are
+    reckoned with together.
+    """
+    return round((OWN * usual + yes) / (OWN + asked), 2)
+
+
 def learn(prior: Prior, pasts: Sequence[Past]) -> Prior:
     """The prior moved towards what past call-outs showed, each of which counts only so much."""
     answered = [past for past in pasts if past.asked]
@@ -296,17 +364,16 @@ def learn(prior: Prior, pasts: Sequence[Past]) -> Prior:
 def forecast(
     quota: int, candidates: Sequence[Candidate], prior: Prior, *, horizon: float = BY_DAY
 ) -> float | None:
-    """Minutes until enough should have said yes; None if these people will hardly be enough."""
-    wanted = missing(quota, (), prior)
+    """Minutes until as many as are wanted should have said yes; None if it will hardly stand."""
     able = sum(one.p for one in candidates)
-    if able * _answered(LATEST, prior) < wanted:
+    if able * _answered(LATEST, prior) < missing(quota, (), prior):
         return None
-    if able * _answered(horizon, prior) >= wanted:
+    if able * _answered(horizon, prior) >= quota:
         return horizon
     low, high = horizon, LATEST
     while high - low > 0.5:
         middle = (low + high) / 2
-        low, high = (middle, high) if able * _answered(middle, prior) < wanted else (low, middle)
+        low, high = (middle, high) if able * _answered(middle, prior) < quota else (low, middle)
     return high
 
 

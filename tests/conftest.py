@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
 
 from models import Database
 from models.sealed import Keyring, use_keyring
@@ -15,6 +16,9 @@ from tests.city import City
 from tests.databases import Databases, PostgresServer, SqliteFolder
 from tests.making import Making
 from tests.times import ManualClock
+
+settings.register_profile("muster", deadline=None)  # how long something takes is for benchmarks
+settings.load_profile("muster")
 
 KINDS = ("sqlite", "postgresql")
 MEMORY = Path("/dev/shm")

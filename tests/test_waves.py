@@ -90,9 +90,40 @@ def test_those_who_stay_away_now_teach_of_the_others() -> None:
     assert waves.missing(30, (), worse) > waves.missing(30, (), PRIOR)
 
 
-def test_while_little_is_known_fewer_are_asked_than_the_answers_call_for() -> None:
-    first = waves.decide(10, [], POOL, 0.0, PRIOR, horizon=60.0)
-    assert 0 < len(first.send) < 0.8 * first.needed / PRIOR.response
+def test_while_the_first_answers_may_still_come_nobody_else_is_asked() -> None:
+    pending = silent(60)
+    too_soon = waves.decide(10, pending, POOL, 1.0, PRIOR, horizon=5.0)
+    later = waves.decide(10, pending, POOL, 2.1, PRIOR, horizon=5.0)
+    assert too_soon.send == () and not too_soon.full and later.send
+
+
+def test_what_the_commander_changes_does_not_wait_for_answers() -> None:
+    pending = silent(60)
+    changed = waves.decide(30, pending, POOL, 0.5, PRIOR, horizon=5.0, listens=False)
+    assert len(changed.send) > 100
+
+
+def test_a_wave_that_was_cut_off_goes_on_at_once() -> None:
+    first = waves.decide(100, [], POOL, 0.0, PRIOR, most=200)
+    again = waves.decide(100, silent(200), POOL[200:], 0.2, PRIOR, most=200)
+    assert len(first.send) == len(again.send) == 200
+
+
+def test_a_few_too_few_may_yet_come_and_are_waited_for() -> None:
+    """Over-booking is not worth a wave of its own while much is pending."""
+    enough = waves.decide(30, [], POOL, 0.0, PRIOR)
+    nearly = silent(len(enough.send) - 32) + coming(12, after=1.5)
+    again = waves.decide(30, nearly, POOL[len(nearly) :], 2.5, PRIOR)
+    assert not again.full and again.send == ()
+
+
+def test_who_came_before_is_more_likely_to_come_again() -> None:
+    never, usual, always = (waves.own_response(0.15, 12, yes) for yes in (0, 2, 12))
+    assert 0.05 < never < usual < always < 0.5
+    assert waves.own_response(0.15, 0, 0) == 0.15
+    reliable = [Candidate(key, eta=10.0, p=0.3, s=0.8) for key in range(5_001, 5_011)]
+    decision = waves.decide(10, [], [*POOL, *reliable], 0.0, PRIOR)
+    assert {one.key for one in reliable} <= set(decision.send)
 
 
 def test_at_night_one_looks_farther_ahead_and_less_far_where_lives_are_at_stake() -> None:
@@ -102,7 +133,7 @@ def test_at_night_one_looks_farther_ahead_and_less_far_where_lives_are_at_stake(
 
 def test_a_forecast_is_none_where_the_pool_cannot_fill_it_and_later_where_it_is_scarce() -> None:
     assert waves.forecast(30, POOL[:50], PRIOR) is None
-    ample, scarce = waves.forecast(30, POOL, PRIOR), waves.forecast(30, POOL[:350], PRIOR)
+    ample, scarce = waves.forecast(30, POOL, PRIOR), waves.forecast(30, POOL[:320], PRIOR)
     assert ample is not None and scarce is not None
     assert ample == waves.BY_DAY < scarce
 

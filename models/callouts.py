@@ -137,7 +137,7 @@ class Loan(Base):
 
 
 class Screen(Base):
-    """A browser that shows the board or the report; its link opens once and binds it by a cookie."""
+    """A browser that shows a board or a report: opened once by a link, then known by a cookie."""
 
     __tablename__ = "callout_screen"
 

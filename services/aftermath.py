@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from models import (
+    TELEGRAM,
     Callout,
     CalloutState,
     Delivery,
@@ -166,12 +167,18 @@ async def _report(work: Work, seen: Seen) -> dict[str, Any]:
         "silent": len(silent),
         "not_needed": sum(_why(one, seen) == NOT_NEEDED for one in silent),
         "not_reached": sum(_why(one, seen) == NOT_REACHED for one in silent),
-        "sent": dict(sum((one.sent for one in seen.needs), Counter())),
+        "sent": _by_way(seen.needs),
         "not_home": sum(one.arrived_at is not None and not one.home_at for one in seen.responses),
         "earlier": await comparison.beside(work, callout),
         "lessons": callout.lessons,
         "own": own,
     }
+
+
+def _by_way(needs: Sequence[Tally]) -> dict[str, int]:
+    """Calls that were sent, by channel, Telegram first."""
+    sent = sum((one.sent for one in needs), Counter[str]())
+    return dict(sorted(sent.items(), key=lambda way: (way[0] != TELEGRAM, -way[1], way[0])))
 
 
 async def _times(work: Work, seen: Seen) -> dict[str, datetime | None]:
@@ -185,7 +192,7 @@ async def _times(work: Work, seen: Seen) -> dict[str, datetime | None]:
         "launched": callout.launched_at,
         "first_sent": await _first_sent(work, [one.need for one in seen.needs]),
         "first_yes": min(yes, default=None),
-        "full": together([one.need.full_at for one in seen.needs]),
+        "full": together([one.full_at for one in seen.needs]),
         "first_there": min(arrived, default=None),
         "enough_there": together([one.there_at for one in seen.needs]),
         "last_there": max(arrived, default=None),
@@ -230,7 +237,7 @@ async def _needs(work: Work, seen: Seen) -> list[dict[str, Any]]:
         {
             **await need_named(work, tally.need),
             **_counts([one for one in seen.responses if one.need_id == tally.need.id]),
-            "full_at": tally.need.full_at,
+            "full_at": tally.full_at,
             "there_at": tally.there_at,
             "waves": [
                 {

@@ -22,7 +22,8 @@ class Tally:
 
     need: Need
     asked: int = 0
-    yes: int = 0
+    agreed: list[datetime] = field(default_factory=list)
+    """When people said yes, in their order."""
     arrivals: list[datetime] = field(default_factory=list)
     """In their order."""
     sent: Counter[str] = field(default_factory=Counter)
@@ -38,10 +39,19 @@ class Tally:
         return min(self.came, self.need.quota)
 
     @property
+    def full_at(self) -> datetime | None:
+        """When as many had said yes as were wanted."""
+        return _at(self.agreed, self.need.quota)
+
+    @property
     def there_at(self) -> datetime | None:
         """When as many were on scene as were wanted."""
-        quota = self.need.quota
-        return self.arrivals[quota - 1] if self.came >= quota else None
+        return _at(self.arrivals, self.need.quota)
+
+
+def _at(moments: Sequence[datetime], number: int) -> datetime | None:
+    """The one with this number, counted from 1, if there is one."""
+    return moments[number - 1] if len(moments) >= number else None
 
 
 def together(moments: Sequence[datetime | None]) -> datetime | None:
@@ -63,21 +73,25 @@ async def tallies(work: Work, callouts: Sequence[Callout]) -> list[Tally]:
     )
     found = {need.id: Tally(need) for need in needs}
     counted = await work.session.execute(
-        select(Response.need_id, Response.said_yes, func.count())
+        select(Response.need_id, func.count())
         .where(Response.callout_id.in_(keys))
-        .group_by(Response.need_id, Response.said_yes)
+        .group_by(Response.need_id)
     )
-    for need_id, said_yes, count in counted:
-        found[need_id].asked += count
-        found[need_id].yes += count if said_yes else 0
-    arrived = await work.session.execute(
-        select(Response.need_id, Response.arrived_at)
-        .where(Response.callout_id.in_(keys), Response.arrived_at.is_not(None))
-        .order_by(Response.arrived_at)
+    for need_id, count in counted:
+        found[need_id].asked = count
+    moments = await work.session.execute(
+        select(Response.need_id, Response.answered_at, Response.arrived_at).where(
+            Response.callout_id.in_(keys), Response.said_yes
+        )
     )
-    for need_id, moment in arrived:
-        if moment is not None:
-            found[need_id].arrivals.append(moment)
+    for need_id, answered_at, arrived_at in moments:
+        if answered_at:
+            found[need_id].agreed.append(answered_at)
+        if arrived_at:
+            found[need_id].arrivals.append(arrived_at)
+    for one in found.values():
+        one.agreed.sort()
+        one.arrivals.sort()
     by_subject = {calls_for(one.need): one for one in found.values()}
     for subject, channel, count in await _sent(work, list(by_subject)):
         by_subject[subject].sent[channel] += count
@@ -131,7 +145,7 @@ async def _last(work: Work, callout: Callout, *, drill: bool) -> Sequence[Callou
 
 def in_short(callout: Callout, needs: Sequence[Tally]) -> dict[str, Any]:
     """A call-out in one line; minutes count from its launch."""
-    asked, yes = sum(one.asked for one in needs), sum(one.yes for one in needs)
+    asked, yes = sum(one.asked for one in needs), sum(len(one.agreed) for one in needs)
     filled = sum(one.filled for one in needs)
     messages = sum(one.sent.total() for one in needs)
 
@@ -152,6 +166,6 @@ def in_short(callout: Callout, needs: Sequence[Tally]) -> dict[str, Any]:
         "percent": round(100 * yes / max(1, asked)),
         "messages": messages,
         "each": each(messages, filled),
-        "minutes": minutes(together([one.need.full_at for one in needs])),
+        "minutes": minutes(together([one.full_at for one in needs])),
         "there_minutes": minutes(together([one.there_at for one in needs])),
     }

@@ -18,8 +18,8 @@ LEAST_VIEW = 2000.0
 """Metres that the map shows at least: one square alone would say too much."""
 SHARE, MARGIN = 0.97, 1.08
 """Of the homes that the map must hold, and the room that it leaves round them."""
-FULL, LEAST = 0.47, 0.14
-"""Radius of the circle for the largest count, and for any at least, in sides of a square."""
+FULL, LEAST = 0.47, 0.1
+"""Radius of the circle for the largest count, and for next to none, in sides of a square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,9 @@ def _drawn(squares: dict[tuple[int, int], tuple[int, int]], unit: float) -> list
     most = max((asked for asked, _ in squares.values()), default=1)
 
     def circle(count: int) -> float:
-        """Its area grows with the count."""
-        return round(max(LEAST, FULL * sqrt(count / most)) * unit, 1) if count else 0.0
+        """Its area grows with the count, and the smallest still shows."""
+        share = LEAST + (FULL - LEAST) * sqrt(count / most)
+        return round(share * unit, 1) if count else 0.0
 
     return [
         Square(

@@ -98,7 +98,9 @@ async def report(work: Work, callout_id: int) -> tuple[dict[str, Any], dict[str,
 
 async def whole(work: Work, callout_id: int) -> dict[str, Any]:
     """The report with curve, map and names, to be filed. Raises Gone, NotAllowed, Refusal."""
-    return await whole_of(work, await _ended(work, callout_id))
+    callout = await _ended(work, callout_id)
+    callouts.note(work, "exported", callout, what="report")
+    return await whole_of(work, callout)
 
 
 async def whole_of(work: Work, callout: Callout) -> dict[str, Any]:
@@ -366,7 +368,9 @@ async def lines(work: Work, callout_id: int) -> tuple[list[Asked], list[dict[str
 
     Raises Gone, NotAllowed, Refusal.
     """
-    seen = await _seen(work, await _ended(work, callout_id))
+    callout = await _ended(work, callout_id)
+    callouts.note(work, "exported", callout, what="table")
+    seen = await _seen(work, callout)
     return seen.people, [await need_named(work, one.need) for one in seen.needs]
 
 

@@ -6,9 +6,8 @@ Drawn as SVG by a template, on the page and in print.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 1000.0, 520.0
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 970.0, 80.0, 460.0
-"""The edges of what is plotted, in units of the drawing."""
+"""The edges of what is plotted, in units of the drawing, of which it is 1000 wide."""
 SHORTEST = 10.0
 """Minutes that the axis spans at least."""
 ROOM = 1.1

@@ -492,7 +492,7 @@ async def show_report(turn: Turn, callout_id: int) -> Reply:
     drawings = words.values("callouts/pictures", turn.language, **pictures)
     return Show(
         "callouts/report",
-        report,
+        {**report, "drawn": True},
         picture=lambda: asyncio.to_thread(typesetting.png, "callouts/pictures", drawings),
         fresh=True,
     )

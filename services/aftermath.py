@@ -354,6 +354,7 @@ async def hand_out(work: Work) -> int:
     for callout in due:
         callout.reported_at = work.now
         shown = await _report(work, await _seen(work, callout))
+        shown["drawn"] = False
         post = Post("callouts/report", shown, kind=ORDER, subject=f"{subject(callout.id)}:report")
         entitled = await commanders(work, callout)
         await delivery.tell(work, post, entitled & {callout.commander_id, callout.second_id})

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -25,16 +24,6 @@ HOSTILE = '#include "/x" $x^2$ *粗* _斜_ <b>&amp;</b> \\ @preview 骨直'
 @pytest.fixture
 async def emergency(city: City) -> Emergency:
     return await Emergency(city).prepare()
-
-
-@pytest.fixture
-async def web(city: City) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(
-        f"http://127.0.0.1:{city.program.web_port}",
-        cookie_jar=aiohttp.CookieJar(unsafe=True),
-        headers={"Accept-Language": "zh-CN"},
-    ) as session:
-        yield session
 
 
 async def over(emergency: Emergency, **how: object) -> None:
@@ -94,6 +83,9 @@ async def test_once_all_are_home_the_commander_gets_the_report_by_itself(
         assert words in report.words
     await emergency.city.forward(hours=2)
     assert sum("召集总结" in m.words for m in emergency.zhou.messages) == 1
+    await emergency.zhou.press("曲线和来源地图")
+    drawn = await emergency.zhou.wait(lambda m: m.photo is not None)
+    assert "召集总结" in drawn.words
 
 
 async def test_an_hour_after_the_end_it_waits_no_longer_for_those_who_are_not_home(

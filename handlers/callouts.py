@@ -485,6 +485,12 @@ async def _end(turn: Turn, callout_id: int, *, false_alarm: bool) -> Reply:
 # Afterwards
 
 
+@button("callouts.past")
+async def show_past(turn: Turn, page: int = 0) -> Reply:
+    past, more = await aftermath.past(turn.work, page)
+    return Show("callouts/past", {"past": past, "page": page, "more": more})
+
+
 @button("callout.report")
 async def show_report(turn: Turn, callout_id: int) -> Reply:
     report, pictures = await aftermath.report(turn.work, callout_id)

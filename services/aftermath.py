@@ -24,7 +24,8 @@ from models import (
     Trait,
     Wave,
 )
-from services import callouts, comparison, curves, delivery, origins
+from services import access, callouts, comparison, curves, delivery, origins
+from services.access import Right
 from services.callouts import (
     ALARM,
     ORDER,
@@ -49,6 +50,7 @@ SILENT, NOT_NEEDED, NOT_REACHED = WHY = ("silent", "not_needed", "not_reached")
 """Why somebody did not answer: had the call, was soon told that enough come, or never got it."""
 HANDED_OUT_AFTER = timedelta(hours=1)
 """After the end the report no longer waits for those who have not said that they are home."""
+PAST_PER_PAGE = 8
 LESSONS = 50
 HEADINGS = (
     "name", "state", "role", "wave", "distance", "asked", "answered", "arrived", "home",
@@ -111,6 +113,24 @@ async def whole_of(work: Work, callout: Callout) -> dict[str, Any]:
         **_pictures(seen),
         "unanswered": [_unanswered(one, seen) for one in _silent(seen)],
     }
+
+
+async def past(work: Work, page: int) -> tuple[list[Callout], bool]:
+    """Those that are over and that the actor commands, the newest first; whether there are more.
+
+    Raises NotAllowed.
+    """
+    await callouts.commands(work)
+    within = await access.within_reach(work, Right.LAUNCH_CALLOUTS, Callout.organisation_id)
+    found = await work.session.scalars(
+        select(Callout)
+        .where(within, Callout.state == CalloutState.ENDED)
+        .order_by(Callout.id.desc())
+        .offset(page * PAST_PER_PAGE)
+        .limit(PAST_PER_PAGE + 1)
+    )
+    rows = list(found)
+    return rows[:PAST_PER_PAGE], len(rows) > PAST_PER_PAGE
 
 
 async def _ended(work: Work, callout_id: int) -> Callout:

@@ -9,7 +9,7 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import delete, select, update
 
-from models import Delivery, DeliveryState, Message, Person, Role, RoleKind, Screen
+from models import Callout, Delivery, DeliveryState, Message, Person, Role, RoleKind, Screen
 from services import curves, origins, typesetting
 from services.origins import Home
 from services.policy import Policy
@@ -152,6 +152,24 @@ async def test_drills_and_real_ones_stand_beside_each_other_and_say_which_they_a
     _, _, before = report.words.partition("以往")
     earlier = [line for line in before.splitlines() if "需要 5" in line]
     assert [line.startswith("【演练】") for line in earlier] == [False, True]
+
+
+async def test_earlier_reports_are_found_again(emergency: Emergency) -> None:
+    await emergency.zhou.say("/callout")
+    await emergency.zhou.press("往期总结")
+    await emergency.zhou.sees("还没有结束的召集")
+    await emergency.declare(mode="演练")
+    await emergency.end()
+    own = await emergency.callout()
+    values = {column.name: getattr(own, column.name) for column in Callout.__table__.columns}
+    async with emergency.city.database.write() as session:
+        session.add_all(Callout(**values | {"id": own.id + n, "drill": False}) for n in range(1, 9))
+    await emergency.zhou.say("/callout")
+    await emergency.zhou.press("往期总结")
+    await emergency.zhou.press("›")
+    await emergency.zhou.press("11月23日 周一 · 【演练】")
+    report = await emergency.zhou.wait(lambda m: m.photo is not None)
+    assert report.words.startswith("【演练】")
 
 
 async def test_who_did_not_answer_is_named_page_by_page_and_why(emergency: Emergency) -> None:
@@ -322,6 +340,8 @@ async def test_only_who_commands_here_reads_the_report(emergency: Emergency) -> 
         for action in ("report", "paper", "page", "unanswered", "table", "lesson"):
             await phone.press_data(f"callout.{action}:{callout.id}", phone.messages[-1].id)
             await city.answered()
+        await phone.press_data("callouts.past", phone.messages[-1].id)
+        await city.answered()
         for message in phone.messages[held:]:
             assert "林03" not in message.words and message.document is None
             assert "/report/open" not in message.words and "总结" not in message.words

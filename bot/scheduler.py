@@ -12,6 +12,7 @@ from handlers.dispatch import Clock
 from models import Database
 from services import (
     accounts,
+    aftermath,
     attendance,
     boards,
     broadcasting,
@@ -47,6 +48,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(mobilising.advance, 10),
     Sweep(scene.look_after, 10),
     Sweep(standing_down.ask_home, 30),
+    Sweep(aftermath.hand_out, 30),
     Sweep(boards.report, 2),
     Sweep(readiness.ask, 600),
     Sweep(readiness.warn_of_expiry, 3600),

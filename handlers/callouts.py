@@ -22,18 +22,18 @@ from handlers.forms import Filled, Form, register, start
 from handlers.replies import Document, Reply, Show, Toast, parts_of
 from handlers.routes import Audience, button, command
 from handlers.turns import Turn
-from models import Emergency, QualificationKind, ResponseState, Skill, SpokenLanguage
+from models import Emergency, QualificationKind, ResponseState, ScreenPage, Skill, SpokenLanguage
 from services import (
     access,
     aftermath,
     callouts,
     commanding,
-    curves,
     declaring,
     scene,
     screens,
     standing_down,
     terms,
+    typesetting,
 )
 from services.declaring import Declaration, Wanted
 from services.errors import Gone
@@ -485,35 +485,81 @@ async def _end(turn: Turn, callout_id: int, *, false_alarm: bool) -> Reply:
 # Afterwards
 
 
+@button("callouts.past")
+async def show_past(turn: Turn, page: int = 0) -> Reply:
+    past, more = await aftermath.past(turn.work, page)
+    return Show("callouts/past", {"past": past, "page": page, "more": more})
+
+
 @button("callout.report")
 async def show_report(turn: Turn, callout_id: int) -> Reply:
-    report = await aftermath.report(turn.work, callout_id)
-    curve = await aftermath.curve(turn.work, callout_id)
-    picture = curves.Picture(
-        curve.said_yes,
-        curve.arrived,
-        curve.quota,
-        *(_plain(turn, "curve", what=what) for what in ("yes", "there", "quota", "minutes")),
-    )
+    report, pictures = await aftermath.report(turn.work, callout_id)
+    words = turn.around.words
+    drawings = words.values("callouts/pictures", turn.language, **pictures)
     return Show(
         "callouts/report",
-        report,
-        picture=lambda: asyncio.to_thread(curves.draw, picture),
+        {**report, "drawn": True},
+        picture=lambda: asyncio.to_thread(typesetting.png, "callouts/pictures", drawings),
         fresh=True,
     )
 
 
-def _plain(turn: Turn, name: str, **parameters: str) -> str:
+@button("callout.paper")
+async def send_paper(turn: Turn, callout_id: int) -> Reply:
+    """The report as it is filed."""
+    report = await aftermath.whole(turn.work, callout_id)
+    made_at = turn.work.now
+    values = turn.around.words.values("callouts/report", turn.language, **report, made_at=made_at)
+    return Show(
+        "callouts/paper_sent",
+        {"callout_id": callout_id},
+        document=Document(
+            f"callout-{callout_id}.pdf",
+            lambda: asyncio.to_thread(typesetting.pdf, "callouts/report", values, made_at),
+        ),
+        fresh=True,
+    )
+
+
+@button("callout.page")
+async def make_page(turn: Turn, callout_id: int) -> Reply:
+    """A link to the report as a page, good once and for a few minutes."""
+    secret = await screens.make(turn.work, callout_id, ScreenPage.REPORT)
+    shown = {
+        "callout_id": callout_id,
+        "address": f"{turn.around.public_url}/report/open/{secret}",
+    }
+    return Show("callouts/page_link", shown, fresh=True, private=True)
+
+
+@button("callout.unanswered")
+async def show_unanswered(turn: Turn, callout_id: int, page: int = 0) -> Reply:
+    found = await aftermath.unanswered(turn.work, callout_id)
+    people, first = found["people"], page * MOST_PER_PAGE
+    return Show(
+        "callouts/unanswered",
+        {
+            **found,
+            "people": people[first : first + MOST_PER_PAGE],
+            "total": len(people),
+            "page": page,
+            "more": len(people) > first + MOST_PER_PAGE,
+        },
+    )
+
+
+def _plain(turn: Turn, name: str, **parameters: Any) -> str:
     return turn.around.words.plain(f"callouts/{name}", turn.language, **parameters)
 
 
 @button("callout.table")
 async def send_table(turn: Turn, callout_id: int) -> Reply:
     """Everyone who was asked and what became of it, for a spreadsheet."""
-    people = await aftermath.lines(turn.work, callout_id)
+    people, needs = await aftermath.lines(turn.work, callout_id)
     headings = [_plain(turn, "heading", what=name) for name in aftermath.HEADINGS]
     states = {state: _plain(turn, "state", state=state.value) for state in ResponseState}
-    table = aftermath.as_csv(turn.work, headings, states, people)
+    roles = {need["id"]: _plain(turn, "role", need=need) for need in needs}
+    table = aftermath.as_csv(turn.work, headings, states, roles, people)
     return Show(
         "callouts/table_sent",
         {"callout_id": callout_id},

@@ -22,6 +22,7 @@ from models.callouts import (
     Response,
     ResponseState,
     Screen,
+    ScreenPage,
     Wave,
 )
 from models.conversations import Conversation, Inbox
@@ -118,6 +119,7 @@ __all__ = [
     "RoleKind",
     "SavedAudience",
     "Screen",
+    "ScreenPage",
     "ServiceField",
     "Shift",
     "ShiftLanguage",

@@ -49,6 +49,13 @@ class ResponseState(StrEnum):
     """Left the scene and is home safe."""
 
 
+class ScreenPage(StrEnum):
+    """What a screen shows."""
+
+    BOARD = "board"
+    REPORT = "report"
+
+
 class Callout(Base):
     """An urgent mobilisation. A drill takes the same path and says so in every message."""
 
@@ -95,6 +102,8 @@ class Callout(Base):
     """What the hours of those who were there belong to, once it has ended."""
     lessons: Mapped[list[str]] = mapped_column(Document, default=list)
     """What commanders wrote down afterwards."""
+    reported_at: Mapped[datetime | None]
+    """When the report was put onto the commanders' phones by itself."""
     shown: Mapped[dict[str, Any] | None]
     """The board as it stands on the commanders' phones."""
     shown_at: Mapped[datetime | None]
@@ -128,12 +137,13 @@ class Loan(Base):
 
 
 class Screen(Base):
-    """A big screen that shows the board; its link opens once and binds one browser by a cookie."""
+    """A browser that shows a board or a report: opened once by a link, then known by a cookie."""
 
     __tablename__ = "callout_screen"
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     callout_id: Mapped[int] = mapped_column(ForeignKey("callout.id"), index=True)
+    page: Mapped[ScreenPage] = mapped_column(choice(ScreenPage))
     made_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     """What it shows is what this person may see."""
     language: Mapped[str] = mapped_column(String(16))

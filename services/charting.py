@@ -67,8 +67,14 @@ def plan(latitude: float, longitude: float, radius: float, people: Sequence[Plac
         for p, far in zip(people, metres, strict=True)
         if far <= view
     ]
-    rings = [Ring(km, round(km * 1000 * scale, 1)) for km in RINGS if km * 1000 <= view * 1.001]
-    return Plan(2 * HALF, rings[-4:], dots[:SHOWN], len(people) - len(dots[:SHOWN]))
+    return Plan(2 * HALF, rings(view), dots[:SHOWN], len(people) - len(dots[:SHOWN]))
+
+
+def rings(view: float) -> list[Ring]:
+    """The widest of the usual ones within a view of so many metres."""
+    scale = HALF * EDGE / view
+    within = [Ring(km, round(km * 1000 * scale, 1)) for km in RINGS if km * 1000 <= view * 1.001]
+    return within[-4:]
 
 
 def _next_ring(metres: float) -> float:

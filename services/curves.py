@@ -1,62 +1,74 @@
-"""The response curve of a call-out: how many had said yes, how many were there, by minute. Pure.
+"""The response curve of a call-out as plain figures: how many had said yes, and were there. Pure.
 
-Knows no language and no tables: what is drawn comes in as words and numbers.
+Drawn as SVG by a template, on the page and in print.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from services.charts import DOTS_PER_INCH, GREY, INK, PAPER, RED, SOFT, letters
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-WIDTH, HEIGHT = 8.0, 4.5
-"""Inches."""
+LEFT, RIGHT, TOP, BOTTOM = 60.0, 970.0, 80.0, 460.0
+"""The edges of what is plotted, in units of the drawing, of which it is 1000 wide."""
 SHORTEST = 10.0
 """Minutes that the axis spans at least."""
+ROOM = 1.1
+"""Left above the highest step, and behind the last."""
+MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440)
+"""Steps between the marks of the axis."""
+MARKS = 8
+"""At most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """Minutes since the launch, sorted, and the words beside them."""
+class Mark:
+    """A number at an axis, and where along it."""
 
-    said_yes: Sequence[float]
-    arrived: Sequence[float]
-    quota: int
-    yes_word: str
-    there_word: str
-    quota_word: str
-    minutes_word: str
+    value: int
+    at: float
 
 
-def draw(picture: Picture) -> bytes:
-    """A PNG of 1040 x 585 pixels."""
-    # Imported here, since it takes as long as all else together and many a start never draws.
-    from matplotlib.figure import Figure
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Outlines as SVG takes the points of a polygon."""
 
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS_PER_INCH, facecolor=PAPER)
-    axes = figure.add_axes((0.08, 0.14, 0.88, 0.74), facecolor=PAPER)
-    last = max([*picture.said_yes, *picture.arrived, SHORTEST]) * 1.05
-    axes.axhline(picture.quota, color=GREY, lw=1, ls="--", label=picture.quota_word)
-    _steps(axes, picture.said_yes, last, SOFT, picture.yes_word)
-    _steps(axes, picture.arrived, last, RED, picture.there_word)
-    axes.set_xlim(0, last)
-    axes.set_ylim(0, max(picture.quota, len(picture.said_yes), 1) * 1.15)
-    axes.set_xlabel(picture.minutes_word, fontproperties=letters(11), color=GREY)
-    axes.tick_params(length=0, colors=GREY)
-    axes.legend(prop=letters(11), loc="upper left", frameon=False, labelcolor=INK)
-    for side in ("top", "left", "right"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(SOFT)
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
+    said_yes: str
+    arrived: str
+    quota: Mark
+    minutes: list[Mark]
+    people: list[Mark]
+    last_yes: int
+    last_arrived: int
 
 
-def _steps(axes: "Axes", minutes: Sequence[float], last: float, colour: str, word: str) -> None:
-    heights = range(len(minutes) + 1)
-    axes.fill_between([0.0, *minutes, last], [*heights, len(minutes)], step="post", color=colour,
-                      alpha=0.75, label=word)  # fmt: skip
+def curve(said_yes: Sequence[float], arrived: Sequence[float], quota: int) -> Curve:
+    """Of the minutes after the launch, in any order, at which people said yes and arrived."""
+    last = max([*said_yes, *arrived, SHORTEST]) * ROOM
+    highest = max(quota, len(said_yes), len(arrived), 1)
+    across, up = (RIGHT - LEFT) / last, (BOTTOM - TOP) / (highest * ROOM)
+
+    def outline(moments: Sequence[float]) -> str:
+        """A stair that goes up by one at each moment, closed along the axis."""
+        points = [(LEFT, BOTTOM)]
+        for number, minute in enumerate(sorted(moments)):
+            x = LEFT + max(minute, 0.0) * across
+            points += [(x, BOTTOM - number * up), (x, BOTTOM - (number + 1) * up)]
+        points += [(RIGHT, BOTTOM - len(moments) * up), (RIGHT, BOTTOM)]
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+    return Curve(
+        outline(said_yes),
+        outline(arrived),
+        Mark(quota, round(BOTTOM - quota * up, 1)),
+        [Mark(minute, round(LEFT + minute * across, 1)) for minute in _marks(last, MINUTES)],
+        [Mark(number, round(BOTTOM - number * up, 1)) for number in _marks(highest, _tens())],
+        len(said_yes),
+        len(arrived),
+    )
+
+
+def _marks(last: float, steps: Sequence[int]) -> range:
+    step = next((step for step in steps if last / step <= MARKS), steps[-1])
+    return range(0, int(last) + 1, step)
+
+
+def _tens() -> list[int]:
+    return [digit * 10**power for power in range(5) for digit in (1, 2, 5)]

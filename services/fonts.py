@@ -1,6 +1,7 @@
 """The font in which pictures are lettered: Chinese in mainland forms, and Latin."""
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pylopdf_fonts_zh_cn
@@ -13,6 +14,14 @@ def font_path() -> Path:
     """Noto Sans SC, as its package ships it."""
     package = Path(pylopdf_fonts_zh_cn.__file__).parent
     return next(package.rglob("NotoSansSC-Regular.otf"))
+
+
+def spare_fonts() -> Path:
+    """A folder with DejaVu Sans, for signs and faces that the first has not."""
+    found = find_spec("matplotlib")
+    if found is None or found.origin is None:
+        raise FileNotFoundError("matplotlib")
+    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The board on a big screen: who may open it, and all that it shows.
+"""The board on a big screen, and the report on a page: who may open them, and what a board shows.
 
 A commander's link opens once, within minutes, and binds the browser that opened it. What is shown
 is what that commander may see, looked up at each request.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, update
 
 from models import (
     Callout,
@@ -18,6 +18,7 @@ from models import (
     Response,
     ResponseState,
     Screen,
+    ScreenPage,
     Trait,
     Wave,
 )
@@ -30,7 +31,7 @@ from services.work import Work
 
 LINK_LASTS = timedelta(minutes=10)
 STAYS = timedelta(hours=6)
-"""After the end of the call-out."""
+"""A board after the end of the call-out, a report after it was opened."""
 ON_MAP = (
     ResponseState.ASKED,
     ResponseState.COMING,
@@ -50,34 +51,32 @@ class Opened:
 # The link
 
 
-async def make(work: Work, callout_id: int) -> str:
-    """The secret of a new link. Raises Gone, NotAllowed."""
+async def make(work: Work, callout_id: int, page: ScreenPage = ScreenPage.BOARD) -> str:
+    """The secret of a new link. Raises Gone, NotAllowed, Refusal."""
     callout = await commanded(work, callout_id)
+    if page is ScreenPage.REPORT and callout.state is not CalloutState.ENDED:
+        raise Refusal("callout_not_over")
     secret = secrets.token_urlsafe(24)
     screen = Screen(
         callout_id=callout.id,
+        page=page,
         made_by_id=work.person.id,
         language=work.person.language,
         link_hash=keyring().fingerprint(secret),
         made_at=work.now,
     )
     work.session.add(screen)
-    callouts.note(work, "screen_made", callout)
+    callouts.note(work, "screen_made", callout, page=page.value)
     await work.session.flush()
     return secret
 
 
-async def open_once(work: Work, secret: str) -> str:
+async def open_once(work: Work, secret: str, page: ScreenPage) -> str:
     """The secret for the cookie of the browser that opened a link. Raises Gone if it is used up."""
     cookie = secrets.token_urlsafe(32)
     done = await work.session.scalars(
         update(Screen)
-        .where(
-            Screen.link_hash == keyring().fingerprint(secret),
-            Screen.opened_at.is_(None),
-            Screen.closed_at.is_(None),
-            Screen.made_at > work.now - LINK_LASTS,
-        )
+        .where(_opens(work, secret, page))
         .values(opened_at=work.now, cookie_hash=keyring().fingerprint(cookie))
         .returning(Screen.id)
     )
@@ -86,29 +85,37 @@ async def open_once(work: Work, secret: str) -> str:
     return cookie
 
 
-async def is_open(work: Work, secret: str) -> bool:
+async def is_open(work: Work, secret: str, page: ScreenPage) -> bool:
     """Whether a link still opens. Changes nothing: previews of links look as well."""
-    found = select(Screen.id).where(
+    found = select(Screen.id).where(_opens(work, secret, page))
+    return await work.session.scalar(found) is not None
+
+
+def _opens(work: Work, secret: str, page: ScreenPage) -> ColumnElement[bool]:
+    return and_(
         Screen.link_hash == keyring().fingerprint(secret),
+        Screen.page == page,
         Screen.opened_at.is_(None),
         Screen.closed_at.is_(None),
         Screen.made_at > work.now - LINK_LASTS,
     )
-    return await work.session.scalar(found) is not None
 
 
-async def opened(work: Work, cookie: str) -> Opened:
+async def opened(work: Work, cookie: str, page: ScreenPage) -> Opened:
     """What the browser with this cookie may look at now.
 
     Raises Gone where it was closed or never opened, NotAllowed where its maker lost the right.
     """
     screen = await work.session.scalar(
-        select(Screen).where(Screen.cookie_hash == keyring().fingerprint(cookie))
+        select(Screen).where(
+            Screen.cookie_hash == keyring().fingerprint(cookie), Screen.page == page
+        )
     )
     if screen is None or screen.closed_at is not None:
         raise Gone
     callout = await work.session.get_one(Callout, screen.callout_id)
-    if callout.ended_at is not None and callout.ended_at < work.now - STAYS:
+    since = callout.ended_at if page is ScreenPage.BOARD else screen.opened_at
+    if since is not None and since < work.now - STAYS:
         raise Gone
     maker = await work.session.get_one(Person, screen.made_by_id)
     if not await access.may(work.acting_as(maker), Right.LAUNCH_CALLOUTS, callout.organisation_id):

@@ -7,6 +7,7 @@ translates them. Knows nothing of Telegram, HTTP or the database.
 
 import html
 import io
+import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -139,6 +140,10 @@ class Words:
     def plain(self, template: str, language: str, /, **parameters: Any) -> str:
         """The words of a template without markup, for pictures, files and alerts."""
         return Markup(self.render(template, language, **parameters).text).striptags()  # noqa: S704
+
+    def values(self, template: str, language: str, /, **parameters: Any) -> Any:
+        """What a template that writes JSON gives to something else that lays out words."""
+        return json.loads(self.render(f"{template}.json", language, **parameters).text)
 
     def page(self, template: str, language: str, /, **parameters: Any) -> str:
         """A web page, `templates/<topic>/<name>.html`."""

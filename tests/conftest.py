@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import aiohttp
 import pytest
 from hypothesis import settings
 
@@ -116,3 +117,14 @@ async def city(database_url: str, clock: ManualClock) -> AsyncIterator[City]:
     await running.start()
     yield running
     await running.stop()
+
+
+@pytest.fixture
+async def web(city: City) -> AsyncIterator[aiohttp.ClientSession]:
+    """A browser without scripts, on the pages of the city."""
+    async with aiohttp.ClientSession(
+        f"http://127.0.0.1:{city.program.web_port}",
+        cookie_jar=aiohttp.CookieJar(unsafe=True),
+        headers={"Accept-Language": "zh-CN"},
+    ) as session:
+        yield session

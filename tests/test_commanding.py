@@ -293,8 +293,8 @@ async def test_at_the_end_come_hours_homes_and_a_report(emergency: Emergency) ->
         assert {one.minutes for one in found} == {90}
         assert {one.state for one in found} == {HoursState.PROPOSED}
     await emergency.zhou.press("总结")
-    report = await emergency.zhou.sees("召集总结")
-    assert report.photo is not None
+    report = await emergency.zhou.wait(lambda m: m.photo is not None)
+    assert "召集总结" in report.words
     assert "通知 3，答应 2，到场 2" in report.words and "1 人没有应答" in report.words
     await emergency.zhou.press("记下经验")
     await emergency.zhou.say("=沙袋要早点运")

@@ -1,7 +1,6 @@
 """The board on a big screen: who may open it, what it shows live, and arriving by its code."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import aiohttp
@@ -18,16 +17,6 @@ from tests.emergencies import RALLY, Emergency
 @pytest.fixture
 async def emergency(city: City) -> Emergency:
     return await Emergency(city).prepare()
-
-
-@pytest.fixture
-async def web(city: City) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(
-        f"http://127.0.0.1:{city.program.web_port}",
-        cookie_jar=aiohttp.CookieJar(unsafe=True),
-        headers={"Accept-Language": "zh-CN"},
-    ) as session:
-        yield session
 
 
 async def link(emergency: Emergency) -> str:

@@ -1,6 +1,6 @@
 """The board of a call-out on a big screen: opened once by a link, then live by server-sent events.
 
-No login, no outside resource, no script but our own; what may be seen is asked at every look.
+What may be seen is asked at every look.
 """
 
 import asyncio
@@ -12,53 +12,19 @@ import segno
 from aiohttp import web
 from aiohttp_sse import sse_response
 
-from models import Callout, CalloutState
+from models import Callout, CalloutState, ScreenPage
 from services import codes, screens
 from services.errors import Refusal
-from services.work import Work
+from web import doors
+from web.doors import Door
 from web.keys import BOT_USERNAME, CLOCK, DATABASE, POLICY, STOPPING, WORDS
 
 routes = web.RouteTableDef()
 
-COOKIE = "muster_board"
-HOURS_12 = 12 * 3600
 LOOKS_EVERY = 2.0
 """Seconds between two looks at the tables, and at most one event."""
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    ),
-}
-LINK = "/board/open/{secret:[0-9A-Za-z_-]{10,60}}"
-
-
-@routes.get(LINK)
-async def offer(request: web.Request) -> web.Response:
-    """Asks for a press, since previews and scanners open links as well."""
-    async with request.app[DATABASE].read() as session:
-        if not await screens.is_open(_work(request, session), request.match_info["secret"]):
-            return _refused(request)
-    return _page(request, "screens/open", _language(request))
-
-
-@routes.post(LINK)
-async def open_board(request: web.Request) -> web.Response:
-    try:
-        async with request.app[DATABASE].write() as session:
-            cookie = await screens.open_once(_work(request, session), request.match_info["secret"])
-    except Refusal:
-        return _refused(request)
-    opened = web.HTTPSeeOther("/board", headers=HEADERS)
-    opened.set_cookie(
-        COOKIE, cookie, max_age=HOURS_12, httponly=True, samesite="Strict", path="/board",
-        secure=request.secure or request.headers.get("X-Forwarded-Proto") == "https",
-    )  # fmt: skip
-    raise opened
+DOOR = Door(ScreenPage.BOARD, "/board")
+DOOR.add_to(routes)
 
 
 @routes.get("/board")
@@ -66,8 +32,8 @@ async def show(request: web.Request) -> web.Response:
     try:
         language, shown = await _look(request)
     except Refusal:
-        return _refused(request)
-    return _page(request, "screens/board", language, **shown)
+        return DOOR.refused(request)
+    return doors.page(request, "screens/board", language, opens=DOOR.opens.value, **shown)
 
 
 @routes.get("/board/events")
@@ -83,7 +49,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
             try:
                 language, shown = await _look(request)
             except Refusal:
-                ended = request.app[WORDS].page("screens/ended", _language(request))
+                ended = request.app[WORDS].page("screens/ended", doors.language(request))
                 await stream.send(ended, event="gone")
                 break
             inside = request.app[WORDS].page("screens/inside", language, **shown)
@@ -105,8 +71,8 @@ async def _pause(stopping: asyncio.Event) -> None:
 async def _look(request: web.Request) -> tuple[str, Mapping[str, Any]]:
     """What this browser may see now. Raises Refusal."""
     async with request.app[DATABASE].read() as session:
-        work = _work(request, session)
-        opened = await screens.opened(work, request.cookies.get(COOKIE, ""))
+        work = doors.work(request, session)
+        opened = await DOOR.opened(request, work)
         shown = await screens.shown(work, opened.callout)
         return opened.screen.language, {**shown, "code": _code(request, opened.callout)}
 
@@ -121,24 +87,3 @@ def _code(request: web.Request, callout: Callout) -> str:
         out, kind="svg", border=2, xmldecl=False, svgns=True, omitsize=True
     )
     return out.getvalue().decode()
-
-
-def _work(request: web.Request, session: Any) -> Work:
-    return Work(session, request.app[CLOCK](), request.app[POLICY])
-
-
-def _language(request: web.Request) -> str:
-    wanted = request.headers.get("Accept-Language", "").split(",")[0].split(";")[0].strip()
-    return request.app[WORDS].language_for(wanted)
-
-
-def _page(
-    request: web.Request, template: str, language: str, status: int = 200, **parameters: Any
-) -> web.Response:
-    text = request.app[WORDS].page(template, language, language=language, **parameters)
-    return web.Response(text=text, content_type="text/html", headers=HEADERS, status=status)
-
-
-def _refused(request: web.Request) -> web.Response:
-    """Used up, too old, closed, or its maker no longer commands here: how to get another."""
-    return _page(request, "screens/gone", _language(request), web.HTTPGone.status_code)

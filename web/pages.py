@@ -4,7 +4,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin
+from web import answers, boards, checkin, reports
 
 STATIC = Path(__file__).parent / "static"
 
@@ -12,5 +12,6 @@ ROUTES: list[web.AbstractRouteDef] = [
     *checkin.routes,
     *answers.routes,
     *boards.routes,
+    *reports.routes,
     web.static("/static", STATIC),
 ]

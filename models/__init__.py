@@ -22,6 +22,7 @@ from models.callouts import (
     Response,
     ResponseState,
     Screen,
+    UsualText,
     Wave,
 )
 from models.conversations import Conversation, Inbox
@@ -127,5 +128,6 @@ __all__ = [
     "SpokenLanguage",
     "Standing",
     "Trait",
+    "UsualText",
     "Wave",
 ]

@@ -36,7 +36,7 @@ from models import (
 )
 from services import access, callouts, commanding, declaring, hearing, terms
 from services.declaring import Declaration, Wanted
-from services.errors import Gone
+from services.errors import Gone, Refusal
 
 DRILL, REAL = "drill", "real"
 MODES = (REAL, DRILL)
@@ -96,12 +96,14 @@ class HowMany(Number):
 async def show_all(turn: Turn) -> Reply:
     """What is under way, and the choice between a drill and the real thing before all else.
 
-    Words behind the command, and whatever is said until the place is asked, are kept.
+    Words behind the command, and whatever is said until the place is asked, are kept. Raises
+    NotAllowed, Refusal("form_too_long").
     """
     await callouts.commands(turn.work)
-    said = "" if turn.pressed else (turn.incoming.text or "").partition(" ")[2].strip()
-    before = await _said_before(turn)
-    details = "\n".join(part for part in (before, said) if part)[: forms.LONGEST_NOTE]
+    said = [] if turn.pressed else (turn.incoming.text or "").split(maxsplit=1)[1:]
+    details = "\n".join(part for part in (await _said_before(turn), *said) if part)
+    if len(details) > forms.LONGEST_NOTE:
+        raise Refusal("form_too_long", most=forms.LONGEST_NOTE, length=len(details))
     return await start(turn, BEGIN, answers={"details": details} if details else {})
 
 

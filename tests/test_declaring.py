@@ -300,7 +300,9 @@ async def test_words_at_any_question_are_kept_and_can_be_taken_back(emergency: E
 async def test_a_look_at_what_runs_loses_no_words_and_no_draft(emergency: Emergency) -> None:
     await emergency.declare()
     zhou = emergency.zhou
-    await zhou.say("/callout 大涌有人走失")
+    await zhou.say("/callout " + "水" * 1001)
+    await zhou.sees("1000")
+    await zhou.say("/callout\n大涌有人走失")
     await zhou.press("🌀 台风")
     await zhou.press("应急召集")
     assert "大涌有人走失" in (await zhou.sees("演练还是实战")).words

@@ -227,7 +227,8 @@ class OtherChannels:
         """The words without formatting, and where to answer if there is something to press."""
         rendered = self.words.render(due.template, due.language, **due.parameters)
         if rendered.keyboard.only_in_chat:
-            rendered = self.words.render("answers/in_chat", due.language)
+            drill = bool(due.parameters.get("drill"))
+            rendered = self.words.render("answers/in_chat", due.language, drill=drill)
         text = rendered.unformatted
         subject = textwrap.shorten(text.partition("\n")[0], LONGEST_SUBJECT, placeholder="…")
         if self._reaches[due.channel] is not Reach.EMAIL:

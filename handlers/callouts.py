@@ -1,233 +1,39 @@
-"""Call-outs as commanders see them: declaring, directing, ending, and what came of it."""
+"""Call-outs as commanders see them while they run: directing, ending, and what came of it.
+
+They are declared in `handlers.declaring`.
+"""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 from handlers import forms, options
 from handlers.fields import (
-    Asked,
-    Choice,
-    Duration,
     Field,
     Location,
     Number,
-    Option,
-    Pick,
-    PickMany,
-    Spot,
     Text,
 )
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Document, Reply, Show, Toast, parts_of
-from handlers.routes import Audience, button, command
+from handlers.routes import button
 from handlers.turns import Turn
-from models import Emergency, QualificationKind, ResponseState, ScreenPage, Skill, SpokenLanguage
+from models import ResponseState, ScreenPage
 from services import (
-    access,
     aftermath,
     callouts,
     commanding,
-    declaring,
     scene,
     screens,
     standing_down,
-    terms,
     typesetting,
 )
-from services.declaring import Declaration, Wanted
 from services.errors import Gone
-from services.finding import search_key
 
-DRILL, REAL = "drill", "real"
 LARGEST = 1_000
 LARGEST_KEY = 2**53
 MOST_PER_PAGE = 20
-CRITICAL, USUAL = "critical", "usual"
-WITHIN = ("30", "60", "120", "360")
-"""Minutes, of which one is chosen, until people should be there."""
 ASK_ALL = (3, 5, 10, 20)
 """Kilometres within which everyone can be asked."""
-
-
-# Declaring
-
-
-@command("callout", menu=Audience.COORDINATORS)
-@button("callouts")
-async def show_all(turn: Turn) -> Reply:
-    """What is under way, and the choice between a drill and the real thing before all else."""
-    await forms.set_aside(turn)
-    await callouts.commands(turn.work)
-    running = await callouts.under_way(turn.work)
-    return Show("callouts/list", {"running": running})
-
-
-@button("callout.new")
-async def choose_kind(turn: Turn, mode: str) -> Reply:
-    await callouts.commands(turn.work)
-    if mode not in (DRILL, REAL):
-        raise Gone
-    return Show("callouts/kinds", {"mode": mode, "kinds": [kind.value for kind in Emergency]})
-
-
-@button("callout.kind")
-async def begin(turn: Turn, mode: str, kind: str) -> Reply:
-    """Only the place and the number must be said; the rest has what is usual."""
-    own = await callouts.commands(turn.work)
-    if mode not in (DRILL, REAL) or kind not in set(Emergency):
-        raise Gone
-    answers: dict[str, Any] = {
-        "mode": mode,
-        "kind": kind,
-        "skills": await declaring.usual_skills(turn.work, Emergency(kind)),
-    }
-    if len(own) == 1:
-        answers["organisation"] = own[0].id
-    return await start(
-        turn, DECLARE, answers=answers, at="place" if len(own) == 1 else "organisation"
-    )
-
-
-async def _spots(asked: Asked) -> list[Spot]:
-    """Earlier rally points as buttons; the areas of the city for whoever types a name."""
-    known = await declaring.known_places(asked.turn.work)
-    return [
-        Spot(
-            Option(number, place.names, search_key(place.names)),
-            place.latitude,
-            place.longitude,
-            shown=place.earlier,
-        )
-        for number, place in enumerate(known)
-    ]
-
-
-async def _describe(turn: Turn, filled: Filled) -> dict[str, Any]:
-    session = turn.work.session
-    return {
-        "skills": await terms.by_keys(session, Skill, filled.get("skills") or []),
-        "qualifications": await terms.by_keys(
-            session, QualificationKind, filled.get("qualifications") or []
-        ),
-        "languages": await terms.by_keys(session, SpokenLanguage, filled.get("languages") or []),
-    }
-
-
-def _wanted(filled: Filled) -> Wanted:
-    return Wanted(
-        filled["quota"],
-        filled.get("skills") or [],
-        filled.get("qualifications") or [],
-        filled.get("languages") or [],
-    )
-
-
-async def _declare(turn: Turn, filled: Filled) -> Reply:
-    """The preview, and below it the question for the word that sends it off."""
-    place = filled["place"]
-    made = await declaring.declare(
-        turn.work,
-        Declaration(
-            organisation_id=filled["organisation"],
-            kind=Emergency(filled["kind"]),
-            drill=filled["mode"] == DRILL,
-            latitude=place["latitude"],
-            longitude=place["longitude"],
-            address=filled.get("address") or place.get("address") or "",
-            needs=[_wanted(filled)],
-            details=filled.get("details") or "",
-            bring=filled.get("bring") or "",
-            dangers=filled.get("dangers") or "",
-            within=int(filled["within"]) if filled.get("within") else None,
-            lasts=filled.get("lasts"),
-            critical=filled.get("level") == CRITICAL,
-        ),
-    )
-    return await _ask_for_the_word(turn, made.id)
-
-
-async def _ask_for_the_word(turn: Turn, callout_id: int) -> Reply:
-    shown = await declaring.preview(turn.work, callout_id)
-    question = await start(
-        turn,
-        CONFIRM,
-        subject_id=callout_id,
-        answers={"shown": shown["word"], "callout_id": callout_id},
-    )
-    return [Show("callouts/preview", shown), *_below(question)]
-
-
-def _below(reply: Reply) -> list[Show]:
-    return [replace(part, fresh=True) for part in parts_of(reply) if isinstance(part, Show)]
-
-
-WHO = (
-    Field("quota", Number(1, LARGEST)),
-    Field("skills", PickMany(options.skills), optional=True),
-    Field("qualifications", PickMany(options.qualification_kinds), optional=True),
-    Field("languages", PickMany(options.spoken_languages), optional=True),
-)
-DECLARE = register(
-    Form(
-        "callout",
-        (
-            Field("organisation", Pick(options.organisations_with(access.Right.LAUNCH_CALLOUTS))),
-            Field("place", Location(proposals=_spots)),
-            *WHO,
-            Field("address", Text(most=200), optional=True),
-            Field("details", Text(most=1000, lines=True), optional=True),
-            Field("bring", Text(most=300), optional=True),
-            Field("dangers", Text(most=300), optional=True),
-            Field("within", Choice(WITHIN), optional=True),
-            Field("lasts", Duration(), optional=True),
-            Field("level", Choice((USUAL, CRITICAL)), optional=True),
-            Field("mode", Choice((REAL, DRILL))),
-            Field("kind", Choice(tuple(kind.value for kind in Emergency))),
-        ),
-        _declare,
-        _describe,
-    )
-)
-
-
-@button("callout.also")
-async def ask_whom_also(turn: Turn, callout_id: int) -> Reply:
-    """One more kind of people, before it is sent or while it runs."""
-    await callouts.commanded(turn.work, callout_id)
-    return await start(turn, ALSO, subject_id=callout_id)
-
-
-async def _add_need(turn: Turn, filled: Filled) -> Reply:
-    callout_id = filled.subject_id or 0
-    found = await callouts.commanded(turn.work, callout_id)
-    if found.launched_at is None:
-        await declaring.add_to_draft(turn.work, callout_id, _wanted(filled))
-        return await _ask_for_the_word(turn, callout_id)
-    await commanding.add_need(turn.work, callout_id, _wanted(filled))
-    return await _board(turn, callout_id)
-
-
-ALSO = register(Form("callout_also", WHO, _add_need, folder="callout"))
-
-
-async def _launch(turn: Turn, filled: Filled) -> Reply:
-    found = await declaring.launch(turn.work, filled.subject_id or 0, filled["word"])
-    return Show(
-        "callouts/declared",
-        {"callout_id": found.id, "drill": found.drill, "lapses_at": found.lapses_at},
-    )
-
-
-CONFIRM = register(Form("callout_word", (Field("word", Text(most=16)),), _launch))
-
-
-@button("callout.second")
-async def second(turn: Turn, callout_id: int) -> Reply:
-    found = await declaring.confirm(turn.work, callout_id)
-    return Show(
-        "callouts/declared", {"callout_id": found.id, "drill": found.drill, "lapses_at": None}
-    )
 
 
 # Directing
@@ -235,6 +41,7 @@ async def second(turn: Turn, callout_id: int) -> Reply:
 
 @button("callout.board")
 async def show_board(turn: Turn, callout_id: int) -> Reply:
+    await forms.set_aside(turn)
     return await _board(turn, callout_id)
 
 
@@ -346,7 +153,7 @@ MOVE = register(
     Form(
         "callout_move",
         (
-            Field("place", Location(proposals=_spots)),
+            Field("place", Location(proposals=options.rally_points)),
             Field("address", Text(most=200), optional=True),
         ),
         _move,

@@ -5,6 +5,7 @@ Handlers are found in `routes`; this file knows none of them by name.
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -286,7 +287,7 @@ def _call_of(update: Update) -> Call:
     text = update.message.text if update.message else None
     if not text or not text.startswith("/"):
         return Call(None, [])
-    name, _, rest = text[1:].partition(" ")
+    name, _, rest = re.sub(r"\s+", " ", text[1:], count=1).partition(" ")
     name = name.partition("@")[0].lower()
     if name == "start" and rest.strip():
         found = linked(rest)

@@ -28,6 +28,8 @@ from services.moments import (
 PAGE = 8
 """Options on one page; more do not fit a phone's screen."""
 PARTS_OF_WEEK = 21
+AS_USUAL = {"usual": True}
+"""The answer of who wants the usual words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,16 @@ class Text(Kind):
         if len(text) > self.most:
             raise Refusal("form_too_long", most=self.most, length=len(text))
         return Answer(text)
+
+
+@dataclass(frozen=True, slots=True)
+class TextOrUsual(Text):
+    """Typed words, or by a press those that are usual, whatever they are: `AS_USUAL`."""
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        if what != "pick" or argument != "usual":
+            raise Gone
+        return Answer(AS_USUAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from services.delivery import storable
 from services.errors import Gone, Refusal
 
 SUMMARY = "summary"
+LONGEST_NOTE = 1_000
+"""Characters of the words that a form keeps although they answer no question."""
 ACTION = "f"
 """Callback data of a form: "f:<field>:<what>[:<argument>]"."""
 
@@ -45,7 +47,8 @@ Describe = Callable[[Turn, Filled], Awaitable[dict[str, Any]]]
 class Form:
     """`describe` gives the parameters of the summary `<name>/summary`; without it there is none
     and the last answer submits. The prompt of a field is the template `<name>/<field>`; forms that
-    ask the same questions share one `folder` of templates instead.
+    ask the same questions share one `folder` of templates instead. Typed words that answer none of
+    its questions are kept as the answer that `notes` names, line by line.
     """
 
     name: str
@@ -53,6 +56,9 @@ class Form:
     submit: Submit
     describe: Describe | None = None
     folder: str = ""
+    notes: str = ""
+    numbered: bool = True
+    """Whether each question says which of how many it is."""
 
     def field(self, name: str) -> Field:
         """Raises Gone for a field that the form no longer has."""
@@ -159,7 +165,7 @@ async def take_message(turn: Turn) -> Reply:
         return None
     form = FORMS[conversation.form]
     if conversation.field == SUMMARY:
-        return await _show(turn, form, conversation, wrong=Refusal("form_use_buttons"))
+        return await _refuse(turn, form, conversation, Refusal("form_use_buttons"))
     field = form.field(conversation.field)
     return await _step(turn, form, conversation, field.kind.receive)
 
@@ -188,6 +194,8 @@ async def _turn_over(
     turn: Turn, form: Form, conversation: Conversation, what: str, argument: str
 ) -> Reply:
     """The presses that lead from one question to another; None for those that answer one."""
+    if what == "unsay":
+        return await _unsay(turn, form, conversation)
     if conversation.field == SUMMARY:
         if what == "send":
             return await _submit(turn, form, conversation)
@@ -275,13 +283,47 @@ async def _step(
     except Gone:
         raise
     except Refusal as wrong:
-        return await _show(turn, form, conversation, wrong=wrong)
+        return await _refuse(turn, form, conversation, wrong)
     if isinstance(outcome, Stay):
         conversation.scratch = storable(outcome.scratch)
         conversation.updated_at = turn.work.now
         return parts_of(await _show(turn, form, conversation))[0]
     conversation.answers = {**conversation.answers, asked.field.name: storable(outcome.value)}
     return await _go_on(turn, form, conversation, asked.field)
+
+
+async def _refuse(turn: Turn, form: Form, conversation: Conversation, wrong: Refusal) -> Reply:
+    """Asks again. Words that were no answer are not lost where the form has a place for them."""
+    words = (turn.incoming.text or "").strip()
+    if not form.notes or not _are_words(words):
+        return await _show(turn, form, conversation, wrong=wrong)
+    before = conversation.answers.get(form.notes) or ""
+    noted = f"{before}\n{words}".strip()
+    if len(noted) > LONGEST_NOTE:
+        wrong = Refusal("form_too_long", most=LONGEST_NOTE, length=len(noted))
+        return await _show(turn, form, conversation, wrong=wrong)
+    conversation.answers = {**conversation.answers, form.notes: noted}
+    conversation.scratch = {**conversation.scratch, "noted": words, "before": before}
+    conversation.updated_at = turn.work.now
+    spoken = wrong.code == "form_use_buttons"
+    return await _show(turn, form, conversation, wrong=None if spoken else wrong)
+
+
+def _are_words(text: str) -> bool:
+    """Not a number out of range, nor a link to a map that leads nowhere."""
+    return "://" not in text and any(character.isalpha() for character in text)
+
+
+async def _unsay(turn: Turn, form: Form, conversation: Conversation) -> Reply:
+    """Takes back what was kept last although it answered no question."""
+    scratch = dict(conversation.scratch)
+    if scratch.pop("noted", None) is None:
+        raise Gone
+    kept = {name: value for name, value in conversation.answers.items() if name != form.notes}
+    before = scratch.pop("before")
+    conversation.answers = {**kept, form.notes: before} if before else kept
+    conversation.scratch = scratch
+    return parts_of(await _show(turn, form, conversation))[0]
 
 
 async def _go_on(turn: Turn, form: Form, conversation: Conversation, after: Field) -> Reply:
@@ -340,7 +382,7 @@ async def _submit(turn: Turn, form: Form, conversation: Conversation) -> Reply:
     missing = _next_open(form, conversation)
     if missing != SUMMARY:
         return await _go(turn, form, conversation, missing, correcting=False)
-    kept = {f.name for f in form.relevant(conversation.answers)}
+    kept = {f.name for f in form.relevant(conversation.answers)} | {form.notes}
     answers = {name: value for name, value in conversation.answers.items() if name in kept}
     try:
         async with turn.work.session.begin_nested():
@@ -400,6 +442,7 @@ async def _show(
                 "field": SUMMARY,
                 "answers": answers,
                 "fields": [f.name for f in form.relevant(answers)],
+                "noted": conversation.scratch.get("noted"),
                 **described,
                 **trouble,
             },
@@ -417,8 +460,9 @@ async def _show(
             "answers": answers,
             "current": answers.get(asked.field.name),
             "step": step,
-            "steps": 1 if conversation.correcting else len(names),
+            "steps": 1 if conversation.correcting or not form.numbered else len(names),
             "optional": asked.field.optional,
+            "noted": conversation.scratch.get("noted"),
             "can_go_back": step > 1 or conversation.correcting,
             **await asked.field.kind.view(asked),
             **trouble,

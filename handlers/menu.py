@@ -35,7 +35,8 @@ async def main_menu(turn: Turn) -> Reply:
 
 
 async def _drafts(turn: Turn) -> list[dict[str, object]]:
-    return [{"id": draft.id, "form": draft.form} for draft in await forms.drafts(turn)][:3]
+    begun = [draft for draft in await forms.drafts(turn) if draft.answers]
+    return [{"id": draft.id, "form": draft.form} for draft in begun][:3]
 
 
 @button("came_for")

@@ -1,9 +1,12 @@
 """What the pick fields of forms offer: the city's terms and organisations as options."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 
-from handlers.fields import Asked, Option, Options
+from handlers.fields import Asked, Option, Options, Spot
 from models import (
+    Equipment,
     Organisation,
     OrganisationKind,
     QualificationKind,
@@ -11,7 +14,7 @@ from models import (
     Skill,
     SpokenLanguage,
 )
-from services import access, organisations, terms
+from services import access, declaring, organisations, terms
 from services.finding import search_key
 
 
@@ -40,6 +43,49 @@ async def spoken_languages(asked: Asked) -> list[Option]:
     return [
         Option(row.id, row.names, row.search)
         for row in await terms.every(asked.turn.work.session, SpokenLanguage)
+    ]
+
+
+EQUIPMENT = tuple(Equipment)
+
+
+async def equipment(asked: Asked) -> list[Option]:
+    """What people can bring, named as the templates name it."""
+    words = asked.turn.around.words
+    return [
+        Option(key_of(kind), names, search_key(names))
+        for kind in EQUIPMENT
+        for names in [
+            {one: words.plain("readiness/thing", one, kind=kind.value) for one in words.languages}
+        ]
+    ]
+
+
+def key_of(kind: Equipment) -> int:
+    return EQUIPMENT.index(kind)
+
+
+def equipment_of(keys: Sequence[int]) -> list[Equipment]:
+    return [EQUIPMENT[key] for key in keys]
+
+
+async def teams(asked: Asked) -> list[Option]:
+    """Rescue teams first, then the organisations that the actor commands."""
+    found = await declaring.teams(asked.turn.work)
+    return [Option(row.id, row.names, search_key(row.names)) for row in found]
+
+
+async def rally_points(asked: Asked) -> list[Spot]:
+    """Earlier rally points as buttons; the areas of the city for whoever types a name."""
+    known = await declaring.known_places(asked.turn.work)
+    return [
+        Spot(
+            Option(number, place.names, search_key(place.names)),
+            place.latitude,
+            place.longitude,
+            shown=place.earlier,
+        )
+        for number, place in enumerate(known)
     ]
 
 

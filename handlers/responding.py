@@ -41,8 +41,8 @@ async def stop_for_today(turn: Turn, callout_id: int) -> Reply:
 
 @button("callout.write")
 async def ask_words(turn: Turn, callout_id: int) -> Reply:
-    await responding.opened(turn.work, callout_id)
-    return await start(turn, WRITE, subject_id=callout_id, answers={})
+    shown = await responding.opened(turn.work, callout_id)
+    return await start(turn, WRITE, subject_id=callout_id, answers={"drill": shown["drill"]})
 
 
 async def _write(turn: Turn, filled: Filled) -> Reply:
@@ -59,8 +59,8 @@ WRITE = register(Form("callout_write", (Field("text", Text(most=1000, lines=True
 
 @button("callout.here")
 async def ask_where(turn: Turn, callout_id: int) -> Reply:
-    await responding.opened(turn.work, callout_id)
-    return await start(turn, HERE, subject_id=callout_id)
+    shown = await responding.opened(turn.work, callout_id)
+    return await start(turn, HERE, subject_id=callout_id, answers={"drill": shown["drill"]})
 
 
 async def _arrive(turn: Turn, filled: Filled) -> Reply:
@@ -94,9 +94,10 @@ async def follow(turn: Turn) -> Reply:
 @unasked_place(urgent=True)
 async def take_place(turn: Turn) -> Reply:
     """Somebody under way to a call-out sends a place, or begins to share it live."""
-    if not await scene.is_awaited(turn.work):
+    drill = await scene.is_awaited_in_drill(turn.work)
+    if drill is None:
         return None
-    return await follow(turn) or Show("callouts/followed", fresh=True)
+    return await follow(turn) or Show("callouts/followed", {"drill": drill}, fresh=True)
 
 
 @button("callout.safe", on_page=True)
@@ -107,8 +108,8 @@ async def safe(turn: Turn, callout_id: int) -> Reply:
 @button("callout.sos")
 async def alarm(turn: Turn, callout_id: int) -> Reply:
     """The commanders hear of it at once; where it is comes after."""
-    await scene.alarm(turn.work, callout_id)
-    return await start(turn, SOS, subject_id=callout_id)
+    shown = await scene.alarm(turn.work, callout_id)
+    return await start(turn, SOS, subject_id=callout_id, answers={"drill": shown["drill"]})
 
 
 async def _place_alarm(turn: Turn, filled: Filled) -> Reply:

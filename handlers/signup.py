@@ -82,6 +82,10 @@ def _not_called(answers: dict[str, Any]) -> bool:
     return answers.get("emergencies") != "yes"
 
 
+def _always_called(answers: dict[str, Any]) -> bool:
+    return _not_called(answers) or not answers.get("quiet")
+
+
 def _no_contact(answers: dict[str, Any]) -> bool:
     return "contact_name" not in answers
 
@@ -103,6 +107,7 @@ ABOUT = (
     Field("speaks", PickMany(options.spoken_languages, least=1)),
     Field("emergencies", Choice(("yes", "no"))),
     Field("quiet", Hours(presets=NIGHTS), optional=True, skip_if=_not_called),
+    Field("any_hour", Choice(("yes", "no")), skip_if=_always_called),
     Field("contact_name", Text(least=2, most=32), optional=True, check=_name),
     Field("contact_phone", OtherPhone(), skip_if=_no_contact),
     Field("id_number", Text(least=15, most=24), skip_if=_no_id_asked, check=_id_number),
@@ -129,6 +134,7 @@ def _details(turn: Turn, filled: Filled) -> Details:
         availability=filled["week"],
         emergencies=filled["emergencies"] == "yes",
         not_called=(quiet[0], quiet[1]) if quiet else None,
+        any_hour=filled.get("any_hour") == "yes",
         emergency_contact={"name": filled["contact_name"], "phone": filled["contact_phone"]}
         if filled.get("contact_name")
         else None,
@@ -168,6 +174,7 @@ async def _answers(turn: Turn, person: Person) -> dict[str, Any]:
         "speaks": list(known.languages),
         "emergencies": "yes" if known.emergencies else "no",
         "quiet": list(known.not_called) if known.not_called else None,
+        "any_hour": ("yes" if known.any_hour else "no") if known.not_called else None,
         "contact_name": contact.get("name"),
         "contact_phone": contact.get("phone"),
         "id_number": known.id_number,

@@ -23,6 +23,7 @@ from models.callouts import (
     ResponseState,
     Screen,
     ScreenPage,
+    UsualText,
     Wave,
 )
 from models.conversations import Conversation, Inbox
@@ -129,5 +130,6 @@ __all__ = [
     "SpokenLanguage",
     "Standing",
     "Trait",
+    "UsualText",
     "Wave",
 ]

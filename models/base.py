@@ -67,6 +67,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: Document,
         dict[str, str]: Document,
         list[int]: Document,
+        list[str]: Document,
     }
 
     def __repr__(self) -> str:

@@ -35,6 +35,15 @@ class Emergency(StrEnum):
     OTHER = "other"
 
 
+class UsualText(StrEnum):
+    """What the templates say of each kind of emergency, unless the commander says otherwise."""
+
+    MESSAGE = "message"
+    """What is going on and what people are needed for."""
+    BRING = "bring"
+    DANGERS = "dangers"
+
+
 class ResponseState(StrEnum):
     ASKED = "asked"
     COMING = "coming"
@@ -73,6 +82,8 @@ class Callout(Base):
     """What happened, in the commander's own words."""
     bring: Mapped[str] = mapped_column(String(300), default="")
     dangers: Mapped[str] = mapped_column(String(300), default="")
+    usual: Mapped[list[str]] = mapped_column(default=list)
+    """`UsualText` values: what is said of it as of every emergency of its kind."""
     within: Mapped[int | None]
     """Minutes after the launch by which people should be there."""
     lasts: Mapped[int | None]
@@ -110,7 +121,7 @@ class Callout(Base):
 
 
 class Need(Base):
-    """So many people of one kind: all of the skills, all of the qualifications."""
+    """So many people of one kind: all of the skills, all of the qualifications, all equipment."""
 
     __tablename__ = "callout_need"
 
@@ -121,6 +132,10 @@ class Need(Base):
     qualifications: Mapped[list[int]]
     languages: Mapped[list[int]]
     """Languages or dialects, all of which they speak."""
+    equipment: Mapped[list[str]] = mapped_column(default=list)
+    """`Equipment` values, all of which they can bring."""
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
+    """Only its members are asked, wherever they live within the radius."""
     full_at: Mapped[datetime | None]
     """When for the first time enough had said yes."""
 

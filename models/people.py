@@ -34,6 +34,8 @@ class ConsentKind(StrEnum):
     PRIVACY = "privacy"
     ID_NUMBER = "id_number"
     EMERGENCY = "emergency"
+    ANY_HOUR = "any_hour"
+    """To be called in one's excluded hours, too, where lives are at stake."""
     GUARDIAN = "guardian"
 
 

@@ -19,7 +19,7 @@ from services.words import TEMPLATES, Button, Rendered, Words
 from services.work import Work
 
 SIGNATURE = 20
-HOME = frozenset({"distance"})
+HOME = frozenset({"distance", "metres"})
 """Parameters of templates that tell how far away the reader lives."""
 HAN = range(0x4E00, 0xA000)
 COMPOUND = tuple((TEMPLATES / "answers" / "family_names.txt").read_text("utf-8").split())

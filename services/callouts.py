@@ -129,6 +129,16 @@ async def people_in(work: Work, callout: Callout, *states: ResponseState) -> lis
     return list(found)
 
 
+async def coming_for(work: Work, need: Need) -> list[Response]:
+    """Those who are on their way for a need, the last to arrive first."""
+    found = await work.session.scalars(
+        select(Response)
+        .where(Response.need_id == need.id, Response.state == ResponseState.COMING)
+        .order_by(Response.due_at.desc(), Response.metres.desc(), Response.person_id)
+    )
+    return list(found)
+
+
 async def commanders(work: Work, callout: Callout) -> set[int]:
     """Everyone who may command here: in the organisation and above it."""
     path = select(Organisation.path).where(Organisation.id == callout.organisation_id)
@@ -207,6 +217,7 @@ async def described(work: Work, callout: Callout) -> dict[str, Any]:
         "details": callout.details,
         "bring": callout.bring,
         "dangers": callout.dangers,
+        "usual": callout.usual,
         "arrive_by": arrive_by,
         "lasts": callout.lasts,
         "address": callout.address,
@@ -223,6 +234,7 @@ async def need_named(work: Work, need: Need) -> dict[str, Any]:
     skills = await terms.by_keys(work.session, Skill, need.skills)
     kinds = await terms.by_keys(work.session, QualificationKind, need.qualifications)
     spoken = await terms.by_keys(work.session, SpokenLanguage, need.languages)
+    team = await work.session.get(Organisation, need.team_id) if need.team_id else None
     return {
         "id": need.id,
         "quota": need.quota,
@@ -231,4 +243,6 @@ async def need_named(work: Work, need: Need) -> dict[str, Any]:
             *(kind.names for kind in kinds),
             *(language.names for language in spoken),
         ],
+        "equipment": list(need.equipment),
+        "team": team.names if team else None,
     }

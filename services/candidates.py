@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     Integer,
+    String,
     and_,
     bindparam,
     exists,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    type_coerce,
 )
 
 from models import (
@@ -28,9 +30,11 @@ from models import (
     Need,
     Organisation,
     Person,
+    PersonEquipment,
     Readiness,
     Response,
     ResponseState,
+    Role,
     Trait,
 )
 from services import nearest, organisations, traits, waves
@@ -54,25 +58,32 @@ async def within(
     limit: int,
     *,
     everywhere: bool = False,
+    at_any_hour: bool = False,
 ) -> list[Found]:
     """The nearest `limit` within `metres` of the rally point who may be asked for a need.
 
-    Those of the organisation and of the ones that lend, or `everywhere` in the city.
+    Those of the organisation and of the ones that lend, or `everywhere` in the city; of the need's
+    team alone if it names one. `at_any_hour` counts those in their excluded hours as well.
     """
     own = None if everywhere else await _organisations(work, callout)
     values: dict[str, Any] = {
         "callout": callout.id,
         "born_by": years_before(work.today, work.policy.adult_age),
         "spoken": traits.mask(need.languages),
-        "minute": _minute(work),
+        "minute": None if at_any_hour else _minute(work),
         "now": work.now,
         "critical": callout.critical,
     }
-    if own is not None:
-        values["organisations"] = own
+    if own is not None and need.team_id is None:
+        rules, values["organisations"] = _OWN, own
+    else:
+        rules = _EVERYWHERE
+    if need.equipment or need.team_id is not None:
+        rules = _WITH_MORE[rules]
+        values |= await _asked_for(work, need)
     return await nearest.nearest(
         work, callout.latitude, callout.longitude, metres, need.skills, need.qualifications, limit,
-        _EVERYWHERE if own is None else _OWN, values,
+        rules, values,
     )  # fmt: skip
 
 
@@ -89,6 +100,17 @@ async def _organisations(work: Work, callout: Callout) -> list[int] | None:
         return None
     inside = or_(*(organisations.within(top.path) for top in found))
     return list(await work.session.scalars(select(Organisation.id).where(inside)))
+
+
+async def _asked_for(work: Work, need: Need) -> dict[str, Any]:
+    """The equipment and the organisations of the team that `_has_what_is_asked_for` looks at."""
+    things = list(need.equipment or [])
+    team: list[int] = []
+    if need.team_id is not None:
+        top = await work.session.get_one(Organisation, need.team_id)
+        inside = select(Organisation.id).where(organisations.within(top.path))
+        team = list(await work.session.scalars(inside))
+    return {"things": things, "thing_count": len(things), "team": team, "teamed": bool(team)}
 
 
 def _minute(work: Work) -> int:
@@ -124,6 +146,24 @@ def is_asleep(work: Work) -> ColumnElement[bool]:
     """Whether now lies in the excluded hours of the person of `Trait`."""
     return exists(
         select(Person.id).where(Person.id == Trait.person_id, _excludes(literal(_minute(work))))
+    )
+
+
+def _has_what_is_asked_for() -> ColumnElement[bool]:
+    """All of the equipment; and of the team, if there is one: registered there or with a role."""
+    team = bindparam("team", expanding=True, type_=BigInteger)
+    things = bindparam("things", expanding=True, type_=String)
+    brings = select(func.count()).where(
+        PersonEquipment.person_id == Trait.person_id,
+        type_coerce(PersonEquipment.kind, String).in_(things),
+    )
+    serves = select(Role.id).where(
+        Role.person_id == Trait.person_id, Role.organisation_id.in_(team)
+    )
+    count = bindparam("thing_count", type_=Integer)
+    return and_(
+        or_(count == 0, brings.scalar_subquery() == count),
+        or_(~bindparam("teamed", type_=Boolean), Trait.organisation_id.in_(team), serves.exists()),
     )
 
 
@@ -171,6 +211,14 @@ def _of_own(squared: ColumnElement[float]) -> ColumnElement[bool]:
 
 _EVERYWHERE = Rules(_may_be_asked)
 _OWN = Rules(_of_own)
+
+
+def _with_more(rules: Rules) -> Rules:
+    """The rules, and equipment or a team; most needs ask for neither and need not look it up."""
+    return Rules(lambda squared: and_(rules.condition(squared), _has_what_is_asked_for()))
+
+
+_WITH_MORE = {rules: _with_more(rules) for rules in (_EVERYWHERE, _OWN)}
 
 
 # What is assumed of them

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, or_, select
 
-from models import Callout, CalloutState, Loan, Need, Organisation, Response, ResponseState
+from models import Callout, CalloutState, Lane, Loan, Need, Organisation, Response, ResponseState
 from services import access, boards, callouts, declaring, delivery, mobilising
 from services.access import Right
 from services.callouts import ALARM, HELD, calls_for, commanded, need_commanded, running
 from services.declaring import Wanted
+from services.delivery import Post
 from services.errors import Gone, Refusal
 from services.mobilising import Pace
 from services.work import Work
@@ -46,23 +47,57 @@ async def hold(work: Work, callout_id: int, *, holds: bool) -> Callout:
 
 
 async def change_quota(work: Work, need_id: int, quota: int) -> Callout:
-    """More or fewer people; waves follow at once, and the call on the phones says so."""
+    """More or fewer people; waves follow at once, and the call on the phones says so.
+
+    Where fewer are wanted than are on their way, the last to arrive may turn round.
+    """
     callout, need = await need_commanded(work, need_id)
-    need.quota, need.full_at = quota, None
+    before, need.quota, need.full_at = need.quota, quota, None
     await work.session.flush()
     callouts.note(work, "quota", callout, quota=quota)
     await _revise_calls(work, callout, need)
-    await callouts.tell_command(work, callout, "quota_changed", {"quota": quota})
+    about = {"quota": quota, "before": before, "need": await callouts.need_named(work, need)}
+    await callouts.tell(work, callout, "quota_changed", await _concerned(work, callout), about)
+    if quota < before:
+        await _send_back(work, callout, need)
+        await mobilising.close_if_full(work, callout, need)
     await mobilising.advance_one(work, callout, Pace.CHANGE)
     return callout
+
+
+async def _concerned(work: Work, callout: Callout) -> set[int]:
+    """Who commands it, and all who could once it is as large as to need a second commander."""
+    command = {callout.commander_id, callout.second_id or callout.commander_id}
+    needs = await callouts.needs_of(work, callout)
+    large = sum(need.quota for need in needs) > work.policy.callout_second_size
+    return command | await callouts.commanders(work, callout) if large else command
+
+
+async def _send_back(work: Work, callout: Callout, need: Need) -> None:
+    """Releases as many of those who arrive last as leave the need full without them."""
+    last_first = await callouts.coming_for(work, need)
+    enough = await mobilising.full_without(work, callout, need, last_first)
+    released = last_first[:enough]
+    if not released:
+        return
+    for one in released:
+        one.state = ResponseState.RELEASED
+    await work.session.flush()
+    people = [one.person_id for one in released]
+    them = select(Response.person_id).where(
+        Response.need_id == need.id, Response.person_id.in_(people)
+    )
+    await _edit_held(work, callout, need, "enough", them)
+    await callouts.tell(work, callout, "fewer", people)
 
 
 async def add_need(work: Work, callout_id: int, wanted: Wanted) -> Callout:
     """One more kind of people while it runs; they are asked at once."""
     callout = await running(work, callout_id)
-    work.session.add(declaring.need_of(callout, wanted))
-    await work.session.flush()
+    need = await declaring.add_need(work, callout, wanted)
     callouts.note(work, "need", callout, quota=wanted.quota)
+    about = {"need": await callouts.need_named(work, need), "name": work.person.name}
+    await callouts.tell(work, callout, "need_added", await _concerned(work, callout), about)
     await mobilising.advance_one(work, callout, Pace.CHANGE)
     return callout
 
@@ -113,6 +148,13 @@ async def move(
     callouts.note(work, "moved", callout)
     for need in await callouts.needs_of(work, callout):
         await _revise_calls(work, callout, need)
+        counting_on_it = select(Response.person_id).where(
+            Response.need_id == need.id,
+            Response.state.in_(HELD),
+            # whom it is only now being told that they are needed must read that first
+            or_(Response.state != ResponseState.STANDBY, Response.moved_up_at.is_(None)),
+        )
+        await _edit_held(work, callout, need, "moved", counting_on_it)
     await callouts.tell(work, callout, "moved", await callouts.people_in(work, callout, *HELD))
     return callout
 
@@ -124,6 +166,15 @@ async def _revise_calls(work: Work, callout: Callout, need: Need) -> None:
         Response.need_id == need.id, Response.state == ResponseState.ASKED
     )
     await delivery.revise(work, calls_for(need), post, kind=ALARM, people=asked)
+
+
+async def _edit_held(
+    work: Work, callout: Callout, need: Need, template: str, people: Select[int]
+) -> None:
+    """What those hold who have answered is no longer true, and says so."""
+    about = await callouts.described(work, callout)
+    post = Post(f"callouts/{template}", about, kind=ALARM, lane=Lane.EMERGENCY)
+    await delivery.correct(work, calls_for(need), post, kind=ALARM, people=people)
 
 
 # Words

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from models import (
     Callout,
     CalloutState,
     Emergency,
+    Equipment,
     Need,
+    Organisation,
+    OrganisationKind,
     Qualification,
     QualificationState,
     Skill,
+    UsualText,
 )
 from services import access, boards, callouts, candidates, mobilising, organisations, waves
 from services.access import Right
 from services.callouts import commanded, commanders, described, need_named, needs_of
-from services.errors import Gone, Refusal
+from services.errors import Gone, NotAllowed, Refusal
+from services.finding import folded
 from services.nearest import Found
 from services.work import Work
 
@@ -29,6 +34,9 @@ RINGS = (5_000.0, 10_000.0, 20_000.0, 30_000.0)
 COUNTED = 2_000
 """More people than this are not counted in a preview."""
 EXPIRES_SOON = timedelta(days=30)
+DEMANDS = ("skills", "qualifications", "languages", "equipment", "team_id")
+"""What a need may ask for, any of which may be dropped where it finds too few."""
+EVERYTHING = "everything"
 PLACES = 3
 """Earlier rally points that are proposed."""
 
@@ -56,12 +64,14 @@ USUAL: dict[Emergency, Usual] = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """So many people with all of these skills and qualifications, by key."""
+    """So many people with all of this; by key, but for equipment. A team's members alone."""
 
     quota: int
     skills: Sequence[int] = ()
     qualifications: Sequence[int] = ()
     languages: Sequence[int] = ()
+    equipment: Sequence[Equipment] = ()
+    team_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ class Declaration:
     details: str = ""
     bring: str = ""
     dangers: str = ""
+    usual: Sequence[UsualText] = ()
     within: int | None = None
     lasts: int | None = None
     critical: bool = False
@@ -105,53 +116,149 @@ async def usual_skills(work: Work, kind: Emergency) -> list[int]:
 
 
 async def declare(work: Work, said: Declaration) -> Callout:
-    """A draft that nobody hears of until its word has been typed. Raises NotAllowed."""
+    """A draft that nobody hears of until its word has been typed. Raises NotAllowed, Gone."""
     await access.require(work, Right.LAUNCH_CALLOUTS, said.organisation_id)
     callout = Callout(
-        organisation_id=said.organisation_id,
         commander_id=work.person.id,
-        kind=said.kind,
-        drill=said.drill,
-        critical=said.critical,
-        details=said.details,
-        bring=said.bring,
-        dangers=said.dangers,
-        within=said.within,
-        lasts=said.lasts,
-        address=said.address,
-        latitude=said.latitude,
-        longitude=said.longitude,
-        radius=said.radius or USUAL[said.kind].radius,
         state=CalloutState.DRAFT,
         word=f"{secrets.randbelow(9000) + 1000}",
         created_at=work.now,
+        **_said(said),
     )
     work.session.add(callout)
     await work.session.flush()
     for wanted in said.needs:
-        work.session.add(need_of(callout, wanted))
+        await add_need(work, callout, wanted)
+    return callout
+
+
+async def declare_anew(work: Work, callout_id: int, said: Declaration) -> Callout:
+    """Other words for a draft; its first need is the one that was said, further ones stay.
+
+    Raises NotAllowed, Gone.
+    """
+    callout = await _draft(work, callout_id)
+    await access.require(work, Right.LAUNCH_CALLOUTS, said.organisation_id)
+    for name, value in _said(said).items():
+        setattr(callout, name, value)
+    for need, wanted in zip(await needs_of(work, callout), said.needs, strict=False):
+        for name, value in (await _wanted(work, wanted)).items():
+            setattr(need, name, value)
     await work.session.flush()
     return callout
 
 
-def need_of(callout: Callout, wanted: Wanted) -> Need:
-    return Need(
-        callout_id=callout.id,
-        quota=wanted.quota,
-        skills=list(wanted.skills),
-        qualifications=list(wanted.qualifications),
-        languages=list(wanted.languages),
-    )
+def _said(said: Declaration) -> dict[str, Any]:
+    return {
+        "organisation_id": said.organisation_id,
+        "kind": said.kind,
+        "drill": said.drill,
+        "critical": said.critical,
+        "details": said.details,
+        "bring": said.bring,
+        "dangers": said.dangers,
+        "usual": [one.value for one in said.usual],
+        "within": said.within,
+        "lasts": said.lasts,
+        "address": said.address,
+        "latitude": said.latitude,
+        "longitude": said.longitude,
+        "radius": said.radius or USUAL[said.kind].radius,
+    }
+
+
+async def _draft(work: Work, callout_id: int) -> Callout:
+    """One that has not been sent. Raises Gone, NotAllowed."""
+    callout = await commanded(work, callout_id)
+    if callout.state is not CalloutState.DRAFT:
+        raise Gone
+    return callout
+
+
+async def _need_of_draft(work: Work, need_id: int) -> tuple[Callout, Need]:
+    """Raises Gone, NotAllowed."""
+    need = await work.session.get(Need, need_id)
+    if need is None:
+        raise Gone
+    return await _draft(work, need.callout_id), need
+
+
+async def draft(work: Work, callout_id: int) -> tuple[Callout, Need]:
+    """A call-out that has not been sent, with its first need. Raises Gone, NotAllowed."""
+    callout = await _draft(work, callout_id)
+    return callout, (await needs_of(work, callout))[0]
+
+
+async def add_need(work: Work, callout: Callout, wanted: Wanted) -> Need:
+    """Raises NotAllowed for a team that is not the actor's to ask."""
+    need = Need(callout_id=callout.id, **await _wanted(work, wanted))
+    work.session.add(need)
+    await work.session.flush()
+    return need
+
+
+async def _wanted(work: Work, wanted: Wanted) -> dict[str, Any]:
+    if wanted.team_id is not None and wanted.team_id not in {one.id for one in await teams(work)}:
+        raise NotAllowed
+    return {
+        "quota": wanted.quota,
+        "skills": list(wanted.skills),
+        "qualifications": list(wanted.qualifications),
+        "languages": list(wanted.languages),
+        "equipment": [one.value for one in wanted.equipment],
+        "team_id": wanted.team_id,
+    }
 
 
 async def add_to_draft(work: Work, callout_id: int, wanted: Wanted) -> Callout:
     """One more need before it is sent. Raises Gone, NotAllowed."""
-    callout = await commanded(work, callout_id)
-    if callout.state is not CalloutState.DRAFT:
+    callout = await _draft(work, callout_id)
+    await add_need(work, callout, wanted)
+    return callout
+
+
+async def drop_need(work: Work, need_id: int) -> Callout:
+    """One need less before it is sent; the last one stays. Raises Gone, NotAllowed."""
+    callout, need = await _need_of_draft(work, need_id)
+    if len(await needs_of(work, callout)) > 1:
+        await work.session.delete(need)
+        await work.session.flush()
+    return callout
+
+
+async def widen(work: Work, callout_id: int, kilometres: int) -> Callout:
+    """People farther away are asked as well. Raises Gone, NotAllowed."""
+    if kilometres * 1000 not in RINGS:
         raise Gone
-    work.session.add(need_of(callout, wanted))
+    callout = await _draft(work, callout_id)
+    callout.radius = kilometres * 1000.0
     await work.session.flush()
     return callout
+
+
+async def relax(work: Work, need_id: int, demand: str) -> Callout:
+    """A need asks for less: not for one of `DEMANDS`, or for `EVERYTHING`.
+
+    Raises Gone, NotAllowed.
+    """
+    if demand not in (*DEMANDS, EVERYTHING):
+        raise Gone
+    callout, need = await _need_of_draft(work, need_id)
+    for name, value in _without(need, demand).items():
+        setattr(need, name, value)
+    await work.session.flush()
+    return callout
+
+
+async def teams(work: Work) -> list[Organisation]:
+    """Whose members alone may be asked for: rescue teams, and whatever the actor commands."""
+    own = await access.within_reach(work, Right.LAUNCH_CALLOUTS, Organisation.id)
+    found = await work.session.scalars(
+        select(Organisation)
+        .where(or_(Organisation.kind == OrganisationKind.RESCUE_TEAM, own))
+        .order_by(Organisation.kind != OrganisationKind.RESCUE_TEAM, Organisation.path)
+    )
+    return list(found)
 
 
 async def known_places(work: Work) -> list[KnownPlace]:
@@ -186,42 +293,108 @@ async def preview(work: Work, callout_id: int) -> dict[str, Any]:
         **await described(work, callout),
         "word": callout.word,
         "radius": callout.radius,
+        "counted": COUNTED,
         "needs": [await _outlook(work, callout, need) for need in needs],
         "second": _needs_second(work, callout, needs),
         "night": candidates.is_night(work),
+        "at": work.now,
     }
 
 
 async def _outlook(work: Work, callout: Callout, need: Need) -> dict[str, Any]:
     """What a need may expect: people within each ring, and minutes until enough have said yes.
 
-    Where these are too few: how many more there would be without skills, and how many of others.
+    Where these are too few, what would help.
     """
     found = await candidates.within(work, callout, need, max(*RINGS, callout.radius), COUNTED)
-    near = [one for one in found if one.metres <= callout.radius]
-    able = await candidates.as_candidates(work, callout, near)
-    prior = await candidates.prior_of(work, callout.organisation_id, drill=callout.drill)
-    minutes = waves.forecast(need.quota, able, prior, horizon=mobilising.horizon_of(work, callout))
+    able = await candidates.as_candidates(work, callout, found)
+    near = sum(one.metres <= callout.radius for one in found)
+    minutes = await _forecast(work, callout, need.quota, able[:near])
     outlook = {
         **await need_named(work, need),
         "rings": [[round(ring / 1000), sum(one.metres <= ring for one in found)] for ring in RINGS],
-        "near": len(near),
-        "nearest": near[0].metres if near else None,
-        "expected": round(sum(one.p for one in able)),
-        "expiring": await _expiring(work, need, near),
+        "near": near,
+        "nearest": found[0].metres if near else None,
+        "expected": round(sum(one.p for one in able[:near])),
+        "expiring": await _expiring(work, need, found[:near]),
+        "asleep": await _asleep(work, callout, need, found[:near]),
         "minutes": None if minutes is None else round(minutes),
+        "wider": None,
+        "relaxed": [],
+        "others": 0,
     }
     if minutes is None:
-        outlook |= await _what_helps(work, callout, need, len(near))
+        outlook |= {
+            "wider": await _wider(work, callout, need, found, able),
+            "relaxed": await _relaxed(work, callout, need, near),
+            "others": await _others(work, callout, need, near),
+        }
     return outlook
 
 
-async def _what_helps(work: Work, callout: Callout, need: Need, near: int) -> dict[str, Any]:
-    """How many more within the radius without any skill, and from other organisations."""
-    anyone = Need(skills=[], qualifications=[], languages=need.languages, quota=need.quota)
-    without = await candidates.within(work, callout, anyone, callout.radius, COUNTED)
-    others = await candidates.within(work, callout, need, callout.radius, COUNTED, everywhere=True)
-    return {"without_skills": max(0, len(without) - near), "others": max(0, len(others) - near)}
+async def _forecast(
+    work: Work, callout: Callout, quota: int, able: Sequence[waves.Candidate]
+) -> float | None:
+    """Minutes until so many should have said yes; None if these people are too few."""
+    prior = await candidates.prior_of(work, callout.organisation_id, drill=callout.drill)
+    return waves.forecast(quota, able, prior, horizon=mobilising.horizon_of(work, callout))
+
+
+async def _asleep(work: Work, callout: Callout, need: Need, near: Sequence[Found]) -> int:
+    """How many fit within the radius, but for the hours in which they are not to be called."""
+    anyone = await candidates.within(work, callout, need, callout.radius, COUNTED, at_any_hour=True)
+    return len({one.person_id for one in anyone} - {one.person_id for one in near})
+
+
+async def _wider(
+    work: Work,
+    callout: Callout,
+    need: Need,
+    found: Sequence[Found],
+    able: Sequence[waves.Candidate],
+) -> dict[str, Any] | None:
+    """The next larger ring in which enough should say yes, else the largest that has more."""
+    best = None
+    near = sum(one.metres <= callout.radius for one in found)
+    for ring in RINGS:
+        count = sum(one.metres <= ring for one in found)
+        if ring <= callout.radius or count <= near:
+            continue
+        near = count
+        enough = await _forecast(work, callout, need.quota, able[:count]) is not None
+        best = {"km": round(ring / 1000), "count": count, "enough": enough}
+        if enough:
+            break
+    return best
+
+
+async def _relaxed(work: Work, callout: Callout, need: Need, near: int) -> list[dict[str, Any]]:
+    """What could be asked for less, and how many people more that would bring."""
+    asked = [demand for demand in DEMANDS if getattr(need, demand)]
+    found: list[dict[str, Any]] = []
+    for demand in [*asked, EVERYTHING] if len(asked) > 1 else asked:
+        less = Need(quota=need.quota, **_without(need, demand))
+        more = await candidates.within(work, callout, less, callout.radius, COUNTED)
+        if len(more) - near > max(
+            (one["more"] for one in found if demand == EVERYTHING), default=0
+        ):
+            found.append({"demand": demand, "more": len(more) - near})
+    return found
+
+
+def _without(need: Need, demand: str) -> dict[str, Any]:
+    """What a need would ask for if it did not ask for this."""
+    nothing: dict[str, Any] = {name: [] for name in DEMANDS} | {"team_id": None}
+    asked = {name: getattr(need, name) for name in DEMANDS}
+    return nothing if demand == EVERYTHING else {**asked, demand: nothing[demand]}
+
+
+async def _others(work: Work, callout: Callout, need: Need, near: int) -> int:
+    """How many more fit within the radius in other organisations."""
+    everyone = await candidates.within(
+        work, callout, need, callout.radius, COUNTED, everywhere=True
+    )
+    return max(0, len(everyone) - near)
 
 
 async def _expiring(work: Work, need: Need, near: Sequence[Found]) -> int:
@@ -250,7 +423,7 @@ async def launch(work: Work, callout_id: int, typed: str) -> Callout:
     callout = await commanded(work, callout_id)
     if callout.state is not CalloutState.DRAFT:
         raise Gone
-    if typed.strip() != callout.word:
+    if folded(typed) != callout.word:  # a Chinese keyboard may type full-width figures
         raise Refusal("callout_word", word=callout.word)
     needs = await needs_of(work, callout)
     if not _needs_second(work, callout, needs):

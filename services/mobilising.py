@@ -86,6 +86,30 @@ async def is_full(work: Work, callout: Callout, need: Need) -> bool:
     return (await _decide(work, callout, need, responses, ())).full
 
 
+async def close_if_full(work: Work, callout: Callout, need: Need) -> None:
+    """Closes a need at once, also while nobody else is to be asked."""
+    if await is_full(work, callout, need):
+        need.full_at = need.full_at or work.now
+        await _close(work, callout, need)
+
+
+async def full_without(
+    work: Work, callout: Callout, need: Need, last_first: Sequence[Response]
+) -> int:
+    """How many of these, the first ones, may turn round and still leave the need full."""
+    responses = await _responses(work, need)
+    fewest, most = 0, len(last_first)
+    while fewest < most:
+        middle = (fewest + most + 1) // 2
+        gone = {one.person_id for one in last_first[:middle]}
+        left = [one for one in responses if one.person_id not in gone]
+        if (await _decide(work, callout, need, left, ())).full:
+            fewest = middle
+        else:
+            most = middle - 1
+    return fewest
+
+
 async def _active(work: Work) -> list[Callout]:
     found = await work.session.scalars(
         select(Callout)

@@ -11,6 +11,7 @@ from models import (
     PersonInterest,
     PersonLanguage,
     PersonSkill,
+    Readiness,
     Standing,
 )
 from services import audit, enrolment, signup, traits
@@ -33,6 +34,7 @@ async def details_of(work: Work, person: Person) -> Details:
         chosen.append(tuple(await work.session.scalars(keys)))
     guardian = await work.session.scalar(select(Guardian).where(Guardian.person_id == person.id))
     hours = person.call_from, person.call_until
+    ready = await work.session.get(Readiness, person.id)
     return Details(
         language=person.language,
         name=person.name,
@@ -47,6 +49,7 @@ async def details_of(work: Work, person: Person) -> Details:
         availability=person.availability,
         emergencies=person.emergency_opt_in,
         not_called=(hours[0], hours[1]) if hours[0] is not None and hours[1] is not None else None,
+        any_hour=ready is not None and ready.when_critical,
         emergency_contact=person.emergency_contact,
         id_number=person.id_number,
         email=person.email,
@@ -63,6 +66,7 @@ async def change(work: Work, details: Details) -> None:
     await signup.write_terms(work, person, details)
     await traits.renew(work, [person.id])
     await signup.record_consent(work, person, ConsentKind.EMERGENCY, agreed=details.emergencies)
+    await signup.agree_to_any_hour(work, person, details)
     await signup.record_consent(
         work, person, ConsentKind.ID_NUMBER, agreed=details.id_number is not None
     )

@@ -9,6 +9,7 @@ from sqlalchemy import and_, delete, exists, func, or_, select, update
 from models import (
     Callout,
     CalloutState,
+    ConsentKind,
     Emergency,
     Equipment,
     Lane,
@@ -25,7 +26,7 @@ from models import (
     Skill,
     Trait,
 )
-from services import access, candidates, declaring, delivery, organisations, waves
+from services import access, candidates, consents, declaring, delivery, organisations, waves
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone
@@ -79,7 +80,21 @@ async def agree(work: Work, person: Person, *, agreed: bool) -> Readiness:
     row.confirmed_at, row.asks = work.now, 0
     row.ask_at = _next(work) if agreed else None
     await work.session.flush()
+    if not agreed:
+        await _set_any_hour(work, person, row, agreed=False)
     return row
+
+
+async def agree_to_any_hour(work: Work, person: Person, *, agreed: bool) -> None:
+    """Somebody may be called in their excluded hours where lives are at stake, or no more."""
+    row = await work.session.get(Readiness, person.id)
+    if row is not None:
+        await _set_any_hour(work, person, row, agreed=agreed)
+
+
+async def _set_any_hour(work: Work, person: Person, row: Readiness, *, agreed: bool) -> None:
+    row.when_critical = agreed
+    await consents.record(work, person, ConsentKind.ANY_HOUR, agreed=agreed)
 
 
 def _next(work: Work) -> datetime:
@@ -111,8 +126,7 @@ async def reach(work: Work, kilometres: int) -> None:
 async def when_critical(work: Work) -> None:
     """May be called in the excluded hours where lives are at stake, or no more."""
     row = (await own(work)).row
-    row.when_critical = not row.when_critical
-    await work.session.flush()
+    await _set_any_hour(work, work.person, row, agreed=not row.when_critical)
 
 
 async def confirm(work: Work) -> None:

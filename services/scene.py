@@ -3,13 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, select, update
 
 from models import Callout, CalloutState, Person, Response, ResponseState
 from services import access, callouts, codes, geo, mobilising
 from services.access import Right
 from services.callouts import THERE, own, running
 from services.errors import Gone, Refusal
+from services.mobilising import Pace
 from services.responding import shown
 from services.work import Work
 
@@ -236,7 +237,7 @@ async def relieve(work: Work, callout_id: int) -> int:
     )
     count = len(tired.all())
     callouts.note(work, "relief", callout, count=count)
-    await mobilising.advance_one(work, callout)
+    await mobilising.advance_one(work, callout, Pace.CHANGE)
     return count
 
 
@@ -343,19 +344,16 @@ async def locate(work: Work, latitude: float, longitude: float) -> dict[str, Any
     return arrived
 
 
-async def is_awaited(work: Work) -> bool:
-    """Whether the actor is under way to a call-out, or at one."""
-    found = await work.session.scalar(
-        select(func.count())
-        .select_from(Response)
-        .join(Callout, Callout.id == Response.callout_id)
+async def is_awaited_in_drill(work: Work) -> bool | None:
+    """Whether it is a drill to which the actor is under way, or at which; None if there is none."""
+    return await work.session.scalar(
+        select(Callout.drill)
+        .join(Response, Response.callout_id == Callout.id)
         .where(
             Response.person_id == work.person.id,
             Callout.state == CalloutState.ACTIVE,
-            or_(
-                Response.state == ResponseState.COMING,
-                Response.state == ResponseState.ON_SCENE,
-            ),
+            Response.state.in_((ResponseState.COMING, ResponseState.ON_SCENE)),
         )
+        .order_by(Callout.drill)
+        .limit(1)
     )
-    return bool(found)

@@ -11,7 +11,6 @@ from stdnum.exceptions import ValidationError
 
 from models import (
     Account,
-    Consent,
     ConsentKind,
     Organisation,
     Person,
@@ -21,7 +20,7 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import approvals, audit, finding, geo, guardians, organisations, readiness
+from services import approvals, audit, consents, finding, geo, guardians, organisations, readiness
 from services.errors import Refusal
 from services.work import Work
 
@@ -56,6 +55,8 @@ class Details:
     emergencies: bool = False
     not_called: tuple[int, int] | None = None
     """From and until, minutes of the local day."""
+    any_hour: bool = False
+    """May be called in those hours, too, where lives are at stake."""
     emergency_contact: dict[str, str] | None = None
     id_number: str | None = None
     email: str | None = None
@@ -223,30 +224,20 @@ async def _consent(work: Work, person: Person, details: Details) -> None:
     }
     for kind, agreed in given.items():
         await record_consent(work, person, kind, agreed=agreed)
+    await agree_to_any_hour(work, person, details)
 
 
 async def record_consent(work: Work, person: Person, kind: ConsentKind, *, agreed: bool) -> None:
-    """Notes a consent with the notice's version and the time, or that it was taken back."""
-    standing = await work.session.scalar(
-        select(Consent).where(
-            Consent.person_id == person.id, Consent.kind == kind, Consent.withdrawn_at.is_(None)
-        )
-    )
-    if standing is not None and (not agreed or standing.version != work.policy.privacy_version):
-        standing.withdrawn_at = work.now
-        standing = None
-    if agreed and standing is None:
-        work.session.add(
-            Consent(
-                person_id=person.id,
-                kind=kind,
-                version=work.policy.privacy_version,
-                given_at=work.now,
-            )
-        )
+    """Notes that a consent was given, or taken back, and what follows for being called."""
+    await consents.record(work, person, kind, agreed=agreed)
     if kind is ConsentKind.EMERGENCY:
         await readiness.agree(work, person, agreed=agreed)
-    await work.session.flush()
+
+
+async def agree_to_any_hour(work: Work, person: Person, details: Details) -> None:
+    """Whether lives at stake pass their excluded hours; says nothing where there are none."""
+    agreed = details.any_hour and details.emergencies and details.not_called is not None
+    await readiness.agree_to_any_hour(work, person, agreed=agreed)
 
 
 async def name_guardian(work: Work, person: Person, guardian: dict[str, Any]) -> str:

@@ -65,9 +65,7 @@ class Emergency:
         await self.zhou.press("看看谁能来")
         await self.city.answered()
         asked = [one.words for one in self.zhou.messages if "输入这个数字" in one.words]
-        found = re.search(r"\d{4}", asked[-1])
-        assert found
-        return found.group()
+        return re.findall(r"(?<![.\d])\d{4}\b", asked[-1])[-1]
 
     async def declare(self, **more: Any) -> None:
         await self.zhou.say(await self.prepare_callout(**more))

@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from models import (
+    Consent,
     PersonEquipment,
     Readiness,
     RoleKind,
 )
 from tests.city import City, Phone
-from tests.emergencies import Emergency
+from tests.emergencies import RALLY, Emergency
 
 MIDNIGHT = {"call_from": 9 * 60, "call_until": 17 * 60}
 
@@ -62,6 +63,50 @@ async def test_where_lives_are_at_stake_who_agreed_is_called_at_any_hour(
     await emergency.declare(more=["紧急程度", "有生命危险"])
     await agreed.sees("需要你")
     assert not asleep.messages
+
+
+async def standing_consents(emergency: Emergency, phone: Phone) -> set[str]:
+    person = await emergency.city.person(phone)
+    async with emergency.city.database.read() as session:
+        found = await session.scalars(
+            select(Consent.kind).where(
+                Consent.person_id == person.id, Consent.withdrawn_at.is_(None)
+            )
+        )
+        return {kind.value for kind in found}
+
+
+async def test_to_be_woken_is_agreed_to_and_taken_back_like_all_consents(
+    emergency: Emergency,
+) -> None:
+    home = {"latitude": RALLY[0], "longitude": RALLY[1]}
+    li = await emergency.volunteer("李雷", home=home)
+    await li.say("/profile")
+    await li.press("免打扰时段")
+    await li.sees("应急召集不会打扰你")
+    await li.say("9:00-17:00")
+    await li.sees("09:00 到 17:00 我们不打扰你")
+    await li.press("可以，人命关天时叫我")
+    await li.sees("免打扰 · 人命关天时除外")
+    assert "any_hour" in await standing_consents(emergency, li)
+    await emergency.declare()
+    await emergency.end()
+    assert not await emergency.responses()
+    await emergency.declare(more=["紧急程度", "有生命危险"])
+    await li.sees("需要你")
+    await emergency.end()
+    await open_mine(li)
+    await li.press("人命关天时随时叫我")
+    await emergency.city.answered()
+    assert "any_hour" not in await standing_consents(emergency, li)
+    await li.press("人命关天时随时叫我")
+    await emergency.city.answered()
+    assert "any_hour" in await standing_consents(emergency, li)
+    await li.say("/profile")
+    await li.press("✏️ 应急召集")
+    await li.press("不用")
+    await li.sees("已保存")
+    assert "any_hour" not in await standing_consents(emergency, li)
 
 
 async def test_once_a_quarter_one_is_asked_and_who_is_silent_counts_no_more(

@@ -98,6 +98,8 @@ async def test_a_stranger_signs_up_and_gets_a_number_and_a_card(city: City) -> N
     await chen.press("可以，召集我")
     await chen.sees("不方便接到召集")
     await chen.say("22:00-7:00")
+    await chen.sees("22:00 到 07:00 我们不打扰你")
+    await chen.press("可以，人命关天时叫我")
     await chen.sees("万一有事")
     await chen.say("陈大明")
     await chen.sees("陈大明的电话")
@@ -116,7 +118,7 @@ async def test_a_stranger_signs_up_and_gets_a_number_and_a_card(city: City) -> N
     assert person.phone_verified
     async with city.database.read() as session:
         kinds = set(await session.scalars(select(Consent.kind)))
-    assert {kind.value for kind in kinds} == {"privacy", "emergency"}
+    assert {kind.value for kind in kinds} == {"privacy", "emergency", "any_hour"}
     await chen.press("志愿者证")
     card = await chen.wait(lambda m: m.photo is not None)
     assert card.protected

@@ -36,6 +36,7 @@ from models.delivery import (
     OptOut,
     PaidMessages,
 )
+from models.duty import Duty, Swap, SwapOffer
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
@@ -83,6 +84,7 @@ __all__ = [
     "DeliveryState",
     "Dispute",
     "DisputeState",
+    "Duty",
     "Emergency",
     "Enrolment",
     "EnrolmentState",
@@ -126,6 +128,8 @@ __all__ = [
     "Skill",
     "SpokenLanguage",
     "Standing",
+    "Swap",
+    "SwapOffer",
     "Trait",
     "Wave",
 ]

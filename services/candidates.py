@@ -32,13 +32,15 @@ from models import (
     ResponseState,
     Trait,
 )
-from services import nearest, organisations, traits, waves
+from services import duty, nearest, organisations, traits, waves
 from services.audiences import years_before
 from services.nearest import Found, Rules
 from services.work import Work
 
 LEARNT_FROM = 20
 """Past call-outs of an organisation from which its people's ways are learnt."""
+ON_DUTY = 0.7
+"""Probability that somebody who is on duty says yes, whenever they were called last."""
 RESTED = 0.5
 """By how much less somebody answers who was called a short while ago."""
 NIGHT_ENDS, NIGHT_BEGINS = 7, 22
@@ -178,7 +180,9 @@ _OWN = Rules(_of_own)
 async def as_candidates(
     work: Work, callout: Callout, found: Sequence[Found]
 ) -> list[waves.Candidate]:
-    """With how likely they say yes and come; who was called lately is asked later."""
+    """With how likely they say yes and come; who is on duty is asked first, who was called lately
+    later.
+    """
     prior = await prior_of(work, callout.organisation_id, drill=callout.drill)
     since = work.now - timedelta(minutes=work.policy.callout_rest_minutes)
     lately = set(
@@ -189,12 +193,15 @@ async def as_candidates(
             )
         )
     )
+    stand_by = await duty.on_duty(work)
     answers = prior.response * (prior.night if is_night(work) else 1.0)
     return [
         waves.Candidate(
             key=one.person_id,
             eta=waves.eta_minutes(one.metres),
-            p=answers * (RESTED if one.person_id in lately else 1.0),
+            p=max(answers, ON_DUTY)
+            if one.person_id in stand_by
+            else answers * (RESTED if one.person_id in lately else 1.0),
             s=prior.show_up,
         )
         for one in found

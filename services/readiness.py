@@ -25,7 +25,7 @@ from models import (
     Skill,
     Trait,
 )
-from services import access, candidates, declaring, delivery, organisations, waves
+from services import access, candidates, declaring, delivery, duty, organisations, waves
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone
@@ -221,6 +221,7 @@ async def of_area(work: Work, organisation_id: int) -> dict[str, Any]:
         "equipment": await _equipment(work, here),
         "expiring": await _expiring(work, here),
         "skills": await _by_skill(work, organisation),
+        "duty": await duty.of_area(work, organisation),
     }
 
 

@@ -53,6 +53,17 @@ class Line:
         seeks = self.asking is not None and now < self.duty.starts_at <= now + SOON
         return "swap" if seeks else None
 
+    def told(self) -> dict[str, Any]:
+        """As messages take it; what they say stays true of the moment in which they were sent."""
+        return {
+            "duty_id": self.duty.id,
+            "name": self.person.name,
+            "team": self.team.names,
+            "team_id": self.team.id,
+            "starts_at": self.duty.starts_at,
+            "ends_at": self.duty.ends_at,
+        }
+
     def shown(self, work: Work) -> dict[str, Any]:
         """As the templates take it."""
         return {
@@ -223,17 +234,9 @@ async def leaders(work: Work, organisation_id: int) -> list[int]:
 
 
 async def described(work: Work, duty: Duty) -> dict[str, Any]:
-    """A turn as messages take it; who it was told to may change later."""
-    holder = await work.session.get_one(Person, duty.person_id)
-    organisation = await work.session.get_one(Organisation, duty.organisation_id)
-    return {
-        "duty_id": duty.id,
-        "name": holder.name,
-        "team": organisation.names,
-        "team_id": organisation.id,
-        "starts_at": duty.starts_at,
-        "ends_at": duty.ends_at,
-    }
+    """A turn as messages take it."""
+    (line,) = await lines(work, Duty.id == duty.id)
+    return line.told()
 
 
 # What is shown

@@ -5,15 +5,17 @@ said any more.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models import Duty
 from services import audit, delivery, duty
 from services.delivery import Post
+from services.duty import Line
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -52,24 +54,30 @@ async def _remind(
     if not ahead:
         return 0
     due = await _claim(
-        work,
-        noted,
-        Duty.starts_at > work.now + until,
-        Duty.starts_at <= work.now + ahead,
+        work, noted, Duty.starts_at > work.now + until, Duty.starts_at <= work.now + ahead
     )
-    told = [one for one in due if one.given_at <= one.starts_at - ahead]
-    for one in told:
-        about = {**await duty.described(work, one), "when": when, "ready": one.ready_at is not None}
-        later = delivery.after_quiet_hours(work, work.now) if when == "day" else None
-        post = Post("duty/reminder", about, kind=duty.KIND, due_at=later, expires_at=one.starts_at)
-        await delivery.tell(work, post, [one.person_id])
+    told = [line for line in due if line.duty.given_at <= line.duty.starts_at - ahead]
+    later = delivery.after_quiet_hours(work, work.now) if when == "day" else None
+    for line in told:
+        about = {**line.told(), "when": when, "ready": line.duty.ready_at is not None}
+        post = Post(
+            "duty/reminder",
+            about,
+            kind=duty.KIND,
+            due_at=later,
+            expires_at=line.duty.starts_at,
+        )
+        await delivery.tell(work, post, [line.person.id])
     return len(told)
 
 
 async def _claim(
     work: Work, noted: InstrumentedAttribute[datetime | None], *which: ColumnElement[bool]
-) -> list[Duty]:
-    """Those for which this has not been done yet; from now on it counts as done."""
+) -> list[Line]:
+    """Those for which this has not been done yet; from now on it counts as done.
+
+    Without those whose holder has left: they are gaps, of which the leaders hear.
+    """
     keys = await work.session.scalars(
         select(Duty.id).where(noted.is_(None), *which).order_by(Duty.id).limit(PORTION)
     )
@@ -80,13 +88,10 @@ async def _claim(
         .returning(Duty.id)
         .execution_options(synchronize_session=False)
     )
-    found = await work.session.scalars(
-        select(Duty)
-        .where(Duty.id.in_(claimed.all()))
-        .order_by(Duty.starts_at, Duty.id)
-        .execution_options(populate_existing=True)
-    )
-    return list(found)
+    done = claimed.all()
+    if not done:
+        return []
+    return [line for line in await duty.lines(work, Duty.id.in_(done)) if line.unfit != "left"]
 
 
 async def report_gaps(work: Work) -> int:
@@ -100,7 +105,7 @@ async def report_gaps(work: Work) -> int:
     gaps = [line for line in near if line.gap(work.now) is not None]
     for line in gaps:
         line.duty.gap_told_at = work.now
-        about = {**await duty.described(work, line.duty), "gap": line.gap(work.now)}
+        about = {**line.told(), "gap": line.gap(work.now)}
         post = Post("duty/gap", about, kind=duty.KIND, expires_at=line.duty.ends_at)
         await delivery.tell(work, post, await duty.leaders(work, line.team.id))
     await work.session.flush()
@@ -119,32 +124,34 @@ async def change_over(work: Work) -> int:
 
 
 async def _ask_for_notes(work: Work) -> int:
-    """Not of somebody who goes on with the next turn themselves."""
+    """Not of somebody who has handed over already, or goes on with the next turn themselves."""
     ended = await _claim(
-        work, Duty.note_asked_at, Duty.ends_at <= work.now, Duty.ends_at > work.now - ASKED_LATE
+        work,
+        Duty.note_asked_at,
+        Duty.noted_at.is_(None),
+        Duty.ends_at <= work.now,
+        Duty.ends_at > work.now - ASKED_LATE,
     )
-    asked = 0
-    for one in ended:
-        after = await _after(work, one)
-        if one.noted_at is not None or one.person_id in {other.person_id for other in after}:
-            continue
-        about = await duty.described(work, one)
-        await delivery.tell(work, Post("duty/hand_over", about, kind=duty.KIND), [one.person_id])
-        asked += 1
-    return asked
+    around = await _around(work, ended)
+    asked = [line for line in ended if line.person.id not in _people(around.after(line))]
+    for line in asked:
+        post = Post("duty/hand_over", line.told(), kind=duty.KIND)
+        await delivery.tell(work, post, [line.person.id])
+    return len(asked)
 
 
 async def _say_it_begins(work: Work) -> int:
     """With what those before have handed over. Who goes on with their own turn has taken over."""
     begun = await _claim(work, Duty.begun_at, Duty.starts_at <= work.now, Duty.ends_at > work.now)
-    for one in begun:
-        before = await _before(work, one)
-        if one.person_id in {other.person_id for other in before}:
-            one.taken_over_at = work.now
+    around = await _around(work, begun)
+    for line in begun:
+        before = around.before(line)
+        if line.person.id in _people(before):
+            line.duty.taken_over_at = work.now
             continue
-        about = {**await duty.described(work, one), "notes": await _notes(work, before)}
-        post = Post("duty/begins", about, kind=duty.KIND, expires_at=one.ends_at)
-        await delivery.tell(work, post, [one.person_id])
+        about = {**line.told(), "notes": _notes(before)}
+        post = Post("duty/begins", about, kind=duty.KIND, expires_at=line.duty.ends_at)
+        await delivery.tell(work, post, [line.person.id])
     await work.session.flush()
     return len(begun)
 
@@ -160,47 +167,69 @@ async def _report_late(work: Work) -> int:
         Duty.ends_at > work.now,
         since <= work.now - limit,
     )
-    for one in late:
-        before = {other.person_id for other in await _before(work, one)}
-        leaders = set(await duty.leaders(work, one.organisation_id))
-        about = await duty.described(work, one)
-        for people, leads in ((leaders, True), (before - leaders, False)):
-            post = Post("duty/late", {**about, "leads": leads}, kind=duty.KIND)
-            await delivery.tell(work, post, people - {one.person_id})
+    around = await _around(work, late)
+    for line in late:
+        leaders = set(await duty.leaders(work, line.team.id))
+        before = _people(around.before(line)) - leaders
+        for people, leads in ((leaders, True), (before, False)):
+            post = Post("duty/late", {**line.told(), "leads": leads}, kind=duty.KIND)
+            await delivery.tell(work, post, people - {line.person.id})
     return len(late)
 
 
-async def _after(work: Work, ended: Duty) -> Sequence[Duty]:
-    """The turns that follow on one, and those that run now."""
-    return await _of_team(
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The turns of some teams that border on others, and those that run."""
+
+    lines: Sequence[Line]
+    now: datetime
+
+    def before(self, line: Line) -> list[Line]:
+        """Those that ended as it began."""
+        return [other for other in self._of_team(line) if other.duty.ends_at == line.duty.starts_at]
+
+    def after(self, line: Line) -> list[Line]:
+        """Those that follow on it, and those that run."""
+        return [
+            other
+            for other in self._of_team(line)
+            if other.duty.starts_at == line.duty.ends_at
+            or other.duty.starts_at <= self.now < other.duty.ends_at
+        ]
+
+    def _of_team(self, line: Line) -> list[Line]:
+        return [
+            other
+            for other in self.lines
+            if other.team.id == line.team.id and other.duty.id != line.duty.id
+        ]
+
+
+async def _around(work: Work, lines: Sequence[Line]) -> _Around:
+    if not lines:
+        return _Around([], work.now)
+    running = and_(Duty.starts_at <= work.now, Duty.ends_at > work.now)
+    found = await duty.lines(
         work,
-        ended,
+        Duty.organisation_id.in_({line.team.id for line in lines}),
         or_(
-            Duty.starts_at == ended.ends_at,
-            (Duty.starts_at <= work.now) & (Duty.ends_at > work.now),
+            Duty.ends_at.in_({line.duty.starts_at for line in lines}),
+            Duty.starts_at.in_({line.duty.ends_at for line in lines}),
+            running,
         ),
     )
+    return _Around(found, work.now)
 
 
-async def _before(work: Work, begun: Duty) -> Sequence[Duty]:
-    """The turns that ended as one began."""
-    return await _of_team(work, begun, Duty.ends_at == begun.starts_at)
+def _people(lines: Iterable[Line]) -> set[int]:
+    return {line.person.id for line in lines}
 
 
-async def _of_team(work: Work, one: Duty, which: ColumnElement[bool]) -> Sequence[Duty]:
-    found = await work.session.scalars(
-        select(Duty)
-        .where(Duty.organisation_id == one.organisation_id, Duty.id != one.id, which)
-        .order_by(Duty.id)
-    )
-    return found.all()
-
-
-async def _notes(work: Work, before: Iterable[Duty]) -> list[dict[str, Any]]:
+def _notes(before: Iterable[Line]) -> list[dict[str, Any]]:
     return [
-        {"name": (await duty.described(work, one))["name"], "note": one.note}
-        for one in before
-        if one.noted_at is not None
+        {"name": line.person.name, "note": line.duty.note}
+        for line in before
+        if line.duty.noted_at is not None
     ]
 
 
@@ -227,12 +256,11 @@ async def hand_over(work: Work, duty_id: int, note: str) -> Duty:
         work, "duty.handed_over", f"duty:{found.id}", organisation_id=found.organisation_id,
         special=bool(note),
     )  # fmt: skip
-    after = [one for one in await _after(work, found) if one.begun_at is not None]
-    about = {**await duty.described(work, found), "note": note}
-    for one in after:
-        if one.person_id != work.person.id:
-            post = Post("duty/note", {**about, "next_id": one.id}, kind=duty.KIND)
-            await delivery.tell(work, post, [one.person_id])
+    (line,) = await duty.lines(work, Duty.id == found.id)
+    for other in (await _around(work, [line])).after(line):
+        if other.duty.begun_at is not None and other.person.id != work.person.id:
+            about = {**line.told(), "note": note, "next_id": other.duty.id}
+            await delivery.tell(work, Post("duty/note", about, kind=duty.KIND), [other.person.id])
     return found
 
 
@@ -250,9 +278,10 @@ async def take_over(work: Work, duty_id: int) -> dict[str, Any]:
         audit.note(
             work, "duty.taken_over", f"duty:{found.id}", organisation_id=found.organisation_id
         )
-    before = await _before(work, found)
+    (line,) = await duty.lines(work, Duty.id == found.id)
+    before = (await _around(work, [line])).before(line)
     return {
-        **await duty.described(work, found),
-        "notes": await _notes(work, before),
-        "awaited": any(one.noted_at is None for one in before),
+        **line.told(),
+        "notes": _notes(before),
+        "awaited": any(other.duty.noted_at is None for other in before),
     }

@@ -13,7 +13,7 @@ from services import access, audit, delivery, duty, organisations, rotas, swaps
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, Refusal
-from services.rotas import Turn
+from services.rotas import Slot, Turn
 from services.work import Work
 
 MOST_TURNS = 600
@@ -45,13 +45,17 @@ class Draft:
     """What a rota comes to: turns to add, to take away, and those that stay."""
 
     rota: Rota
+    slots: list[Slot]
     turns: list[Turn]
     """All that the rota lays out, also what is there already."""
     new: list[Turn]
     dropped: list[Duty]
     kept: list[Duty]
     """Swapped or assigned by hand: they stay as they are."""
+    people: list[int]
+    """Who is rostered, in the order asked for."""
     names: dict[int, str]
+    """Of all whom the rota or a kept turn concerns."""
     left_out: list[tuple[str, str]]
     """Names of those who are not rostered, and why."""
 
@@ -126,15 +130,29 @@ async def draft(work: Work, rota: Rota) -> Draft:
         busy={key: [duty.slot(one) for one in stays if one.person_id == key] for key in people},
     )
     before, after = {_turn(one) for one in replaced}, set(turns)
+    kept = [one for one in stays if _is_kept(rota, one)]
     return Draft(
         rota=rota,
+        slots=wanted,
         turns=turns,
         new=[turn for turn in turns if turn not in before],
         dropped=[one for one in replaced if _turn(one) not in after],
-        kept=[one for one in stays if one.moved and one.organisation_id == rota.organisation_id],
-        names=people,
+        kept=kept,
+        people=list(people),
+        names=people | await _names(work, kept),
         left_out=left_out,
     )
+
+
+def _is_kept(rota: Rota, one: Duty) -> bool:
+    inside = rota.starts_at <= one.starts_at < rota.until
+    return one.moved and inside and one.organisation_id == rota.organisation_id
+
+
+async def _names(work: Work, turns: Sequence[Duty]) -> dict[int, str]:
+    keys = {one.person_id for one in turns}
+    found = await work.session.scalars(select(Person).where(Person.id.in_(keys)))
+    return {person.id: person.name for person in found}
 
 
 def _turn(one: Duty) -> Turn:
@@ -197,25 +215,24 @@ def shown(work: Work, plan: Draft) -> dict[str, Any]:
     hard = Counter(
         turn.person_id for turn in plan.turns if rotas.kinds(turn.slot, work.policy.zone)
     )
-    by_slot: dict[rotas.Slot, list[str]] = {}
-    for turn in plan.turns:
+    by_slot: dict[Slot, list[str]] = {slot: [] for slot in plan.slots}
+    for turn in (*plan.turns, *map(_turn, plan.kept)):
         by_slot.setdefault(turn.slot, []).append(plan.names[turn.person_id])
-    short = sum(len(names) < plan.rota.together for names in by_slot.values())
     return {
         "turns": [
             {"starts_at": slot.starts_at, "ends_at": slot.ends_at, "names": names}
             for slot, names in sorted(by_slot.items())
         ],
         "shares": [
-            {"name": name, "count": served[key], "hard": hard[key]}
-            for key, name in plan.names.items()
+            {"name": plan.names[key], "count": served[key], "hard": hard[key]}
+            for key in plan.people
         ],
         "left_out": plan.left_out,
         "added": len(plan.new),
         "dropped": len(plan.dropped),
         "kept": len(plan.kept),
         "again": bool(plan.dropped or plan.kept or len(plan.new) < len(plan.turns)),
-        "short": 0 if plan.kept else short,
+        "short": sum(len(by_slot[slot]) < plan.rota.together for slot in plan.slots),
     }
 
 
@@ -331,6 +348,8 @@ async def assign(work: Work, duty_id: int, person_id: int) -> Duty:
     found = await _open_to_assign(work, duty_id)
     before = found.person_id
     await swaps.give(work, found, person_id)
+    running = found.starts_at <= work.now
+    found.begun_at = work.now if running else None
     swap = await swaps.open_for(work, found.id)
     if swap is not None:
         await swaps.close(work, swap, "assigned")
@@ -339,8 +358,8 @@ async def assign(work: Work, duty_id: int, person_id: int) -> Duty:
         person=person_id, before=before,
     )  # fmt: skip
     about = await duty.described(work, found)
-    now = {"now": found.starts_at <= work.now}
-    await delivery.tell(work, Post("duty/given", {**about, **now}, kind=duty.KIND), [person_id])
+    post = Post("duty/given", {**about, "now": running}, kind=duty.KIND)
+    await delivery.tell(work, post, [person_id])
     await delivery.tell(work, Post("duty/taken_away", about, kind=duty.KIND), [before])
     return found
 

@@ -461,11 +461,12 @@ async def test_if_nobody_takes_over_the_one_before_and_the_leader_hear_of_it(tea
     await team.leader.press("安排别人")
     await team.leader.press("👤 王芳")
     await team.city.settle()
-    await wang.sees("轮到你值班了")
+    await wang.sees("这一班由队长安排给你")
+    await team.city.forward(hours=1)
+    assert count(team.leader, "王芳 还没有接班") == 1
     await wang.press("我已接班")
     await wang.sees("你在值班，到")
-    await team.city.forward(hours=1)
-    assert count(team.leader, "王芳 还没有接班") == 0
+    assert count(wang, "轮到你值班了") == 0
     assert "过期" in (await press(li, f"duty.over:{(await team.turns(wang))[0].id}") or "")
 
 

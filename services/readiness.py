@@ -183,6 +183,7 @@ async def warn_of_expiry(work: Work) -> int:
         .join(QualificationKind, QualificationKind.id == Qualification.kind_id)
         .where(
             Qualification.state == QualificationState.VERIFIED,
+            Qualification.renewed_at.is_(None),
             Qualification.expires_on >= work.today,
             Qualification.expires_on <= work.today + timedelta(days=max(WARNED)),
         )

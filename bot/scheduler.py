@@ -54,6 +54,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(readiness.warn_of_expiry, 3600),
     Sweep(relieving.remind, 60),
     Sweep(relieving.report_gaps, 60),
+    Sweep(relieving.report_ends, 3600),
     Sweep(relieving.change_over, 30),
     Sweep(swaps.lapse, 30),
     Sweep(broadcasting.advance, 1),

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from models import Duty
+from models import Duty, Organisation
 from services import audit, delivery, duty
 from services.delivery import Post
 from services.duty import Line
@@ -23,6 +23,8 @@ ASKED_LATE = timedelta(hours=6)
 """So long after the end of a turn its holder is still asked what they hand over."""
 NOTED_LATE = timedelta(hours=24)
 """So long after the end of a turn something can still be handed over."""
+ENDS_SOON = timedelta(days=3)
+"""So long before a rota ends its leaders hear of it."""
 PORTION = 500
 """Turns that one sweep looks at."""
 
@@ -110,6 +112,28 @@ async def report_gaps(work: Work) -> int:
         await delivery.tell(work, post, await duty.leaders(work, line.team.id))
     await work.session.flush()
     return len(gaps)
+
+
+async def report_ends(work: Work) -> int:
+    """Sweep: the leaders hear once that the rota of their team ends within days."""
+    last = func.max(Duty.ends_at)
+    rows = await work.session.execute(
+        select(Organisation.id, Organisation.names, last)
+        .join(Duty, Duty.organisation_id == Organisation.id)
+        .where(Duty.ends_at > work.now)
+        .group_by(Organisation.id)
+        .having(last <= work.now + ENDS_SOON)
+    )
+    told = 0
+    for team_id, names, ends_at in rows.all():
+        dedupe = f"duty_ends:{team_id}:{ends_at:%Y%m%d%H%M}"
+        if await work.session.scalar(delivery.posted(work, dedupe)):
+            continue
+        about = {"team": names, "team_id": team_id, "ends_at": ends_at}
+        post = Post("duty/ends", about, kind=duty.KIND, expires_at=ends_at, dedupe=dedupe)
+        await delivery.tell(work, post, await duty.leaders(work, team_id))
+        told += 1
+    return told
 
 
 # The change itself

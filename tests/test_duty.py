@@ -114,6 +114,25 @@ async def press(phone: Phone, data: str) -> str | None:
     return (await phone.press_data(data, phone.screen.id)).text
 
 
+async def answer_form(
+    leader: Phone, names: Sequence[str], starts: str, length: str, together: str, weeks: str
+) -> None:
+    """Up to the summary of a rota; a `length` that is no button is typed."""
+    await leader.sees("谁来轮值")
+    for name in names:
+        await leader.press(name)
+    await leader.press("选好了")
+    await leader.sees("第一班什么时候开始")
+    await leader.say(starts)
+    await leader.press("对，没错")
+    await leader.sees("一班多长")
+    await (leader.press(length) if leader.find(length) else leader.say(length))
+    await leader.sees("每班几个人")
+    await leader.press(together)
+    await leader.sees("排几周")
+    await leader.say(weeks)
+
+
 def count(phone: Phone, text: str) -> int:
     return sum(text in message.words for message in phone.messages)
 
@@ -135,20 +154,9 @@ async def test_a_leader_makes_a_rota_by_presses_and_everyone_reads_their_dates(t
     await leader.press("📟 值班")
     await leader.sees("还没有排班")
     await leader.press("🗓 排班")
-    await leader.sees("谁来轮值")
-    for name in ("李雷", "陈晨", "Smith", "小明"):
-        await leader.press(name)
-    await leader.press("选好了")
-    await leader.sees("第一班什么时候开始")
-    await leader.say("明天早上8点")
-    await leader.press("对，没错")
-    await leader.press("24 小时")
-    await leader.sees("每班几个人")
-    await leader.press("1")
-    await leader.sees("排几周")
-    await leader.press("4")
+    await answer_form(leader, ("李雷", "陈晨", "Smith", "小明"), "明天早上8点", "24 小时", "1", "4")
     shown = (await leader.sees("岐江救援队排班表")).words
-    assert "2026年11月24日 周二 08:00 – 2026年11月25日 周三 08:00 · 李雷" in shown
+    assert "11月24日 周二 08:00 – 11月25日 周三 08:00 · 李雷" in shown
     assert "不排 小明：未成年" in shown and "……还有 14 班" in shown
     assert "陈晨：9 班" in shown or "陈晨：10 班" in shown
     assert not await team.turns() and not chen.messages
@@ -159,7 +167,7 @@ async def test_a_leader_makes_a_rota_by_presses_and_everyone_reads_their_dates(t
     assert len(turns) == 28 and turns[0].person_id == (await team.city.person(li)).id
     mine = (await li.sees("岐江救援队排班表")).words
     assert "你有 10 班" in mine or "你有 9 班" in mine
-    assert "2026年11月24日 周二 08:00" in mine
+    assert "11月24日 周二 08:00 –" in mine
     await smith.sees("Rota of Qijiang Rescue")
     await li.press("加进日历")
     await li.wait(lambda message: message.document is not None)
@@ -177,17 +185,7 @@ async def test_what_cannot_be_laid_out_is_said_where_it_can_be_changed(team: Tea
     await team.members("陈晨")
     leader = team.leader
     await press(leader, f"duty.plan:{team.key}")
-    await leader.press("陈晨")
-    await leader.press("选好了")
-    await leader.sees("第一班什么时候开始")
-    await leader.say("明天早上8点")
-    await leader.press("对，没错")
-    await leader.sees("一班多长")
-    await leader.say("8小时")
-    await leader.sees("每班几个人")
-    await leader.press("2")
-    await leader.sees("排几周")
-    await leader.press("4")
+    await answer_form(leader, ["陈晨"], "明天早上8点", "8小时", "2", "4")
     await leader.sees("凑不够每班 2 人")
     assert not any("发布" in label for label in labels(leader.screen))
     await leader.press("✏️ 每班人数")
@@ -211,17 +209,7 @@ async def test_publishing_again_replaces_what_nobody_swapped(team: Team) -> None
     await team.city.go_to("2026-11-24 09:00")
     leader = team.leader
     await press(leader, f"duty.plan:{team.key}")
-    for name in ("王芳", "陈晨"):
-        await leader.press(name)
-    await leader.press("选好了")
-    await leader.sees("第一班什么时候开始")
-    await leader.say("2026-11-25 08:00")
-    await leader.press("对，没错")
-    await leader.press("24 小时")
-    await leader.sees("每班几个人")
-    await leader.press("1")
-    await leader.sees("排几周")
-    await leader.say("1")
+    await answer_form(leader, ("王芳", "陈晨"), "2026-11-25 08:00", "24 小时", "1", "1")
     shown = (await leader.sees("已经有排班了")).words
     assert "➕" in shown and "➖" in shown
     await leader.press("发布排班")
@@ -277,7 +265,7 @@ async def test_the_first_who_accepts_takes_the_turn_and_the_others_read_it(team:
     await team.publish([chen, li, wang])
     await chen.sees("岐江救援队排班表")
     await chen.press("📟 值班")
-    await chen.press("👤 2026年11月24日 周二 08:00")
+    await chen.press("👤 11月24日 周二 08:00")
     await chen.press("🔁 换班")
     await chen.press("队里谁都行")
     await chen.sees("有人答应之前，仍由原来的人值")
@@ -411,6 +399,18 @@ async def test_a_turn_for_which_nobody_can_be_counted_on_reaches_the_leader_once
     async with team.city.database.read() as session:
         actions = set(await session.scalars(select(AuditEntry.action)))
     assert {"duty.planned", "duty.swap_asked", "duty.assigned"} <= actions
+
+
+async def test_the_leader_hears_once_that_the_rota_ends(team: Team) -> None:
+    chen, li = await team.members("陈晨", "李雷")
+    await team.publish([chen, li])
+    await team.city.go_to("2026-11-28 07:00")
+    assert count(team.leader, "就结束了") == 0
+    await team.city.forward(hours=2)
+    await team.city.settle()
+    assert count(team.leader, "岐江救援队的排班到 12月1日 周二 08:00 就结束了") == 1
+    await team.leader.press("🗓 排班")
+    await team.leader.sees("谁来轮值")
 
 
 # Handing over

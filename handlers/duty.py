@@ -26,9 +26,13 @@ TOGETHER = 20
 
 @command("duty", menu=Audience.EVERYONE)
 @button("duty")
-async def show_overview(turn: Turn) -> Reply:
+async def show_overview(turn: Turn, page: int = 0) -> Reply:
     await forms.set_aside(turn)
-    return Show("duty/overview", await duty.overview(turn.work))
+    shown = await duty.overview(turn.work)
+    pages = max(1, -(-len(shown["teams"]) // PAGE))
+    page = min(page, pages - 1)
+    teams = shown["teams"][page * PAGE : (page + 1) * PAGE]
+    return Show("duty/overview", {**shown, "teams": teams, "page": page, "pages": pages})
 
 
 @button("duty.team")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from models import Duty, Organisation, OrganisationKind, Person, Standing, Swap
@@ -98,6 +98,18 @@ async def lines(work: Work, *which: ColumnElement[bool]) -> list[Line]:
         Line(duty, person, team, asking, why_unfit(work, person, home, team, duty.starts_at))
         for duty, person, team, asking, home in rows
     ]
+
+
+def doubtful(work: Work) -> ColumnElement[bool]:
+    """The condition of `lines` without which no turn is a gap; spares reading all the others."""
+    return or_(
+        Swap.id.is_not(None),
+        Person.standing != Standing.ACTIVE,
+        ~Person.emergency_opt_in,
+        Person.paused_until > work.today,
+        Person.birth_date.is_(None),
+        ~_Home.path.like(Organisation.path + literal("%")),
+    )
 
 
 def why_unfit(
@@ -256,7 +268,7 @@ async def overview(work: Work) -> dict[str, Any]:
     leads = await access.organisations_with(work, Right.PLAN_DUTY)
     led_ids = await _led_among(work, near)
     return {
-        "teams": now_and_next(work, near),
+        "teams": sorted(now_and_next(work, near), key=lambda one: one["id"] not in mine),
         "own": [line.shown(work) for line in own_turns],
         "gaps": [
             line.shown(work)

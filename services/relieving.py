@@ -103,6 +103,7 @@ async def report_gaps(work: Work) -> int:
         Duty.gap_told_at.is_(None),
         Duty.ends_at > work.now,
         Duty.starts_at <= work.now + duty.SOON,
+        duty.doubtful(work),
     )
     gaps = [line for line in near if line.gap(work.now) is not None]
     for line in gaps:

@@ -114,9 +114,7 @@ async def take(work: Work, swap_id: int) -> Duty:
     await close(work, swap, "taken", taken_by=work.person)
     _note(work, swap, found, "swapped")
     about = await duty.described(work, found)
-    await delivery.tell(
-        work, Post("duty/swapped", {**about, "back": None}, kind=duty.KIND), [swap.asker_id]
-    )
+    await delivery.tell(work, Post("duty/swapped", about, kind=duty.KIND), [swap.asker_id])
     return found
 
 

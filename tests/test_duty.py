@@ -246,7 +246,7 @@ async def test_everyone_is_reminded_a_day_and_an_hour_before_and_not_afterwards(
     await team.publish([chen, li], "2026-11-25 14:00")
     await team.city.go_to("2026-11-24 14:01")
     await team.city.settle()
-    assert count(chen, "明天轮到你值班") == 1 and count(li, "明天轮到你值班") == 0
+    assert count(chen, "快轮到你值班了") == 1 and count(li, "快轮到你值班了") == 0
     await chen.press("我准备好了")
     await chen.sees("已确认准备好")
     await team.city.go_to("2026-11-25 13:30")
@@ -254,7 +254,7 @@ async def test_everyone_is_reminded_a_day_and_an_hour_before_and_not_afterwards(
     assert count(chen, "马上轮到你值班") == 1
     assert "👍 我准备好了" not in labels(chen.last)
     await team.city.go_to("2026-11-26 15:00")
-    assert count(li, "明天轮到你值班") == 0 and count(li, "马上轮到你值班") == 0
+    assert count(li, "快轮到你值班了") == 0 and count(li, "马上轮到你值班") == 0
 
 
 # Swaps
@@ -466,7 +466,7 @@ async def test_if_nobody_takes_over_the_one_before_and_the_leader_hear_of_it(tea
     assert count(team.leader, "王芳 还没有接班") == 1
     await wang.press("我已接班")
     await wang.sees("你在值班，到")
-    assert count(wang, "轮到你值班了") == 0
+    assert count(wang, "轮到你值班了：") == 0
     assert "过期" in (await press(li, f"duty.over:{(await team.turns(wang))[0].id}") or "")
 
 
@@ -475,7 +475,7 @@ async def test_after_downtime_nobody_is_asked_about_what_is_long_over(team: Team
     await team.publish([chen, li])
     await team.city.go_to("2026-12-03 10:00")
     for phone in (chen, li):
-        assert count(phone, "值班了") == count(phone, "班结束了") == count(phone, "值班。") == 0
+        assert count(phone, "轮到你") == count(phone, "班结束了") == 0
 
 
 # In emergencies

@@ -115,9 +115,9 @@ async def test_what_belongs_to_others_is_out_of_reach_by_its_number(
 
 ANYBODYS = (
     "activity", "activity.venue", "activity.calendar", "browse.field", "browse.town",
-    "broadcasts.list",
+    "broadcasts.list", "duty",
 )  # fmt: skip
-"""What is public may be looked at."""
+"""What is public may be looked at, and further pages of one's own."""
 
 
 async def _one_of_each_kind(city: City) -> None:

@@ -20,9 +20,11 @@ from services import (
     hours,
     mobilising,
     readiness,
+    relieving,
     reminders,
     scene,
     standing_down,
+    swaps,
 )
 from services.policy import Policy
 from services.work import Work
@@ -52,6 +54,11 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(boards.report, 2),
     Sweep(readiness.ask, 600),
     Sweep(readiness.warn_of_expiry, 3600),
+    Sweep(relieving.remind, 60),
+    Sweep(relieving.report_gaps, 60),
+    Sweep(relieving.report_ends, 3600),
+    Sweep(relieving.change_over, 30),
+    Sweep(swaps.lapse, 30),
     Sweep(broadcasting.advance, 1),
     Sweep(broadcasting.report, 10, broadcasting.measure),
     Sweep(enrolment.expire_offers, 20),

@@ -250,7 +250,14 @@ def _confirm_proposed(asked: Asked, what: str) -> Answer | Stay:
 
 @dataclass(frozen=True, slots=True)
 class Duration(Kind):
-    """Whole minutes, typed as people write durations."""
+    """Whole minutes, typed as people write durations, or one of the usual ones by a press."""
+
+    usual: tuple[int, ...] = ()
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        if what != "pick" or key_from(argument) not in self.usual:
+            raise Gone
+        return Answer(key_from(argument))
 
     async def receive(self, asked: Asked) -> Answer | Stay:
         try:
@@ -420,16 +427,20 @@ class Pick(Kind):
 
 @dataclass(frozen=True, slots=True)
 class PickMany(Kind):
-    """Any number of many; the answer is a list of ids in the order of the options."""
+    """Any number of many; the answer is a list of ids in the order of the options.
+
+    `as_picked` keeps the order in which they were picked.
+    """
 
     options: Options
     least: int = 0
+    as_picked: bool = False
     partial: str = "pick_many"
 
     async def view(self, asked: Asked) -> dict[str, Any]:
         options = await self.options(asked)
         ticked = self._ticked(asked)
-        chosen = [option for option in options if option.id in ticked]
+        chosen = self._chosen(options, ticked)
         return {**_page(options, asked.scratch), "ticked": ticked, "chosen": chosen}
 
     async def receive(self, asked: Asked) -> Answer | Stay:
@@ -446,8 +457,12 @@ class PickMany(Kind):
         if what == "done":
             if len(ticked) < self.least:
                 raise Refusal("form_pick_more", least=self.least)
-            return Answer([option.id for option in options if option.id in ticked])
+            return Answer([option.id for option in self._chosen(options, ticked)])
         return Stay({**_turn_page(asked, what, argument).scratch, "ticked": ticked})
+
+    def _chosen(self, options: list[Option], ticked: list[int]) -> list[Option]:
+        chosen = [option for option in options if option.id in ticked]
+        return sorted(chosen, key=lambda one: ticked.index(one.id)) if self.as_picked else chosen
 
     def _ticked(self, asked: Asked) -> list[int]:
         """What is ticked now, or was answered before."""

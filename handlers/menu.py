@@ -4,7 +4,7 @@ from handlers import forms
 from handlers.replies import Reply, Show
 from handlers.routes import Audience, Who, button, command, linked
 from handlers.turns import Turn
-from services import access, accounts, desk, roles
+from services import access, accounts, desk, duty, roles
 from services.errors import Gone
 
 
@@ -28,6 +28,7 @@ async def main_menu(turn: Turn) -> Reply:
             "name": person.name,
             "paused_until": person.paused_until,
             "coordinates": await desk.coordinates(turn.work),
+            "on_rota": await duty.concerns(turn.work),
             "came_for": turn.account.came_for is not None,
             "drafts": await _drafts(turn),
         },

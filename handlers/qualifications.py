@@ -27,6 +27,7 @@ async def show_own(turn: Turn) -> Reply:
             "state": document.state.value,
             "expires_on": document.expires_on,
             "reason": document.reason,
+            "renewing": document.renewed_at is not None,
         }
         for document, kind in found
     ]
@@ -92,16 +93,17 @@ async def show_waiting(turn: Turn) -> Reply:
 @button("qualification.look", reads=True)
 async def look(turn: Turn, document_id: int) -> Reply:
     document, kind, person = await qualifications.to_look_at(turn.work, document_id)
+    picture, expires_on = qualifications.shown_to_verify(document)
     return Show(
         "qualifications/card",
         {
             "document_id": document.id,
             "kind": kind.names,
-            "expires_on": document.expires_on,
+            "expires_on": expires_on,
             "name": person.name,
             "number": person.number,
         },
-        picture=document.picture,
+        picture=picture,
         private=True,
         fresh=True,
     )

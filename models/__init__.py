@@ -38,6 +38,7 @@ from models.delivery import (
     OptOut,
     PaidMessages,
 )
+from models.duty import Duty, Swap, SwapOffer
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
@@ -85,6 +86,7 @@ __all__ = [
     "DeliveryState",
     "Dispute",
     "DisputeState",
+    "Duty",
     "Emergency",
     "Enrolment",
     "EnrolmentState",
@@ -129,6 +131,8 @@ __all__ = [
     "Skill",
     "SpokenLanguage",
     "Standing",
+    "Swap",
+    "SwapOffer",
     "Trait",
     "UsualText",
     "Wave",

@@ -181,6 +181,11 @@ class Qualification(Base):
     """Telegram's file id of the photographed document."""
     warned_days: Mapped[int | None]
     """The last warning before it expires: so many days before."""
+    renewal: Mapped[str | None] = mapped_column(String(255))
+    """The picture of a new one, which takes its place once verified; until then this counts."""
+    renewal_expires_on: Mapped[date | None] = mapped_column(Date)
+    renewed_at: Mapped[datetime | None]
+    """When the new one was handed in, while it waits."""
     submitted_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))

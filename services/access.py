@@ -20,6 +20,7 @@ class Right(StrEnum):
     ANNOUNCE = "announce"
     GRANT_ROLES = "grant_roles"
     LAUNCH_CALLOUTS = "launch_callouts"
+    PLAN_DUTY = "plan_duty"
 
 
 _COORDINATES = frozenset(
@@ -31,12 +32,13 @@ _COORDINATES = frozenset(
         Right.CONFIRM_HOURS,
         Right.REGISTER_GROUPS,
         Right.ANNOUNCE,
+        Right.PLAN_DUTY,
     }
 )
 
 RIGHTS: dict[RoleKind, frozenset[Right]] = {
     RoleKind.CORE_VOLUNTEER: frozenset(),
-    RoleKind.TEAM_LEADER: frozenset({Right.TAKE_ROLL}),
+    RoleKind.TEAM_LEADER: frozenset({Right.TAKE_ROLL, Right.PLAN_DUTY}),
     RoleKind.COORDINATOR: _COORDINATES,
     RoleKind.COMMANDER: _COORDINATES | {Right.LAUNCH_CALLOUTS},
     RoleKind.ADMINISTRATOR: frozenset(Right),

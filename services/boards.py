@@ -19,7 +19,7 @@ from models import (
     ResponseState,
     Wave,
 )
-from services import delivery
+from services import delivery, duty
 from services.callouts import ALARM, calls_for, described, need_named, needs_of, subject
 from services.delivery import Post
 from services.work import Work
@@ -111,6 +111,7 @@ async def _need_on_board(work: Work, need: Need) -> dict[str, Any]:
 
 async def _people_on_board(work: Work, callout: Callout) -> list[dict[str, Any]]:
     """Those who are coming or there, the soonest first."""
+    on_duty = await duty.on_duty(work)
     rows = await work.session.execute(
         select(Response, Person.name)
         .join(Person, Person.id == Response.person_id)
@@ -130,6 +131,7 @@ async def _people_on_board(work: Work, callout: Callout) -> list[dict[str, Any]]
             "tired": one.rest_warned_at is not None and one.relief_at is None,
             "team": one.team,
             "sos": one.sos_at is not None,
+            "on_duty": one.person_id in on_duty,
         }
         for one, name in rows
     ]

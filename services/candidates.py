@@ -37,13 +37,15 @@ from models import (
     Role,
     Trait,
 )
-from services import nearest, organisations, traits, waves
+from services import duty, nearest, organisations, traits, waves
 from services.audiences import years_before
 from services.nearest import Found, Rules
 from services.work import Work
 
 LEARNT_FROM = 20
 """Past call-outs of an organisation from which its people's ways are learnt."""
+ON_DUTY = 0.7
+"""Probability that somebody who is on duty says yes, whenever they were called last."""
 RESTED = 0.5
 """By how much less somebody answers who was called a short while ago."""
 NIGHT_ENDS, NIGHT_BEGINS = 7, 22
@@ -227,21 +229,24 @@ _WITH_MORE = {rules: _with_more(rules) for rules in (_EVERYWHERE, _OWN)}
 async def as_candidates(
     work: Work, callout: Callout, found: Sequence[Found]
 ) -> list[waves.Candidate]:
-    """With how likely they say yes and come; who was called lately is asked later."""
+    """With how likely they say yes and come, which decides who is asked first."""
     prior = await prior_of(work, callout.organisation_id, drill=callout.drill)
     earlier = await _earlier(work, [one.person_id for one in found])
-    lately = work.now - timedelta(minutes=work.policy.callout_rest_minutes)
-    factor = prior.night if is_night(work) else 1.0
-    able = []
-    for one in found:
-        p = prior.response
-        calls = earlier.get(one.person_id)
-        if calls is not None:
-            rested = 1.0 if calls.last_at <= lately else RESTED
-            p = waves.own_response(prior.response, calls.asked, calls.yes) * rested
-        eta = waves.eta_minutes(one.metres)
-        able.append(waves.Candidate(one.person_id, eta, p * factor, prior.show_up))
-    return able
+    stand_by = await duty.on_duty(work)
+    usual = _Usual(
+        response=prior.response,
+        factor=prior.night if is_night(work) else 1.0,
+        rested_since=work.now - timedelta(minutes=work.policy.callout_rest_minutes),
+    )
+    return [
+        waves.Candidate(
+            key=one.person_id,
+            eta=waves.eta_minutes(one.metres),
+            p=usual.response_of(earlier.get(one.person_id), on_duty=one.person_id in stand_by),
+            s=prior.show_up,
+        )
+        for one in found
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +256,25 @@ class _Calls:
     asked: int
     yes: int
     last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What is assumed of everybody here and now, before their own answers and their duty count."""
+
+    response: float
+    factor: float
+    """Of the response at this hour."""
+    rested_since: datetime
+
+    def response_of(self, calls: _Calls | None, *, on_duty: bool) -> float:
+        p = self.response
+        if calls is not None:
+            p = waves.own_response(self.response, calls.asked, calls.yes)
+        if on_duty:
+            return max(ON_DUTY, p * self.factor)
+        tired = calls is not None and calls.last_at > self.rested_since
+        return p * self.factor * (RESTED if tired else 1.0)
 
 
 async def _earlier(work: Work, people: Sequence[int]) -> dict[int, _Calls]:

@@ -31,6 +31,8 @@ class Formats:
         return {
             "named": self.named,
             "moment": self.moment,
+            "brief": self.brief,
+            "brief_span": self.brief_span,
             "day": self.day,
             "month": self.month,
             "clock": self.clock,
@@ -75,6 +77,19 @@ class Formats:
 
     def moment(self, value: datetime | str) -> str:
         return f"{self.day(value)} {self.clock(value)}"
+
+    def brief(self, value: datetime | str) -> str:
+        """12月7日 周一 08:00: a moment so near that the year is plain, for lists and buttons."""
+        local = self._local(value)
+        pattern = "M月d日 EEE" if self.locale.language == "zh" else "EEE d MMM"
+        return f"{dates.format_date(local, pattern, locale=self.locale)} {local:%H:%M}"
+
+    def brief_span(self, start: datetime | str, end: datetime | str) -> str:
+        """Both brief, the day once where both fall on it."""
+        first, last = self._local(start), self._local(end)
+        if first.date() == last.date():
+            return f"{self.brief(first)}–{self.clock(last)}"
+        return f"{self.brief(first)} – {self.brief(last)}"
 
     def span(self, start: datetime | str, end: datetime | str) -> str:
         """A start and an end, the day once where both fall on it."""

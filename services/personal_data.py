@@ -16,6 +16,7 @@ from models import (
     Conversation,
     Delivery,
     Dispute,
+    Duty,
     Enrolment,
     Guardian,
     Inbox,
@@ -37,6 +38,8 @@ from models import (
     Skill,
     SpokenLanguage,
     Standing,
+    Swap,
+    SwapOffer,
     Trait,
 )
 from services import audit, enrolment, roles
@@ -68,6 +71,10 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "readiness": select(Readiness).where(Readiness.person_id == mine),
         "equipment": select(PersonEquipment).where(PersonEquipment.person_id == mine),
         "callouts": select(Response).where(Response.person_id == mine),
+        "duties": select(Duty).where(Duty.person_id == mine).order_by(Duty.starts_at),
+        "duty_swaps": select(Swap).where(
+            or_(Swap.asker_id == mine, Swap.asked_id == mine, Swap.taken_by_id == mine)
+        ),
         "roles": select(Role).where(Role.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
@@ -174,8 +181,8 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     )
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
-                  Role, OptOut, BroadcastAnswer, Readiness, PersonEquipment, Trait,
-                  Posting):  # fmt: skip
+                  Role, OptOut, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
+                  Trait, Posting):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(
         update(Inbox)
@@ -193,6 +200,12 @@ async def _blank_what_others_refer_to(work: Work, person_id: int) -> None:
         update(Enrolment)
         .where(Enrolment.person_id == person_id)
         .values(cancel_reason=None)
+        .execution_options(synchronize_session=False)
+    )
+    await work.session.execute(
+        update(Duty)
+        .where(Duty.person_id == person_id)
+        .values(note=None)
         .execution_options(synchronize_session=False)
     )
     attended = select(Attendance.id).join(Enrolment).where(Enrolment.person_id == person_id)

@@ -88,6 +88,15 @@ class Policy(BaseModel):
     readiness_again_days: int = Field(
         30, ge=1, description="After which they are asked again, and then count as unconfirmed."
     )
+    duty_day_before: int = Field(
+        24 * 60, ge=0, description="Minutes before a turn on duty; 0: no reminder."
+    )
+    duty_hour_before: int = Field(
+        60, ge=0, description="Minutes before a turn on duty; 0: no reminder."
+    )
+    duty_takeover_minutes: int = Field(
+        30, ge=5, description="In which a turn must be taken over; then its leaders are told."
+    )
     rally_radius: float = Field(
         300, gt=0, description="Metres from the rally point within which somebody has arrived."
     )

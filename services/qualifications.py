@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from models import (
     Person,
@@ -22,6 +22,8 @@ KIND = "qualification"
 async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | None) -> Qualification:
     """A document to be looked at; a new one takes the place of an old one of its kind.
 
+    One that is verified and valid counts until the new one has been verified.
+
     Raises Gone, or Refusal("qualification_expired").
     """
     person = work.person
@@ -38,12 +40,16 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
     if document is None:
         document = Qualification(person_id=person.id, kind_id=kind_id)
         work.session.add(document)
-    document.state = QualificationState.AWAITING
-    document.picture = picture
-    document.expires_on = expires_on
-    document.submitted_at = work.now
-    document.warned_days = None
-    document.decided_at = document.decided_by_id = document.reason = None
+    if _counts(work, document):
+        document.renewal, document.renewed_at = picture, work.now
+        document.renewal_expires_on = expires_on
+        await work.session.flush()
+    else:
+        document.state = QualificationState.AWAITING
+        document.submitted_at = work.now
+        document.decided_at = document.decided_by_id = None
+        _replace(document, picture, expires_on)
+    document.reason = None
     await traits.renew(work, [person.id])
     holders = await access.holders(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)
     post = delivery.Post(
@@ -55,6 +61,24 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
     )
     await delivery.tell(work, post, [key for key in holders if key != person.id])
     return document
+
+
+def _counts(work: Work, document: Qualification) -> bool:
+    valid = document.expires_on is None or document.expires_on >= work.today
+    return document.state is QualificationState.VERIFIED and valid
+
+
+def _replace(document: Qualification, picture: str | None, expires_on: date | None) -> None:
+    document.picture, document.expires_on = picture, expires_on
+    document.warned_days = None
+    document.renewal = document.renewal_expires_on = document.renewed_at = None
+
+
+def shown_to_verify(document: Qualification) -> tuple[str | None, date | None]:
+    """The picture to look at, and until when it says that it is valid."""
+    if document.renewed_at is not None:
+        return document.renewal, document.renewal_expires_on
+    return document.picture, document.expires_on
 
 
 async def own(work: Work) -> list[tuple[Qualification, QualificationKind]]:
@@ -74,7 +98,11 @@ async def waiting(work: Work) -> int:
 
 async def pending(work: Work, limit: int) -> list[tuple[Qualification, QualificationKind, Person]]:
     """What waits for the actor's look, the earliest first."""
-    found = (await _awaiting(work)).order_by(Qualification.submitted_at).limit(limit)
+    found = (
+        (await _awaiting(work))
+        .order_by(func.coalesce(Qualification.renewed_at, Qualification.submitted_at))
+        .limit(limit)
+    )
     return [(row[0], row[1], row[2]) for row in await work.session.execute(found)]
 
 
@@ -85,7 +113,14 @@ async def _awaiting(work: Work) -> Any:
         select(Qualification, QualificationKind, Person)
         .join(QualificationKind, QualificationKind.id == Qualification.kind_id)
         .join(Person, Person.id == Qualification.person_id)
-        .where(Qualification.state == QualificationState.AWAITING, reach, Person.id != actor)
+        .where(
+            or_(
+                Qualification.state == QualificationState.AWAITING,
+                Qualification.renewed_at.is_not(None),
+            ),
+            reach,
+            Person.id != actor,
+        )
     )
 
 
@@ -115,14 +150,20 @@ async def decide(
 ) -> Qualification:
     """Raises Gone, NotAllowed or Refusal("qualification_decided")."""
     document, kind, person = await to_look_at(work, document_id)
-    if document.state is not QualificationState.AWAITING:
+    renews = document.renewed_at is not None
+    if not renews and document.state is not QualificationState.AWAITING:
         raise Refusal("qualification_decided")
-    document.state = QualificationState.VERIFIED if accept else QualificationState.REFUSED
+    about = _about(document, kind)
+    if accept and renews:
+        _replace(document, document.renewal, document.renewal_expires_on)
+    elif renews:
+        document.renewal = document.renewal_expires_on = document.renewed_at = None
+    if accept or not _counts(work, document):
+        document.state = QualificationState.VERIFIED if accept else QualificationState.REFUSED
     document.decided_at = work.now
     document.decided_by_id = work.person.id
     document.reason = reason
     await traits.renew(work, [person.id])
-    about = _about(document, kind)
     post = delivery.Post(
         "qualifications/decided", {**about, "accepted": accept, "reason": reason}, kind=KIND
     )
@@ -148,4 +189,5 @@ def _subject(document: Qualification) -> str:
 
 
 def _about(document: Qualification, kind: QualificationKind) -> dict[str, Any]:
-    return {"document_id": document.id, "kind": kind.names, "expires_on": document.expires_on}
+    _, expires_on = shown_to_verify(document)
+    return {"document_id": document.id, "kind": kind.names, "expires_on": expires_on}

@@ -26,7 +26,16 @@ from models import (
     Skill,
     Trait,
 )
-from services import access, candidates, consents, declaring, delivery, organisations, waves
+from services import (
+    access,
+    candidates,
+    consents,
+    declaring,
+    delivery,
+    duty,
+    organisations,
+    waves,
+)
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone
@@ -197,6 +206,7 @@ async def warn_of_expiry(work: Work) -> int:
         .join(QualificationKind, QualificationKind.id == Qualification.kind_id)
         .where(
             Qualification.state == QualificationState.VERIFIED,
+            Qualification.renewed_at.is_(None),
             Qualification.expires_on >= work.today,
             Qualification.expires_on <= work.today + timedelta(days=max(WARNED)),
         )
@@ -235,6 +245,7 @@ async def of_area(work: Work, organisation_id: int) -> dict[str, Any]:
         "equipment": await _equipment(work, here),
         "expiring": await _expiring(work, here),
         "skills": await _by_skill(work, organisation),
+        "duty": await duty.of_area(work, organisation),
     }
 
 

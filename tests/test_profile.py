@@ -1,9 +1,7 @@
 """What volunteers do with their registration: change, pause, leave, see and erase their data."""
 
-import io
 import json
 
-from PIL import Image
 from sqlalchemy import func, select
 
 from models import (
@@ -20,12 +18,7 @@ from models import (
 )
 from playground.phone import labels
 from tests.city import City
-
-
-def photo() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (64, 64), "white").save(out, "PNG")
-    return out.getvalue()
+from tests.pictures import photo
 
 
 async def test_single_answers_are_shown_and_changed(city: City) -> None:

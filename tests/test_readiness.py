@@ -1,6 +1,6 @@
 """Readiness for emergencies: what people say of theirs, what they are asked, how an area stands."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -8,11 +8,15 @@ from sqlalchemy import select
 from models import (
     Consent,
     PersonEquipment,
+    Qualification,
+    QualificationState,
     Readiness,
     RoleKind,
 )
 from tests.city import City, Phone
 from tests.emergencies import RALLY, Emergency
+from tests.pictures import photo
+from tests.times import START
 
 MIDNIGHT = {"call_from": 9 * 60, "call_until": 17 * 60}
 
@@ -163,3 +167,51 @@ async def test_a_commander_sees_how_ready_the_area_is(emergency: Emergency) -> N
     li = await city.volunteer("路人")
     await li.say("/ready")
     await li.sees("没有这项操作的权限")
+
+
+async def test_the_old_document_counts_until_the_new_one_has_been_verified(
+    emergency: Emergency,
+) -> None:
+    city = emergency.city
+    li = await emergency.volunteer("李雷")
+    kind = await city.making.qualification(await city.person(li), expires_in=20)
+    await city.settle()
+    for answer, expires in (("refuse", 20), ("accept", 403)):
+        await renew_document(li, kind.names["zh_Hans"], "2027-12-31")
+        await city.settle()
+        await li.sees("新证审核中")
+        document = await only_document(city)
+        assert document.state is QualificationState.VERIFIED
+        assert document.expires_on == START.date() + timedelta(days=20)
+        await emergency.zhou.sees("有效期至 2027年12月31日 周五")
+        if answer == "refuse":
+            await emergency.zhou.press("不通过")
+            await emergency.zhou.say("照片看不清")
+        else:
+            await emergency.zhou.press("核实无误")
+        await emergency.zhou.sees("没有待审核的证书")
+        await city.settle()
+        document = await only_document(city)
+        assert document.state is QualificationState.VERIFIED
+        assert document.expires_on == START.date() + timedelta(days=expires)
+    assert any("照片看不清" in m.words for m in li.messages)
+    await city.forward(days=15)
+    assert sum("到期" in m.words for m in li.messages) == 1
+
+
+async def renew_document(phone: Phone, kind: str, expires: str) -> None:
+    await phone.say("/qualifications")
+    await phone.press("提交证书")
+    await phone.sees("哪种证书")
+    await phone.say(kind)
+    await phone.press(kind)
+    await phone.sees("请发送证书照片")
+    await phone.send_photo(photo())
+    await phone.sees("有效期到哪天")
+    await phone.say(expires)
+    await phone.press("对，没错")
+
+
+async def only_document(city: City) -> Qualification:
+    async with city.database.read() as session:
+        return (await session.scalars(select(Qualification))).one()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from models import (
     Conversation,
     Dispute,
     DisputeState,
+    Duty,
     Emergency,
     Enrolment,
     EnrolmentState,
@@ -38,6 +40,8 @@ from models import (
     SavedAudience,
     Shift,
     Standing,
+    Swap,
+    SwapOffer,
 )
 from playground import Phone
 from tests.attending import propose
@@ -111,9 +115,9 @@ async def test_what_belongs_to_others_is_out_of_reach_by_its_number(
 
 ANYBODYS = (
     "activity", "activity.venue", "activity.calendar", "browse.field", "browse.town",
-    "broadcasts.list",
+    "broadcasts.list", "duty",
 )  # fmt: skip
-"""What is public may be looked at."""
+"""What is public may be looked at, and further pages of one's own."""
 
 
 async def _one_of_each_kind(city: City) -> None:
@@ -178,6 +182,7 @@ async def _one_of_each_kind(city: City) -> None:
             )
         )
         await _call_out(session, city, coordinator, applicant)
+        await _on_duty(session, city, coordinator, applicant)
     await city.sent()
 
 
@@ -214,6 +219,22 @@ async def _call_out(session: AsyncSession, city: City, commander: Person, asked:
             asked_at=city.clock(),
         )
     )
+
+
+async def _on_duty(session: AsyncSession, city: City, leader: Person, holder: Person) -> None:
+    duty = Duty(
+        organisation_id=leader.organisation_id,
+        person_id=holder.id,
+        starts_at=city.clock() + timedelta(hours=1),
+        ends_at=city.clock() + timedelta(hours=9),
+        given_at=city.clock(),
+    )
+    session.add(duty)
+    await session.flush()
+    swap = Swap(duty_id=duty.id, asker_id=holder.id, asked_at=city.clock())
+    session.add(swap)
+    await session.flush()
+    session.add(SwapOffer(swap_id=swap.id, person_id=leader.id, offered_at=city.clock()))
 
 
 async def _what_others_have(city: City, besides: Phone) -> dict[str, list[str]]:

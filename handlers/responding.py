@@ -59,8 +59,8 @@ WRITE = register(Form("callout_write", (Field("text", Text(most=1000, lines=True
 
 @button("callout.here")
 async def ask_where(turn: Turn, callout_id: int) -> Reply:
-    await responding.opened(turn.work, callout_id)
-    return await start(turn, HERE, subject_id=callout_id)
+    shown = await responding.opened(turn.work, callout_id)
+    return await start(turn, HERE, subject_id=callout_id, answers={"drill": shown["drill"]})
 
 
 async def _arrive(turn: Turn, filled: Filled) -> Reply:

@@ -332,11 +332,12 @@ async def test_killed_in_each_phase_it_forgets_nobody_and_calls_nobody_twice(
     silent = [phone for phone in crowd.everyone if phone not in said_yes]
     spare = sum(len(phone.messages) - 1 for phone in silent)
     assert spare <= 4 * AT_ONCE, "only what was in flight at a kill came twice"
-    for phone in silent:
-        stale = button(phone, "callout.coming")
-        if stale:
-            answer = await phone.press_data(stale[1].data or "", stale[0].id, STARTING)
-            assert answer.text == speech_of(phone)(TOO_LATE)
+    stale = [phone for phone in silent if button(phone, "callout.coming")]
+    asked_late = [(phone, press(phone, "callout.coming")) for phone in stale]
+    for phone, query in asked_late:
+        assert query
+        answer = await phone.answered(query, STARTING)
+        assert answer.text == speech_of(phone)(TOO_LATE)
     async with killable.database.read() as session:
         callout = (await session.scalars(select(Callout))).one()
         assert callout.state is CalloutState.ENDED

@@ -12,7 +12,7 @@ from models import Account, Database, Organisation, Person, PersonSkill, Skill, 
 from playground import Phone, Playground
 from playground.model import Bot, Button, Chat, Location
 from playground.model import Message as Shown
-from playground.world import Change
+from playground.world import Change, Query
 from services import traits
 from services.policy import Policy
 from services.work import Work
@@ -29,6 +29,8 @@ RESCUERS, LENT = 80, 20
 LANGUAGES = ("zh_Hans", "en")
 AROUND = 0.04
 """Standard deviation of where they live about the rally point, in degrees."""
+
+Act = Callable[[], object]
 
 
 def language_of(number: int) -> str:
@@ -97,18 +99,13 @@ def button(phone: Phone, action: str) -> tuple[Shown, Button] | None:
     return None
 
 
-def press(phone: Phone, action: str) -> None:
+def press(phone: Phone, action: str) -> Query | None:
     """Presses a button, if it is still there, without waiting for the answer."""
     found = button(phone, action)
-    if found is not None:
-        message, one = found
-        phone.world.press(phone.chat, phone.person, message, one.data or "")
-
-
-def call(phone: Phone) -> Shown | None:
-    """The call on a phone that can still be answered with a yes."""
-    found = button(phone, "callout.coming")
-    return found and found[0]
+    if found is None:
+        return None
+    message, one = found
+    return phone.world.press(phone.chat, phone.person, message, one.data or "")
 
 
 class Crowd:
@@ -126,7 +123,7 @@ class Crowd:
         self.read: list[tuple[Phone, str]] = []
         """What has stood on a phone, also if it has been edited since."""
         self._called: list[Phone] = []
-        self._plans: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._plans: list[tuple[datetime, int, Act]] = []
         self._numbers = count()
         telegram.world.subscribe(self._hear)
 
@@ -174,10 +171,9 @@ class Crowd:
         if dice.random() < self.come:
             self._at(answers_at + timedelta(minutes=12), lambda: self._arrive(phone))
 
-    def _at(self, moment: datetime, act: Callable[[], None]) -> None:
+    def _at(self, moment: datetime, act: Act) -> None:
         heappush(self._plans, (moment, next(self._numbers), act))
 
     def _arrive(self, phone: Phone) -> None:
-        if button(phone, "callout.here"):
-            press(phone, "callout.here")
+        if press(phone, "callout.here"):
             phone.world.speak(phone.chat, phone.person, location=Location(*RALLY))

@@ -197,7 +197,12 @@ async def correct(
         about = and_(about, Delivery.person_id.in_(people))
     message = await write(work, post)
     unsent = and_(about, Delivery.state.in_(WAITING))
-    doubtful = and_(unsent, Delivery.possible_duplicate, Delivery.edits_id.is_(None))
+    doubtful = and_(
+        unsent,
+        Delivery.possible_duplicate,
+        Delivery.edits_id.is_(None),
+        Delivery.channel == TELEGRAM,
+    )
     await _edit(work, message, doubtful, lane=post.lane, anew=True)
     await work.session.execute(
         update(Delivery)

@@ -29,6 +29,11 @@ class Tongue:
         return said % values if values else said
 
 
+def word_in(text: str) -> str:
+    """The number that is shown to be typed, after places, times and others."""
+    return str(re.findall(r"(?<![.\d])\d{4}\b", text)[-1])
+
+
 class Emergency:
     """Commander Zhou, who reads `language`, and the volunteers who live around the rally point."""
 
@@ -84,7 +89,7 @@ class Emergency:
         await self.city.answered()
         question = says("Nothing has been sent yet. Type the number to call people out:")
         asked = [one.words for one in self.zhou.messages if question in one.words]
-        return re.findall(r"(?<![.\d])\d{4}\b", asked[-1])[-1]
+        return word_in(asked[-1])
 
     async def declare(self, **more: Any) -> None:
         await self.zhou.say(await self.prepare_callout(**more))

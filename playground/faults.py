@@ -1,9 +1,10 @@
 """Telegram on a bad day: faults that can be switched on, and the limits that it sets to senders."""
 
+import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ GROUP_WINDOW = 60.0
 class Fault:
     """Happens to the next `times` calls that fit (None: to all until cleared)."""
 
-    kind: Literal["fail", "drop_before", "drop_after", "delay"]
+    kind: Literal["fail", "drop_before", "drop_after", "delay", "hold"]
     method: str | None = None
     chat_id: int | None = None
     times: int | None = 1
@@ -24,9 +25,17 @@ class Fault:
     description: str = "Internal Server Error"
     retry_after: int | None = None
     seconds: float = 0.0
+    chats: Container[int] | None = None
+    after: int = 0
+    """So many calls that fit are spared first."""
+    until: asyncio.Event = field(default_factory=asyncio.Event)
 
     def fits(self, method: str, chat_id: Any) -> bool:
-        return self.method in (None, method) and self.chat_id in (None, chat_id)
+        return (
+            self.method in (None, method)
+            and self.chat_id in (None, chat_id)
+            and (self.chats is None or chat_id in self.chats)
+        )
 
     def error(self) -> ApiError:
         more = {"retry_after": self.retry_after} if self.retry_after is not None else {}
@@ -79,14 +88,25 @@ class Faults:
     def delay(self, seconds: float, *, method: str | None = None, times: int | None = None) -> None:
         self.active.append(Fault("delay", method, None, times, seconds=seconds))
 
+    def hold(
+        self, *, method: str | None = None, chats: Container[int] | None = None, after: int = 0
+    ) -> asyncio.Event:
+        """All calls but the first take effect only once the event that this answers is set."""
+        fault = Fault("hold", method, chats=chats, times=None, after=after)
+        self.active.append(fault)
+        return fault.until
+
     def clear(self) -> None:
         self.active.clear()
 
     def take(self, method: str, chat_id: Any) -> list[Fault]:
         """The faults that happen to this call."""
-        happening = [fault for fault in self.active if fault.fits(method, chat_id)]
-        for fault in happening:
-            if fault.times is not None:
+        fitting = [fault for fault in self.active if fault.fits(method, chat_id)]
+        happening = [fault for fault in fitting if not fault.after]
+        for fault in fitting:
+            if fault.after:
+                fault.after -= 1
+            elif fault.times is not None:
                 fault.times -= 1
                 if fault.times <= 0:
                     self.active.remove(fault)

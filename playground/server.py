@@ -165,6 +165,8 @@ class Playground:
             for fault in faults:
                 if fault.kind == "delay":
                     await asyncio.sleep(fault.seconds)
+                elif fault.kind == "hold":
+                    await fault.until.wait()
                 elif fault.kind == "fail":
                     raise fault.error()
             dropped = any(fault.kind.startswith("drop") for fault in faults)

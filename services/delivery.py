@@ -186,6 +186,7 @@ async def correct(
 ) -> None:
     """What was said about `subject` has become untrue: unsent is revoked, sent is edited.
 
+    What may have arrived without our knowing which message it became is followed by a new one.
     `kind` narrows it to messages of that kind, `people` to those with these keys.
     """
     messages = select(Message.id).where(Message.subject == subject)
@@ -194,13 +195,22 @@ async def correct(
     about: ColumnElement[bool] = Delivery.message_id.in_(messages)
     if people is not None:
         about = and_(about, Delivery.person_id.in_(people))
+    message = await write(work, post)
+    unsent = and_(about, Delivery.state.in_(WAITING))
+    doubtful = and_(
+        unsent,
+        Delivery.possible_duplicate,
+        Delivery.edits_id.is_(None),
+        Delivery.channel == TELEGRAM,
+    )
+    await _edit(work, message, doubtful, lane=post.lane, anew=True)
     await work.session.execute(
         update(Delivery)
-        .where(about, Delivery.state.in_(WAITING))
+        .where(unsent, Delivery.message_id != message.id)
         .values(state=DeliveryState.REVOKED, finished_at=work.now)
         .execution_options(synchronize_session=False)
     )
-    await _correct_everywhere(work, await write(work, post), about, post.lane)
+    await _correct_everywhere(work, message, about, post.lane)
 
 
 async def revise(
@@ -310,8 +320,12 @@ async def _edit(
     lane: Lane,
     due_at: datetime | None = None,
     state: DeliveryState = DeliveryState.QUEUED,
+    anew: bool = False,
 ) -> None:
-    """Queues an edit of each of these deliveries, or holds it until they have landed."""
+    """Queues an edit of each of these deliveries, or holds it until they have landed.
+
+    `anew`: a message of its own instead, where there is none that could be edited.
+    """
     work.session.info[POSTED] = True
     sent = select(
         literal(message.id),
@@ -321,7 +335,7 @@ async def _edit(
         literal(int(lane)),
         literal(state.value),
         Delivery.parameters,
-        Delivery.id,
+        cast(null(), Delivery.id.type) if anew else Delivery.id,
         literal(work.now, Delivery.created_at.type),
         literal(due_at or work.now, Delivery.due_at.type),
         literal(0),

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,9 +17,13 @@ from services.founding import found_city
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "zhongshan"
 
 
+MoveIn = Callable[[Database], Awaitable[None]]
+"""Fills a city with people; a function of a module, since it runs once for all tests."""
+
+
 class Databases(Protocol):
-    def fresh(self) -> str:
-        """The address of a new copy."""
+    def fresh(self, move_in: MoveIn | None = None) -> str:
+        """The address of a new copy, with these people in it."""
 
     def empty(self) -> str:
         """The address of a database without a single table."""
@@ -26,11 +31,16 @@ class Databases(Protocol):
     def drop(self, url: str) -> None: ...
 
 
-async def _found(url: str) -> None:
-    database = Database(url)
+async def _found(database: Database) -> None:
     await schema.upgrade(database)
     async with database.write() as session:
         await found_city(session, SAMPLE)
+
+
+async def _fill(url: str, move_in: MoveIn) -> None:
+    """Leaves all in the one file that is copied, and nobody connected."""
+    database = Database(url)
+    await move_in(database)
     if database.is_sqlite:
         async with database.engine.connect() as connection:
             await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -60,13 +70,19 @@ class SqliteFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
-        self._template = folder / "template.db"
-        run_apart(_found(f"sqlite+aiosqlite:///{self._template}"))
+        self._templates: dict[MoveIn, Path] = {}
 
-    def fresh(self) -> str:
+    def fresh(self, move_in: MoveIn | None = None) -> str:
         copy = self._folder / f"test{next(self._numbers)}.db"
-        shutil.copyfile(self._template, copy)
+        shutil.copyfile(self._template(move_in or _found), copy)
         return f"sqlite+aiosqlite:///{copy}"
+
+    def _template(self, move_in: MoveIn) -> Path:
+        if move_in not in self._templates:
+            url = self.empty() if move_in is _found else self.fresh()
+            run_apart(_fill(url, move_in))
+            self._templates[move_in] = Path(str(make_url(url).database))
+        return self._templates[move_in]
 
     def empty(self) -> str:
         return f"sqlite+aiosqlite:///{self._folder / f'empty{next(self._numbers)}.db'}"
@@ -88,11 +104,10 @@ class PostgresServer:
         self._numbers = itertools.count(1)
         admin = self._base.set(drivername="postgresql", database="postgres")
         self._admin = admin.render_as_string(hide_password=False)
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
             self._execute(f"ALTER SYSTEM SET {setting} = off")
         self._execute("SELECT pg_reload_conf()")
-        self._execute("CREATE DATABASE template_city")
-        run_apart(_found(self._address("template_city")))
+        self._templates: dict[MoveIn, str] = {}
 
     def _address(self, name: str) -> str:
         url = self._base.set(drivername="postgresql+asyncpg", database=name)
@@ -106,10 +121,19 @@ class PostgresServer:
 
         run_apart(execute())
 
-    def fresh(self) -> str:
+    def fresh(self, move_in: MoveIn | None = None) -> str:
+        template = self._template(move_in or _found)
         name = f"test{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE template_city")
+        # Copies of files: half the time of the pages through the log, for databases so small.
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self._address(name)
+
+    def _template(self, move_in: MoveIn) -> str:
+        if move_in not in self._templates:
+            url = self.empty() if move_in is _found else self.fresh()
+            run_apart(_fill(url, move_in))
+            self._templates[move_in] = str(make_url(url).database)
+        return self._templates[move_in]
 
     def empty(self) -> str:
         name = f"empty{next(self._numbers)}"

@@ -5,26 +5,48 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from models import Callout, Delivery, Message, Response, RoleKind
 from playground import Phone
+from services.words import TEMPLATES, load_translations
 from tests.city import City
 
 RALLY = (22.525, 113.375)
 FAR = (22.60, 113.45)
 
 
-class Emergency:
-    """Commander Zhou and the volunteers who live around the rally point."""
+class Tongue:
+    """Sentences and labels as somebody reads them who uses Muster in this language."""
 
-    def __init__(self, city: City) -> None:
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._translations = load_translations(TEMPLATES, language)
+
+    def __call__(self, english: str, **values: object) -> str:
+        """The English key of a sentence, with what stands in it."""
+        said = self._translations.gettext(english)
+        return said % values if values else said
+
+
+def word_in(text: str) -> str:
+    """The number that is shown to be typed, after places, times and others."""
+    return str(re.findall(r"(?<![.\d])\d{4}\b", text)[-1])
+
+
+class Emergency:
+    """Commander Zhou, who reads `language`, and the volunteers who live around the rally point."""
+
+    def __init__(self, city: City, language: str = "zh_Hans") -> None:
         self.city = city
+        self.says = Tongue(language)
         self.zhou: Phone
         self.volunteers: list[Phone] = []
 
     async def prepare(self) -> "Emergency":
-        self.zhou = await self.city.coordinator("周明", role=RoleKind.COMMANDER)
+        self.zhou = await self.city.coordinator(
+            "周明", language=self.says.language, role=RoleKind.COMMANDER
+        )
         return self
 
     async def volunteer(self, name: str, *, north: float = 0.0, **more: object) -> Phone:
@@ -43,29 +65,31 @@ class Emergency:
         ]
 
     async def prepare_callout(
-        self, *, quota: str = "5", mode: str = "实战", more: Sequence[str] = ()
+        self, *, quota: str = "5", mode: str = "Real", more: Sequence[str] = ()
     ) -> str:
         """Up to the question for the word, which is answered with.
 
         `more` are buttons to press at the summary; what begins with ">" is typed.
         """
+        says = self.says
         await self.zhou.say("/callout")
-        await self.zhou.press(mode)
-        await self.zhou.press("台风")
+        await self.zhou.press(says(mode))
+        await self.zhou.press(says("Typhoon"))
         await self.zhou.share_location(*RALLY)
-        await self.zhou.sees("现场需要多少人")
+        await self.zhou.sees(says("How many people do you need there? Choose or type a number."))
         await self.zhou.say(quota)
-        await self.zhou.sees("所有愿意响应的志愿者")
+        await self.zhou.sees(says("Anybody who may be called"))
         for step in more:
             if step.startswith(">"):
                 await self.zhou.say(step[1:])
                 await self.city.answered()
             else:
-                await self.zhou.press(step)
-        await self.zhou.press("看看谁能来")
+                await self.zhou.press(says(step))
+        await self.zhou.press(says("Who can come? (nothing is sent yet)"))
         await self.city.answered()
-        asked = [one.words for one in self.zhou.messages if "输入这个数字" in one.words]
-        return re.findall(r"(?<![.\d])\d{4}\b", asked[-1])[-1]
+        question = says("Nothing has been sent yet. Type the number to call people out:")
+        asked = [one.words for one in self.zhou.messages if question in one.words]
+        return word_in(asked[-1])
 
     async def declare(self, **more: Any) -> None:
         await self.zhou.say(await self.prepare_callout(**more))
@@ -77,7 +101,11 @@ class Emergency:
             return {one.person_id: one for one in found}
 
     async def states(self) -> Counter[str]:
-        return Counter(one.state.value for one in (await self.responses()).values())
+        async with self.city.database.read() as session:
+            found = await session.execute(
+                select(Response.state, func.count()).group_by(Response.state)
+            )
+            return Counter({state.value: count for state, count in found})
 
     async def callout(self) -> Callout:
         async with self.city.database.read() as session:
@@ -101,7 +129,9 @@ class Emergency:
         await phone.share_location(*RALLY)
         await phone.sees("你已到现场")
 
-    async def end(self) -> None:
-        await self.zhou.press("解除")
-        await self.zhou.press("是的，解除")
+    async def end(self, phone: Phone | None = None, how: str = "Yes, it is over") -> None:
+        """The commander, or whoever has taken over on that phone, stands everyone down."""
+        commander = phone or self.zhou
+        await commander.press(self.says("Stand down"))
+        await commander.press(self.says(how))
         await self.city.settle()

@@ -1,186 +1,264 @@
-"""Call-outs of many people: filled, with restarts in each phase, and killed outright in each."""
+"""Call-outs of a city of five thousand, in two languages: whatever happens, nobody is called twice,
+and nobody is forgotten.
+"""
 
-import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from models import (
-    Account,
+    Attendance,
     Callout,
     CalloutState,
-    Database,
     Delivery,
     DeliveryState,
+    HoursState,
     Message,
-    Person,
     Response,
     ResponseState,
     Role,
     RoleKind,
-    Standing,
+    Wave,
 )
 from playground import Phone
-from playground.model import Message as Shown
-from services import traits
-from services.policy import Policy
-from services.work import Work
+from playground.phone import labels
+from services.words import Words
 from tests.city import City
-from tests.emergencies import RALLY, Emergency
+from tests.databases import Databases
+from tests.emergencies import RALLY, Emergency, Tongue, word_in
 from tests.killable import Killable, killed_outright
-from tests.making import ALL_WEEK, Making
+from tests.making import Making
+from tests.thousands import BESIDE, LANGUAGES, LENT, RESCUERS, Crowd, button, move_in, press
 from tests.times import ManualClock
 
-MANY, QUOTA = 5_000, "30"
-YES, COMES = 0.2, 0.85
-STARTING = 60
 AT_ONCE = 20
 """Deliveries that the sender has in flight, as it is set by default."""
+LONGEST = 60
+"""Minutes after which a call-out should have been filled."""
+URGENT = ("Urgency", "Lives are at stake")
+OVER = "This call-out is over. Nobody needs to come any more. Thank you!"
+TOO_LATE = "This call-out is over. Thank you; nobody needs to come any more."
+FALSE_ALARM = "It was a false alarm. Nobody needs to come. We are sorry, and thank you."
+COMMANDS_IN = {"sqlite": "zh_Hans", "postgresql": "en"}
+OTHER = {"zh_Hans": "en", "en": "zh_Hans"}
+TONGUES = {language: Tongue(language) for language in LANGUAGES}
 
 
 @pytest.fixture
-async def emergency(city: City) -> Emergency:
-    return await Emergency(city).prepare()
+def database_url(databases: Databases) -> Iterator[str]:
+    """A database of its own with the sample city and thousands of volunteers in it."""
+    url = databases.fresh(move_in)
+    yield url
+    databases.drop(url)
 
 
-async def people(database: Database, home: int, phones: list[Phone], chance: random.Random) -> None:
-    """Volunteers who may be called, about the rally point; every other one reads English."""
-    now = datetime.now(UTC)
-    rows = [
-        Person(
-            standing=Standing.ACTIVE,
-            number=f"ZM{phone.id:09d}",
-            organisation_id=home,
-            language="en" if number % 2 else "zh_Hans",
-            name=f"志愿者{number}",
-            birth_date=date(1990, 5, 1),
-            availability=ALL_WEEK,
-            emergency_opt_in=True,
-            latitude=round(RALLY[0] + chance.gauss(0, 0.04), 3),
-            longitude=round(RALLY[1] + chance.gauss(0, 0.04), 3),
-            applied_at=now,
-        )
-        for number, phone in enumerate(phones)
-    ]
-    async with database.write() as session:
-        session.add_all(rows)
-        await session.flush()
-        session.add_all(
-            Account(
-                telegram_id=phone.id, person_id=person.id, language=person.language,
-                language_chosen=True, first_seen_at=now, last_seen_at=now,
-            )
-            for phone, person in zip(phones, rows, strict=True)
-        )  # fmt: skip
-        await session.flush()
-        work = Work(session, now, Policy())
-        await traits.renew(work, [person.id for person in rows])
+@pytest.fixture
+def language(request: pytest.FixtureRequest) -> str:
+    """What the commander reads; other commanders read the other one, and the volunteers both."""
+    return COMMANDS_IN[request.node.callspec.params["databases"]]
 
 
-def call(phone: Phone) -> Shown | None:
-    """The call on a phone that can still be answered with a yes."""
-    for message in phone.messages:
-        if any("callout.coming" in (b.data or "") for row in message.inline_rows for b in row):
-            return message
-    return None
+@pytest.fixture
+async def emergency(city: City, language: str) -> Emergency:
+    return await Emergency(city, language).prepare()
 
 
-def newest_call(phone: Phone) -> Shown | None:
-    """The same, unless a later message has made it untrue: a double of what was in flight."""
-    message = call(phone)
-    return message if message is not None and message.id == phone.last.id else None
+@pytest.fixture
+def crowd(city: City) -> Crowd:
+    return Crowd(city.telegram, city.bot)
 
 
-class Crowd:
-    """Thousands who answer late, early or never, and come or don't; seeded."""
-
-    def __init__(self, city: City) -> None:
-        self.city = city
-        self.chance = random.Random(4)
-        self.phones: list[Phone] = []
-        self.silent: list[Phone] = []
-        """Who has not heard of it."""
-        self.due: list[tuple[datetime, Phone]] = []
-        self.arrivals: list[tuple[datetime, Phone]] = []
-
-    async def gather(self, home: int) -> None:
-        bot = self.city.bot
-        for number in range(MANY):
-            phone = self.city.telegram.add_person(f"号{number}", "志").use(bot)
-            phone.chat.started = True
-            self.phones.append(phone)
-        self.silent = list(self.phones)
-        await people(self.city.database, home, self.phones, self.chance)
-
-    async def pass_time(self, callout_id: int) -> None:
-        """Half a minute, with all that people do in it."""
-        await self.city.forward(seconds=30)
-        now = self.city.clock()
-        for phone in [one for one in self.silent if one.chat.messages]:
-            if call(phone):
-                self.silent.remove(phone)
-                if self.chance.random() < YES:
-                    delay = self.chance.lognormvariate(1.2, 0.8)
-                    self.due.append((now + timedelta(minutes=delay), phone))
-        for at, phone in [one for one in self.due if one[0] <= now]:
-            self.due.remove((at, phone))
-            asked = call(phone)
-            if asked is not None:
-                await phone.press_data(f"callout.coming:{callout_id}:15", asked.id)
-                if self.chance.random() < COMES:
-                    self.arrivals.append((now + timedelta(minutes=14), phone))
-        for at, phone in [one for one in self.arrivals if one[0] <= now]:
-            self.arrivals.remove((at, phone))
-            if phone.find("我到了") or phone.find("I am here"):
-                await phone.press("我到了" if phone.find("我到了") else "I am here")
-                await phone.share_location(*RALLY)
-        await self.city.answered()
+async def another(emergency: Emergency, **more: str) -> Emergency:
+    """A second commander, who reads the other language."""
+    found = Emergency(emergency.city, OTHER[emergency.says.language])
+    found.zhou = await emergency.city.coordinator(
+        "吴芳", language=found.says.language, role=RoleKind.COMMANDER, **more
+    )
+    return found
 
 
-async def test_thousands_in_two_languages_fill_it_through_restarts_in_each_phase(
-    emergency: Emergency,
+async def until_there(emergency: Emergency, crowd: Crowd, quota: int) -> None:
+    """Lives on until so many are on scene; in longer steps once nobody is asked any more."""
+    for _ in range(LONGEST):
+        states = await emergency.states()
+        if states["on_scene"] >= quota:
+            return
+        await crowd.live(emergency.city, minutes=1 if states["asked"] else 4)
+    raise AssertionError(f"not filled: {await emergency.states()}")
+
+
+async def assert_each_was_asked_once(emergency: Emergency, crowd: Crowd) -> None:
+    """Nobody was called twice, nobody stands in the list without having heard of it."""
+    asked, responses = await emergency.alarms(), await emergency.responses()
+    assert set(asked.values()) == {1} and set(asked) == set(responses)
+    assert len(asked) == len(crowd.reached)
+    assert len({phone.person.language_code for phone in crowd.everyone}) == len(LANGUAGES)
+
+
+def speech_of(phone: Phone) -> Tongue:
+    return TONGUES["en" if phone.person.language_code == "en" else "zh_Hans"]
+
+
+def have_read(phones: Iterable[Phone], english: str) -> bool:
+    """Whether each has this on the phone, in their own language."""
+    return all(
+        any(speech_of(phone)(english) in message.words for message in phone.messages)
+        for phone in phones
+    )
+
+
+def assert_all_was_taken_back(crowd: Crowd, english: str) -> None:
+    """Everyone who was reached reads it, and nobody is left with a button that says yes."""
+    assert crowd.everyone and have_read(crowd.everyone, english)
+    assert not [phone for phone in crowd.everyone if button(phone, "callout.coming")]
+    assert not [phone for phone in crowd.everyone if button(phone, "callout.standby")]
+
+
+async def test_a_typhoon_callout_fills_through_restarts_in_each_phase(
+    emergency: Emergency, crowd: Crowd
 ) -> None:
-    city = emergency.city
-    crowd = Crowd(city)
-    organisation = await city.making.organisation("zs-shiqi")
-    await crowd.gather(organisation.id)
-    word = await emergency.prepare_callout(quota=QUOTA, more=["紧急程度", "有生命危险"])
+    city, quota = emergency.city, 15
+    word = await emergency.prepare_callout(quota=str(quota))
     await city.start_again()
     await emergency.zhou.say(word)
     await city.settle()
-    callout = await emergency.callout()
-    restarts = {1: "asked", 8: "answered", 26: "arriving"}
-    for tick in range(120):
-        await crowd.pass_time(callout.id)
-        if tick in restarts:
-            await city.start_again()
-        states = await emergency.states()
-        if states["on_scene"] >= int(QUOTA):
-            break
-    assert states["on_scene"] >= int(QUOTA)
-    asked = await emergency.alarms()
-    assert set(asked.values()) == {1} and len(asked) == sum(states.values())
-    assert len(asked) < MANY / 4, "most were left in peace"
-    languages = Counter(
-        "en" if any("You are needed" in m.words or "over" in m.words for m in phone.messages)
-        else "zh"
-        for phone in crowd.phones if phone.messages
-    )  # fmt: skip
-    assert min(languages.values()) > 20
+    await city.start_again()
+    await crowd.live(city)
+    await city.start_again()
+    await until_there(emergency, crowd, quota)
+    await city.start_again()
+    await assert_each_was_asked_once(emergency, crowd)
+    states = await emergency.states()
+    assert states["released"] and not states["asked"]
+    enough = "Enough people are on their way. Thank you for being there; you need not come."
+    told = [phone for phone in crowd.everyone if have_read([phone], enough)]
+    assert len(told) == states["released"] and states.total() < 1_000, "most were left in peace"
     await emergency.end()
     await city.start_again()
     await city.settle()
-    assert [phone for phone in crowd.phones if call(phone)] == []
-    over = sum(
-        any("解除" in m.words or "over" in m.words or "enough" in m.words.lower()
-            or "够了" in m.words for m in phone.messages)
-        for phone in crowd.phones if phone.messages
+    assert_all_was_taken_back(crowd, OVER)
+    async with city.database.read() as session:
+        hours = Counter(await session.scalars(select(Attendance.state)))
+    assert hours == {HoursState.PROPOSED: states["on_scene"]}
+
+
+async def test_one_that_cannot_be_filled_asks_all_who_fit_once_then_the_neighbours(
+    emergency: Emergency, crowd: Crowd
+) -> None:
+    city, says, quota = emergency.city, emergency.says, 40
+    lender = await another(emergency, organisation=BESIDE)
+    rescue = "水上救援" if says.language == "zh_Hans" else "Water rescue"
+    await emergency.declare(quota=str(quota), more=["Skills", f">{rescue}", rescue, "Done"])
+    assert len(crowd.reached) == RESCUERS
+    for minutes in (2, 3, 5):
+        await crowd.live(city, minutes)
+    assert len(crowd.reached) == RESCUERS, "others can't do it, or are not theirs to call"
+    asked = says("Commanders near by and above have been asked to lend their volunteers.")
+    await emergency.zhou.sees(asked)
+    await lender.zhou.press("🤝")
+    for minutes in (2, 3, 5, 10):
+        await crowd.live(city, minutes)
+    await assert_each_was_asked_once(emergency, crowd)
+    assert len(crowd.reached) == RESCUERS + LENT
+    states = await emergency.states()
+    missing = quota - states["on_scene"] - states["coming"]
+    assert states["on_scene"] > 0 and 0 < missing < quota
+    board = await emergency.zhou.sees(asked)
+    still = says("%(count)s people are still missing.", count=missing)
+    assert (still if says.language == "en" else f"还差 {missing} 人") in board.words
+    await emergency.end()
+    assert_all_was_taken_back(crowd, OVER)
+
+
+async def test_a_false_alarm_half_way_is_sent_to_nobody_else_and_corrected_for_all(
+    emergency: Emergency, crowd: Crowd
+) -> None:
+    city, zhou, says, sent = emergency.city, emergency.zhou, emergency.says, 60
+    word = await emergency.prepare_callout(quota="30")
+    let_through = city.telegram.faults.hold(
+        method="sendMessage", chats=crowd.phones, after=sent
     )  # fmt: skip
-    assert over == len(asked)
+    await zhou.say(word)
+    await zhou.wait_until(lambda: len(crowd.reached) == sent)
+    for phone in crowd.everyone[:5]:
+        press(phone, "callout.coming")
+    await city.answered()
+    for label in ("Board", "Stand down", "It was a false alarm"):
+        await zhou.press(says(label))
+    states = await emergency.states()
+    assert states["coming"] == 5 and states.total() > 2 * sent, "it was well under way"
+    let_through.set()
+    await city.settle()
+    assert sent < len(crowd.reached) <= sent + AT_ONCE, "beside what was in flight"
+    assert_all_was_taken_back(crowd, FALSE_ALARM)
+    await crowd.live(city, minutes=15)
+    assert len(crowd.reached) <= sent + AT_ONCE
+    async with city.database.read() as session:
+        found = select(Delivery.state).where(Delivery.edits_id.is_(None))
+        left = Counter(await session.scalars(found.where(Delivery.chat_id.in_(crowd.phones))))
+    assert set(left) == {DeliveryState.SENT, DeliveryState.REVOKED}
+    assert left[DeliveryState.REVOKED] == states.total() - len(crowd.reached)
+
+
+async def test_a_deputy_takes_over_from_a_silent_commander_while_it_fills(
+    emergency: Emergency, crowd: Crowd
+) -> None:
+    city, quota = emergency.city, 8
+    deputy = await another(emergency)
+    await emergency.declare(quota=str(quota), more=URGENT)
+    await deputy.zhou.sees(deputy.says("Life-critical call-out"))
+    while not (await emergency.callout()).deputies_asked_at:
+        await crowd.live(city, minutes=1 if (await emergency.states())["asked"] else 3)
+    states = await emergency.states()
+    assert states["coming"] >= quota > states["on_scene"]
+    async with city.database.read() as session:
+        waves = await session.scalar(select(func.count()).select_from(Wave))
+    assert waves > 1, "nobody had to press anything for more to be asked"
+    await deputy.zhou.press(deputy.says("I take command"))
+    await emergency.zhou.sees(emergency.says("%(name)s commands from now on.", name="吴芳"))
+    await until_there(emergency, crowd, quota)
+    await assert_each_was_asked_once(emergency, crowd)
+    await deputy.end()
+    assert_all_was_taken_back(crowd, OVER)
+
+
+async def test_a_drill_says_so_first_in_every_message_on_every_phone(
+    emergency: Emergency, crowd: Crowd, words: Words
+) -> None:
+    city, zhou, says, quota = emergency.city, emergency.zhou, emergency.says, 5
+    deputy = await another(emergency)
+    await emergency.declare(quota=str(quota), mode="Drill: an exercise", more=URGENT)
+    await until_there(emergency, crowd, quota)
+    for phone in crowd.everyone[-20:]:
+        press(phone, "callout.standby")
+    await city.answered()
+    await zhou.press(says("Is everyone safe?"))
+    await zhou.press(says("Write to all"))
+    await zhou.say("请注意安全。Take care.")
+    await city.settle()
+    await zhou.press(says("Move the rally point"))
+    await zhou.say("22.5300, 113.3800")
+    await zhou.press(says("Skip"))
+    await crowd.live(city, minutes=3)
+    await emergency.end()
+    for phone in crowd.everyone:
+        press(phone, "callout.home")
+    await city.settle()
+    states = await emergency.states()
+    assert states["home"] >= quota and states["standby"] >= 20
+    keyboards = {
+        words.plain(name, language)
+        for name in ("forms/share_location", "forms/received")
+        for language in LANGUAGES
+    }
+    read = crowd.read + [(deputy.zhou, message.words) for message in deputy.zhou.messages]
+    assert deputy.zhou.messages
+    for phone, text in read:
+        assert text in keyboards or text.startswith(speech_of(phone)("DRILL")), text
 
 
 # Killed outright
@@ -189,93 +267,87 @@ async def test_thousands_in_two_languages_fill_it_through_restarts_in_each_phase
 @pytest.fixture
 async def killable(database_url: str, tmp_path: Path) -> AsyncIterator[Killable]:
     async with killed_outright(database_url, tmp_path) as made:
+        made.muster.variables |= {
+            "TELEGRAM__MESSAGES_PER_SECOND": "100",
+            "TELEGRAM__CHAT_MESSAGES_PER_SECOND": "1000",
+        }
         yield made
 
 
-async def settle(killable: Killable) -> tuple[Phone, list[Phone]]:
-    """A commander and forty volunteers about the rally point."""
-    zhou = killable.person("周明", started=True)
-    crowd = [killable.person(f"志号{number}", started=True) for number in range(40)]
+STARTING = 60
+"""Seconds in which it has started, on a busy machine."""
+
+
+async def commander(killable: Killable, language: str) -> Phone:
+    phone = killable.person("周明", started=True)
     making = Making(killable.database, ManualClock())
-    home = (await making.organisation("zs-shiqi")).id
-    commander = await making.volunteer("周明", telegram_id=zhou.id)
+    person = await making.volunteer("周明", telegram_id=phone.id, language=language)
     async with killable.database.write() as session:
         role = Role(
-            person_id=commander.id, organisation_id=home, kind=RoleKind.COMMANDER,
+            person_id=person.id, organisation_id=person.organisation_id, kind=RoleKind.COMMANDER,
             granted_at=datetime.now(UTC),
         )  # fmt: skip
         session.add(role)
-    await people(killable.database, home, crowd, random.Random(5))
-    return zhou, crowd
+    return phone
 
 
 async def test_killed_in_each_phase_it_forgets_nobody_and_calls_nobody_twice(
-    killable: Killable,
+    killable: Killable, language: str
 ) -> None:
-    zhou, crowd = await settle(killable)
+    says, crowd = TONGUES[language], Crowd(killable.telegram, killable.bot)
+    zhou = await commander(killable, language)
     killable.start()
     await zhou.say("/callout")
-    for button in ("实战", "台风"):
-        await zhou.press(button, STARTING)
-    await zhou.sees("在哪里集结", STARTING)
-    await killable.again()
+    for label in ("Real", "Typhoon"):
+        await zhou.press(says(label), STARTING)
+    await zhou.wait(lambda message: says("Stop") in labels(message), STARTING)
+    await killable.again()  # declaring
     await zhou.share_location(*RALLY)
-    await zhou.press("5", STARTING)
-    await zhou.press("看看谁能来", STARTING)
-    asked = await zhou.sees("输入这个数字", STARTING)
-    await killable.again()
-    await zhou.say(asked.words.split()[-1])
-    first = await zhou.wait_until(
-        lambda: next((phone for phone in crowd if call(phone)), None), STARTING
-    )
-    await killable.again()
-    called = await zhou.wait_until(
-        lambda: [p for p in crowd if call(p) and p is not first][20:22], STARTING
-    )
-    for phone in called:
-        message = call(phone)
-        assert message is not None
-        await phone.press_data(_yes(message), message.id, STARTING)
-    message = call(first)
-    assert message is not None
-    killable.telegram.world.press(first.chat, first.person, message, _yes(message))
-    await killable.again()
-    await first.sees("等你" if "需要" in message.words else "You are expected", STARTING)
-    await zhou.press("看板", STARTING)
-    await zhou.press("解除", STARTING)
-    await zhou.press("是的，解除", STARTING)
-    await killable.again()
-    await zhou.wait_until(lambda: not any(newest_call(p) for p in crowd), STARTING)
-    double = [phone for phone in crowd if call(phone)]
-    assert len(double) <= 2 * AT_ONCE, "only what was in flight at two kills"
-    for phone in double:
-        stale = call(phone)
-        assert stale is not None
-        answer = await phone.press_data(_yes(stale), stale.id, STARTING)
-        assert "结束" in answer.text or "over" in answer.text
+    await zhou.press("30", STARTING)
+    await zhou.press(says("Who can come? (nothing is sent yet)"), STARTING)
+    question = says("Nothing has been sent yet. Type the number to call people out:")
+    asked = await zhou.sees(question, STARTING)
+    await killable.again()  # about to launch
+    await zhou.say(word_in(asked.words))
+    await zhou.wait_until(lambda: crowd.reached, STARTING)
+    await killable.again()  # calling people
+    await zhou.wait_until(lambda: len(crowd.reached) > 4 * AT_ONCE, STARTING)
+    first, *others = crowd.everyone[:4]
+    for phone in others:
+        press(phone, "callout.coming")
+    await zhou.wait_until(lambda: all(button(p, "callout.here") for p in others), STARTING)
+    press(first, "callout.coming")
+    await killable.again()  # being answered
+    await first.wait_until(lambda: button(first, "callout.here"), STARTING)
+    press(first, "callout.here")
+    await first.share_location(*RALLY)
+    await killable.again()  # arriving
+    await first.wait_until(lambda: button(first, "callout.home"), STARTING)
+    for label in ("Board", "Stand down", "Yes, it is over"):
+        await zhou.press(says(label), STARTING)
+    await killable.again()  # standing down
+    await zhou.wait_until(lambda: have_read(crowd.everyone, OVER), STARTING)
+    said_yes = {first, *others}
+    silent = [phone for phone in crowd.everyone if phone not in said_yes]
+    spare = sum(len(phone.messages) - 1 for phone in silent)
+    assert spare <= 4 * AT_ONCE, "only what was in flight at a kill came twice"
+    stale = [phone for phone in silent if button(phone, "callout.coming")]
+    asked_late = [(phone, press(phone, "callout.coming")) for phone in stale]
+    for phone, query in asked_late:
+        assert query
+        answer = await phone.answered(query, STARTING)
+        assert answer.text == speech_of(phone)(TOO_LATE)
     async with killable.database.read() as session:
         callout = (await session.scalars(select(Callout))).one()
         assert callout.state is CalloutState.ENDED
         states = Counter(await session.scalars(select(Response.state)))
-        yes = await session.scalar(select(func.count()).where(Response.said_yes))
         found = await session.execute(
-            select(Delivery.person_id, Delivery.state)
+            select(Delivery.chat_id, Delivery.state)
             .join(Message, Message.id == Delivery.message_id)
             .where(Message.template == "callouts/alarm", Delivery.edits_id.is_(None))
         )
-        alarms = [(person, state) for person, state in found]
-    assert yes == states[ResponseState.COMING] == 1 + len(called)
-    assert len({person for person, _ in alarms}) == len(alarms) == sum(states.values())
+        alarms = [(chat, state) for chat, state in found]
+    assert states[ResponseState.COMING] == len(others) and states[ResponseState.ON_SCENE] == 1
+    assert len({chat for chat, _ in alarms}) == len(alarms) == states.total()
     assert {state for _, state in alarms} <= {DeliveryState.SENT, DeliveryState.REVOKED}
-    sent = sum(state is DeliveryState.SENT for _, state in alarms)
-    assert len([phone for phone in crowd if phone.messages]) >= sent
-
-
-def _yes(message: Shown) -> str:
-    """The callback data of the first button that says yes."""
-    return next(
-        button.data or ""
-        for row in message.inline_rows
-        for button in row
-        if "callout.coming" in (button.data or "")
-    )
+    assert {chat for chat, state in alarms if state is DeliveryState.SENT} <= set(crowd.reached)

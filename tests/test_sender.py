@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,24 @@ async def test_what_is_on_its_way_while_it_becomes_untrue_is_corrected_once_it_l
         await delivery.correct(work, "call:1", notice("不用来了"))
     await chen.sees("不用来了")
     assert count(chen, "集合") == 0 and len(chen.messages) == 1
+
+
+async def test_what_may_have_arrived_before_it_became_untrue_is_followed_by_what_is_true(
+    city: City,
+) -> None:
+    chen, li = people(city, 2)
+    city.telegram.faults.drop(method="sendMessage", when="after")
+    await tell(city.database, city.clock, replace(notice("集合"), subject="call:1"), [chen.id])
+    await city.sent()
+    assert count(chen, "集合") == 1
+    async with city.database.write() as session:
+        work = city.making.work(session)
+        post = replace(notice("集合"), subject="call:1", due_at=city.clock() + timedelta(hours=1))
+        await delivery.tell_chat(work, post, li.id, "zh_Hans")
+        await delivery.correct(work, "call:1", notice("不用来了"))
+    await city.forward(hours=2)
+    assert [count(chen, words) for words in ("集合", "不用来了")] == [1, 1]
+    assert not li.messages, "what was never tried is not sent"
 
 
 async def test_a_group_that_became_a_supergroup_is_followed(city: City) -> None:

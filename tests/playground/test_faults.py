@@ -48,6 +48,18 @@ async def test_an_answer_is_delayed(caller: Caller) -> None:
     assert loop.time() - began >= 0.05
 
 
+async def test_after_so_many_calls_others_are_held_until_they_are_let_through(
+    caller: Caller,
+) -> None:
+    let_through = caller.telegram.faults.hold(chats={caller.chen.id}, after=1)
+    await caller.say()
+    held = asyncio.create_task(caller.say())
+    await caller.call("getMe")
+    assert not held.done()
+    let_through.set()
+    await held
+
+
 async def test_a_fault_may_concern_one_chat_and_last_until_it_is_cleared(caller: Caller) -> None:
     li = caller.telegram.add_person("明", "李").use(caller.bot)
     await li.start()

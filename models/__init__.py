@@ -23,6 +23,7 @@ from models.callouts import (
     ResponseState,
     Screen,
     Wave,
+    Word,
 )
 from models.conversations import Conversation, Inbox
 from models.database import Database
@@ -128,4 +129,5 @@ __all__ = [
     "Standing",
     "Trait",
     "Wave",
+    "Word",
 ]

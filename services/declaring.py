@@ -131,6 +131,7 @@ async def declare(work: Work, said: Declaration) -> Callout:
     for wanted in said.needs:
         work.session.add(need_of(callout, wanted))
     await work.session.flush()
+    callouts.note(work, "drafted", callout, drill=callout.drill)
     return callout
 
 
@@ -277,6 +278,7 @@ async def confirm(work: Work, callout_id: int) -> Callout:
     if callout.commander_id == work.person.id:
         raise Refusal("callout_own")
     callout.second_id = work.person.id
+    callouts.note(work, "confirmed", callout)
     return await _start(work, callout)
 
 

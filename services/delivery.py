@@ -26,7 +26,7 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from models import (
     TELEGRAM,
@@ -38,6 +38,7 @@ from models import (
     Message,
     Person,
 )
+from services.words import CLOSED
 from services.work import Work
 
 POSTED = "muster_posted"
@@ -59,6 +60,9 @@ COUNTED = (
 )
 """What somebody has been told, or is about to be."""
 WAITING = (DeliveryState.QUEUED, DeliveryState.HELD)
+_QUEUED, _HELD = literal(DeliveryState.QUEUED.value), literal(DeliveryState.HELD.value)
+CLOSES = "closes:"
+"""Subject of the copy of a message, with its key, that takes the buttons away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class Post:
     """For corrections: takes the message off the phones, edits it where Telegram refuses."""
     due_at: datetime | None = None
     expires_at: datetime | None = None
+    urgency: str | None = None
+    """In an emergency, a row of `services.urgency`; None: usual, to everyone."""
     dedupe: str | None = None
     """Makes posting twice harmless; one delivery a recipient for each key."""
 
@@ -228,10 +234,72 @@ async def _correct_everywhere(
     under_way = and_(about, Delivery.state == DeliveryState.SENDING, Delivery.edits_id.is_(None))
     found = await work.session.scalars(select(Delivery.id).where(under_way).with_for_update())
     keys = found.all()
-    await _edit(work, message, _on_phones(message, about), lane=lane)
+    message_id = literal(message.id)
+    await _edit(work, message_id, _on_phones(message, about), lane=lane)
     if keys:
         flying = Delivery.id.in_(keys)
-        await _edit(work, message, flying, lane=lane, state=DeliveryState.HELD)
+        await _edit(work, message_id, flying, lane=lane, state=_HELD)
+
+
+async def drop_edits(work: Work, subject: str, *, kind: str) -> None:
+    """Edits of what was said about `subject` that have not gone out are not needed any more."""
+    messages = select(Message.id).where(Message.subject == subject, Message.kind == kind)
+    edits = and_(
+        Delivery.message_id.in_(messages),
+        Delivery.edits_id.is_not(None),
+        Delivery.state == DeliveryState.QUEUED,
+    )
+    await _change(work, edits, state=DeliveryState.REVOKED, finished_at=work.now)
+
+
+async def close(work: Work, subject: str, *, kind: str) -> None:
+    """What was said about `subject` keeps its words and loses its buttons; unsent is revoked."""
+    found = await work.session.scalars(
+        select(Message).where(Message.subject == subject, Message.kind == kind)
+    )
+    originals = found.all()
+    if not originals:
+        return
+    work.session.add_all([_without_buttons(work, one) for one in originals])
+    await work.session.flush()
+    about = Delivery.message_id.in_([one.id for one in originals])
+    await _change(
+        work,
+        and_(about, Delivery.state.in_(WAITING)),
+        state=DeliveryState.REVOKED,
+        finished_at=work.now,
+    )
+    await _correct_each(work, about)
+
+
+def _without_buttons(work: Work, original: Message) -> Message:
+    return Message(
+        template=original.template,
+        parameters={**original.parameters, CLOSED: True},
+        kind=original.kind,
+        subject=f"{CLOSES}{original.id}",
+        created_at=work.now,
+    )
+
+
+async def _correct_each(work: Work, about: ColumnElement[bool]) -> None:
+    """As `_correct_everywhere`, each delivery by the closing copy of its own message."""
+    mine = and_(about, Delivery.edits_id.is_(None), Delivery.channel == TELEGRAM)
+    under_way = and_(mine, Delivery.state == DeliveryState.SENDING)
+    await work.session.execute(select(Delivery.id).where(under_way).with_for_update())
+    landed = and_(Delivery.state == DeliveryState.SENT, Delivery.telegram_message_id.is_not(None))
+    copy = aliased(Message)
+    await _edit(
+        work,
+        copy.id,
+        and_(
+            mine,
+            or_(landed, Delivery.state == DeliveryState.SENDING),
+            copy.subject == literal(CLOSES) + cast(Delivery.message_id, String),
+        ),
+        lane=Lane.TRANSACTIONAL,
+        state=case((landed, DeliveryState.QUEUED.value), else_=DeliveryState.HELD.value),
+    )
 
 
 async def reword(work: Work, message_id: int, post: Post) -> None:
@@ -278,7 +346,8 @@ async def edit_some(
     keys = list(await work.session.scalars(next_ones))
     if not keys:
         return None
-    await _edit(work, message, Delivery.id.in_(keys), lane=Lane.BROADCAST, due_at=due_at)
+    which = Delivery.id.in_(keys)
+    await _edit(work, literal(message.id), which, lane=Lane.BROADCAST, due_at=due_at)
     return keys[-1]
 
 
@@ -304,22 +373,22 @@ def _on_phones(message: Message, about: ColumnElement[bool]) -> ColumnElement[bo
 
 async def _edit(
     work: Work,
-    message: Message,
+    message_id: ColumnElement[int] | InstrumentedAttribute[int],
     which: ColumnElement[bool],
     *,
     lane: Lane,
     due_at: datetime | None = None,
-    state: DeliveryState = DeliveryState.QUEUED,
+    state: ColumnElement[str] = _QUEUED,
 ) -> None:
     """Queues an edit of each of these deliveries, or holds it until they have landed."""
     work.session.info[POSTED] = True
     sent = select(
-        literal(message.id),
+        message_id,
         Delivery.person_id,
         Delivery.chat_id,
         Delivery.language,
         literal(int(lane)),
-        literal(state.value),
+        state,
         Delivery.parameters,
         Delivery.id,
         literal(work.now, Delivery.created_at.type),
@@ -348,6 +417,7 @@ async def write(work: Work, post: Post) -> Message:
         deletes=post.deletes,
         created_at=work.now,
         expires_at=post.expires_at,
+        urgency=post.urgency,
     )
     work.session.add(message)
     await work.session.flush()

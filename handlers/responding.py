@@ -1,12 +1,14 @@
 """Call-outs as those who are asked see them: answering, arriving, on scene, going home."""
 
 from handlers import forms
-from handlers.fields import Field, Location, Text
+from handlers.fields import Field, Location, Number, Text
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
 from handlers.routes import button, link, live_place, unasked_place
 from handlers.turns import Turn
 from services import commanding, responding, scene, standing_down
+
+LARGEST_KEY = 2**53
 
 # Answering
 
@@ -40,18 +42,24 @@ async def stop_for_today(turn: Turn, callout_id: int) -> Reply:
 
 
 @button("callout.write")
-async def ask_words(turn: Turn, callout_id: int) -> Reply:
+async def ask_words(turn: Turn, callout_id: int, word_id: int = 0) -> Reply:
     await responding.opened(turn.work, callout_id)
-    return await start(turn, WRITE, subject_id=callout_id, answers={})
+    return await start(turn, WRITE, subject_id=callout_id, answers={"word": word_id}, at="text")
 
 
 async def _write(turn: Turn, filled: Filled) -> Reply:
     callout_id = filled.subject_id or 0
-    await commanding.write_back(turn.work, callout_id, filled["text"])
+    await commanding.write_back(turn.work, callout_id, filled["text"], filled.get("word") or 0)
     return Show("callouts/answered", await responding.opened(turn.work, callout_id))
 
 
-WRITE = register(Form("callout_write", (Field("text", Text(most=1000, lines=True)),), _write))
+WRITE = register(
+    Form(
+        "callout_write",
+        (Field("text", Text(most=1000, lines=True)), Field("word", Number(0, LARGEST_KEY))),
+        _write,
+    )
+)
 
 
 # On scene
@@ -119,6 +127,26 @@ async def _place_alarm(turn: Turn, filled: Filled) -> Reply:
 
 
 SOS = register(Form("callout_sos", (Field("place", Location(typed=False)),), _place_alarm))
+
+
+@button("callout.hand_over")
+async def ask_what_to_know(turn: Turn, callout_id: int) -> Reply:
+    await responding.opened(turn.work, callout_id)
+    return await start(turn, HAND_OVER, subject_id=callout_id)
+
+
+async def _hand_over(turn: Turn, filled: Filled) -> Reply:
+    shown = await scene.hand_over(turn.work, filled.subject_id or 0, filled.get("text") or "")
+    return Show("callouts/hand_over_noted", shown)
+
+
+HAND_OVER = register(
+    Form(
+        "callout_hand_over",
+        (Field("text", Text(most=1000, lines=True), optional=True),),
+        _hand_over,
+    )
+)
 
 
 @button("callout.home", on_page=True)

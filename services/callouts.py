@@ -41,6 +41,8 @@ FOR_COMMANDERS = frozenset(
 """Orders that somebody must decide on."""
 GOOD_TO_KNOW = frozenset({"quota_changed", "lent", "taken_over", "not_accepted", "team"})
 """Orders that no other channel follows."""
+OUTLASTING = frozenset({"reported"})
+"""Orders that lead to the report when it is over, so that they keep their buttons."""
 RUNNING = (CalloutState.AWAITING_SECOND, CalloutState.ACTIVE)
 THERE = (ResponseState.ON_SCENE, ResponseState.HOME)
 HELD = (ResponseState.COMING, ResponseState.STANDBY, ResponseState.ON_SCENE)
@@ -111,7 +113,7 @@ async def in_short(work: Work) -> list[dict[str, Any]]:
     running = await under_way(work)
     keys = [callout.id for callout in running]
     wanted = await work.session.execute(
-        select(Need.callout_id, func.sum(Need.quota))
+        select(Need.callout_id, func.sum(Need.quota).label("quota"))
         .where(Need.callout_id.in_(keys))
         .group_by(Need.callout_id)
     )
@@ -120,7 +122,7 @@ async def in_short(work: Work) -> list[dict[str, Any]]:
         .where(Response.callout_id.in_(keys))
         .group_by(Response.callout_id, Response.state)
     )
-    quotas = {callout_id: quota for callout_id, quota in wanted}
+    quotas: dict[int, int] = {one.callout_id: one.quota for one in wanted}
     counts = {(callout_id, state): number for callout_id, state, number in counted}
     return [
         {
@@ -230,12 +232,13 @@ async def tell(
     `about` is their subject and `haste` how soon other channels follow, if not as usual.
     """
     keys = set(people)
+    usually = None if template in OUTLASTING else orders(callout)
     post = Post(
         f"callouts/{template}",
         {**await described(work, callout), **(more or {})},
         kind=ORDER,
         lane=Lane.EMERGENCY,
-        subject=about or orders(callout),
+        subject=about or usually,
         attachment=attachment,
         urgency=haste or urgency_of_order(callout, template),
     )

@@ -182,6 +182,62 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
     return int(getattr(done, "rowcount", 0))
 
 
+async def tell_reached(work: Work, post: Post, subjects: Sequence[str], *, kind: str) -> None:
+    """Posts to exactly those whom messages about these subjects have reached, by whatever way."""
+    reached = select(Delivery.person_id).where(
+        Delivery.channel == TELEGRAM, *_arrived(subjects, kind)
+    )
+    recipients: Recipients = (
+        select(Person.id, Account.telegram_id, Person.language, NO_PARAMETERS)
+        .join(Account, Account.person_id == Person.id)
+        .where(Person.id.in_(reached))
+    )
+    await tell_all(work, post, recipients)
+    await tell_the_same_way(work, post, subjects, kind=kind)
+
+
+async def tell_the_same_way(
+    work: Work, post: Post, subjects: Sequence[str], *, kind: str, but: Sequence[int] = ()
+) -> None:
+    """Posts to those whom messages about these subjects reached by another channel, by that one."""
+    message = await write(work, post)
+    now = literal(work.now, Delivery.created_at.type)
+    rows = (
+        select(
+            literal(message.id),
+            Delivery.person_id,
+            Delivery.language,
+            literal(int(post.lane)),
+            literal(DeliveryState.QUEUED.value),
+            Delivery.channel,
+            now,
+            now,
+            literal(0),
+            literal(False),
+        )
+        .where(
+            Delivery.channel != TELEGRAM,
+            *_arrived(subjects, kind),
+            Delivery.person_id.not_in(but),
+        )
+        .distinct()
+    )
+    columns = [
+        "message_id", "person_id", "language", "lane", "state", "channel",
+        "created_at", "due_at", "attempts", "possible_duplicate",
+    ]  # fmt: skip
+    await work.session.execute(insert(Delivery).from_select(columns, rows, include_defaults=False))
+
+
+def _arrived(subjects: Sequence[str], kind: str) -> tuple[ColumnElement[bool], ...]:
+    messages = select(Message.id).where(Message.subject.in_(subjects), Message.kind == kind)
+    return (
+        Delivery.message_id.in_(messages),
+        Delivery.state == DeliveryState.SENT,
+        Delivery.edits_id.is_(None),
+    )
+
+
 async def correct(
     work: Work,
     subject: str,

@@ -38,6 +38,7 @@ from models import (
     SpokenLanguage,
     Standing,
     Trait,
+    Word,
 )
 from services import audit, enrolment, roles
 from services.delivery import storable
@@ -68,6 +69,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "readiness": select(Readiness).where(Readiness.person_id == mine),
         "equipment": select(PersonEquipment).where(PersonEquipment.person_id == mine),
         "callouts": select(Response).where(Response.person_id == mine),
+        "callout_words": select(Word).where(Word.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
@@ -199,6 +201,12 @@ async def _blank_what_others_refer_to(work: Work, person_id: int) -> None:
     await work.session.execute(
         update(Dispute)
         .where(Dispute.attendance_id.in_(attended))
+        .values(text="")
+        .execution_options(synchronize_session=False)
+    )
+    await work.session.execute(
+        update(Word)
+        .where(Word.person_id == person_id)
         .values(text="")
         .execution_options(synchronize_session=False)
     )

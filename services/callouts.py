@@ -58,9 +58,9 @@ def calls_for(need: Need) -> str:
     return f"{subject(need.callout_id)}:need:{need.id}"
 
 
-def orders(callout: Callout) -> str:
+def orders(callout_id: int) -> str:
     """The subject of what is said about it while it runs."""
-    return f"{subject(callout.id)}:order"
+    return f"{subject(callout_id)}:order"
 
 
 def ends(callout: Callout) -> str:
@@ -232,7 +232,7 @@ async def tell(
     `about` is their subject and `haste` how soon other channels follow, if not as usual.
     """
     keys = set(people)
-    usually = None if template in OUTLASTING else orders(callout)
+    usually = None if template in OUTLASTING else orders(callout.id)
     post = Post(
         f"callouts/{template}",
         {**await described(work, callout), **(more or {})},

@@ -50,6 +50,8 @@ NO_PARAMETERS = cast(null(), Delivery.parameters.type)
 Recipients = Select[*tuple[Any, ...]]
 
 ANNOUNCEMENT = "announcement"
+SCREEN = "screen"
+"""The kind of what was shown in answer, and is kept."""
 NO_TELEGRAM = "no_telegram"
 """Why nothing can be sent to somebody there, as `outbox.Why` has it."""
 COUNTED = (
@@ -128,6 +130,28 @@ async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None
             dedupe_key=f"{post.dedupe}:{chat_id}" if post.dedupe else None,
             created_at=work.now,
             due_at=post.due_at or work.now,
+        )
+    )
+    await work.session.flush()
+
+
+async def keep(work: Work, post: Post, chat_id: int, language: str, message_id: int) -> None:
+    """What was shown in answer stands beside what was delivered, by Telegram's message id."""
+    message = await write(work, post)
+    person = select(Account.person_id).where(Account.telegram_id == chat_id)
+    work.session.add(
+        Delivery(
+            message_id=message.id,
+            person_id=await work.session.scalar(person),
+            chat_id=chat_id,
+            language=language,
+            lane=Lane.INTERACTIVE,
+            state=DeliveryState.SENT,
+            created_at=work.now,
+            due_at=work.now,
+            claimed_at=work.now,
+            finished_at=work.now,
+            telegram_message_id=message_id,
         )
     )
     await work.session.flush()

@@ -90,10 +90,12 @@ async def _ended(work: Work, callout: Callout) -> Post:
 
 
 async def _edit_calls(work: Work, callout: Callout, ended: Post) -> list[str]:
-    """Nothing that calls anybody is left on a phone; answers the subjects of the calls."""
+    """No call, nor anybody's place in it, is left on a phone; answers the subjects of the calls."""
     calls = [callouts.calls_for(need) for need in await callouts.needs_of(work, callout)]
     for subject in calls:
         await delivery.correct(work, subject, ended, kind=ALARM)
+    screens = replace(ended, kind=delivery.SCREEN, lane=Lane.TRANSACTIONAL)
+    await delivery.correct(work, callouts.orders(callout.id), screens, kind=delivery.SCREEN)
     return calls
 
 
@@ -102,7 +104,7 @@ async def _tell_everyone(work: Work, callout: Callout) -> None:
 
     So does who was called by text message or telephone, which can't be edited.
     """
-    await delivery.close(work, callouts.orders(callout), kind=ORDER)
+    await delivery.close(work, callouts.orders(callout.id), kind=ORDER)
     ended = await _ended(work, callout)
     calls = await _edit_calls(work, callout, ended)
     told = callouts.ends(callout)

@@ -29,7 +29,7 @@ async def test_a_callout_from_the_red_button_until_everyone_is_home(emergency: E
     await smith.sees("May we know why?")
     await smith.press("I am at work")
     await smith.sees("I am at work")
-    await city.settle()
+    await city.forward(seconds=2)
     board = await emergency.zhou.sees("第 1 批：通知 2 人")
     assert "李雷 · 10:15" in board.words and "无法前往 1" in board.words
 
@@ -39,13 +39,13 @@ async def test_a_callout_from_the_red_button_until_everyone_is_home(emergency: E
     await li.sees("你离集结点还有")
     await li.share_location(*RALLY)
     await li.sees("你已到现场")
-    await city.settle()
+    await city.forward(seconds=2)
     await emergency.zhou.press("清点：都平安吗")
     await li.sees("你平安吗")
-    await city.settle()
+    await city.forward(seconds=2)
     await emergency.zhou.sees("李雷还没有报平安")
     await li.press("我平安")
-    await city.settle()
+    await city.forward(seconds=2)
     assert "还没有报平安" not in (await emergency.zhou.sees("在场 1")).words
 
     await emergency.zhou.press("解除")

@@ -43,7 +43,12 @@ class Emergency:
         ]
 
     async def prepare_callout(
-        self, *, quota: str = "5", mode: str = "实战", more: Sequence[str] = ()
+        self,
+        *,
+        quota: str = "5",
+        mode: str = "实战",
+        kind: str = "台风",
+        more: Sequence[str] = (),
     ) -> str:
         """Up to the question for the word, which is answered with.
 
@@ -51,7 +56,8 @@ class Emergency:
         """
         await self.zhou.say("/callout")
         await self.zhou.press(mode)
-        await self.zhou.press("台风")
+        await self.zhou.sees("发生了什么")
+        await self.zhou.press(kind)
         await self.zhou.share_location(*RALLY)
         await self.zhou.sees("现场需要多少人")
         await self.zhou.say(quota)

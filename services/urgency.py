@@ -42,9 +42,8 @@ DRILLS = tuple(of(Level.DRILL, part) for part in Part)
 Minutes = Mapping[Level, Mapping[Part, float]]
 """Without a sign of life, after which a channel is used as well; what is absent never is."""
 
-SHARES: Mapping[Level, float] = {Level.CRITICAL: 0.5, Level.SAFETY: 0.5}
+SHARES: Mapping[Level, float] = {Level.CRITICAL: 0.5, Level.SAFETY: 0.25}
 """Of the usual minutes. A drill costs no text message unless it is set."""
-SAFETY_AT_MOST = 2.0
 FIRST_SHARE = 0.5
 """Specialists and commanders: of the minutes of everyone."""
 AT_LEAST = 1.0
@@ -68,8 +67,7 @@ def filled(given: Minutes) -> dict[str, timedelta]:
 def _follows(level: Level, usual: float | None) -> float | None:
     if usual is None or level not in SHARES:
         return None
-    minutes = _shortened(usual, SHARES[level])
-    return min(minutes, SAFETY_AT_MOST) if level is Level.SAFETY else minutes
+    return _shortened(usual, SHARES[level])
 
 
 def _of_part(level: Level, part: Part, everyone: float | None) -> float | None:

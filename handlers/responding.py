@@ -139,8 +139,8 @@ SOS = register(Form("callout_sos", (Field("place", Location(typed=False)),), _pl
 
 @button("callout.hand_over")
 async def ask_what_to_know(turn: Turn, callout_id: int) -> Reply:
-    await responding.opened(turn.work, callout_id)
-    return await start(turn, HAND_OVER, subject_id=callout_id)
+    newcomer = await scene.taken_over_by(turn.work, callout_id)
+    return await start(turn, HAND_OVER, subject_id=callout_id, answers={"to": newcomer}, at="text")
 
 
 async def _hand_over(turn: Turn, filled: Filled) -> Reply:
@@ -152,7 +152,10 @@ async def _hand_over(turn: Turn, filled: Filled) -> Reply:
 HAND_OVER = register(
     Form(
         "callout_hand_over",
-        (Field("text", Text(most=1000, lines=True), optional=True),),
+        (
+            Field("text", Text(most=1000, lines=True), optional=True),
+            Field("to", Number(0, LARGEST_KEY)),
+        ),
         _hand_over,
     )
 )

@@ -291,21 +291,27 @@ async def _relieve_longest(work: Work, callout: Callout, newcomer: Response) -> 
     await callouts.tell(work, callout, "relieved", [longest.person_id], {"name": name})
 
 
+async def taken_over_by(work: Work, callout_id: int) -> int:
+    """Who has taken over from the actor. Raises Gone where nobody has, Refusal."""
+    _, response = await own(work, callout_id)
+    if response.relieved_by_id is None:
+        raise Gone
+    return response.relieved_by_id
+
+
 async def hand_over(work: Work, callout_id: int, text: str) -> dict[str, Any]:
     """What whoever took over should know, which may be nothing; the commanders read it as well.
 
-    Raises Gone where nobody has taken over from the actor, Refusal.
+    Raises Gone, Refusal.
     """
+    to = await taken_over_by(work, callout_id)
     callout, response = await own(work, callout_id)
-    newcomer = response.relieved_by_id
-    if newcomer is None:
-        raise Gone
     if text:
-        said.keep(work, callout, text, to_command=True, to=newcomer)
+        said.keep(work, callout, text, to_command=True, to=to)
     about = {"name": work.person.name, "text": text}
-    await callouts.tell(work, callout, "handed_over", [newcomer], about)
+    await callouts.tell(work, callout, "handed_over", [to], about)
     await callouts.tell_command(work, callout, "handed_over", about)
-    callouts.note(work, "handed_over", callout, to=newcomer)
+    callouts.note(work, "handed_over", callout, to=to)
     await work.session.flush()
     return await shown(work, callout, response)
 

@@ -1,5 +1,7 @@
 """The board of a call-out: edited every two seconds at most, and one picture of several at once."""
 
+from itertools import pairwise
+
 import pytest
 from sqlalchemy import select
 
@@ -47,7 +49,7 @@ async def test_it_is_edited_every_two_seconds_at_most_whoever_asks(emergency: Em
     await city.forward(seconds=2)
     moments = [one.finished_at for one in await edits(city) if one.finished_at]
     assert 2 <= len(moments) <= 4, moments
-    gaps = [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(moments)]
     assert all(gap >= EDITED_EVERY for gap in gaps)
     await emergency.zhou.sees("已结束")
 

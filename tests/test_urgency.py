@@ -68,26 +68,23 @@ def test_one_number_says_it_all() -> None:
     assert not set(rows) & set(urgency.DRILLS)
 
 
-def test_every_row_can_be_set(endpoint_free: ChannelSettings) -> None:
-    (sms, mail) = endpoint_free.channels()
+def test_every_row_can_be_set() -> None:
+    table = {
+        "usual": {"everyone": 10, "specialist": 1},
+        "critical": {"commander": 3},
+        "drill": 30,
+    }
+    (sms, mail) = ChannelSettings.model_validate(
+        {
+            "urls": {"sms": "json://h/{phone}", "mail": "json://h/{email}"},
+            "escalate_minutes": {"sms": table},
+        }
+    ).channels()
     minutes = {row: wait / timedelta(minutes=1) for row, wait in sms.waits.items()}
     assert minutes["usual.everyone"] == 10 and minutes["usual.specialist"] == 1
     assert minutes["usual.commander"] == 5 and minutes["critical.commander"] == 3
     assert minutes["drill.everyone"] == 30 and minutes["safety.everyone"] == 2.5
     assert mail.waits == {}
-
-
-@pytest.fixture
-def endpoint_free() -> ChannelSettings:
-    return ChannelSettings.model_validate(
-        {
-            "urls": {"sms": "json://h/{phone}", "mail": "json://h/{email}"},
-            "escalate_minutes": {
-                "sms": {"usual": {"everyone": 10, "specialist": 1}, "critical": 3, "drill": 30}
-                | {"critical": {"commander": 3}}
-            },
-        }
-    )
 
 
 @pytest.mark.parametrize("wrong", [0, -1, {"usual": 0}, {"urgent": 2}, {"usual": {"boss": 1}}])

@@ -204,6 +204,19 @@ async def test_who_wants_to_be_left_alone_today_is_not_called_again(emergency: E
     assert (await emergency.alarms())[li_key] == 1
 
 
+async def test_who_was_called_today_is_called_after_others_as_near(emergency: Emergency) -> None:
+    for number in range(80):
+        await emergency.volunteer(f"林{number:02d}")
+    await emergency.declare(quota="1")
+    called = set(await emergency.responses())
+    assert called
+    await emergency.end()
+    await emergency.declare(quota="1")
+    asked = await emergency.alarms()
+    assert called < set(asked) and len(asked) < 80
+    assert set(asked.values()) == {1}
+
+
 async def test_minors_sleepers_and_those_who_did_not_agree_are_not_called(
     emergency: Emergency,
 ) -> None:

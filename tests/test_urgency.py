@@ -10,7 +10,6 @@ from sqlalchemy import delete
 
 from bot.settings import ChannelSettings
 from models import Account, RoleKind
-from playground import Phone
 from services import urgency
 from services.urgency import Level, Part
 from tests.city import City
@@ -183,8 +182,10 @@ async def test_who_is_ticked_on_the_roll_is_not_called_any_more(
     assert endpoint.came[0][0] != f"/sms/{person.phone}"
 
 
-async def on_scene_and_silent(emergency: Emergency) -> Phone:
-    """Somebody on scene whose phone goes on telling where it is."""
+async def test_a_roll_call_is_asked_again_and_then_texted_though_the_phone_moves(
+    emergency: Emergency, endpoint: Endpoint
+) -> None:
+    city = emergency.city
     (li,) = await emergency.crowd(1)
     await emergency.declare(quota="1")
     await emergency.on_scene(li)
@@ -193,20 +194,12 @@ async def on_scene_and_silent(emergency: Emergency) -> Phone:
     await emergency.zhou.press("看板")
     await emergency.zhou.press("清点：都平安吗")
     await li.sees("你平安吗")
-    await emergency.city.forward(seconds=30)
-    await li.move(shared, RALLY[0] + 0.0001, RALLY[1])
-    await emergency.city.answered()
-    return li
-
-
-async def test_a_roll_call_is_asked_again_and_then_texted_though_the_phone_moves(
-    emergency: Emergency, endpoint: Endpoint
-) -> None:
-    city = emergency.city
-    li = await on_scene_and_silent(emergency)
-    assert await after(city, endpoint, minutes=1.5) == []  # asked again
+    assert await after(city, endpoint, minutes=2) == []  # asked again
     assert sum("你平安吗" in m.words for m in li.messages) == 2
-    assert await after(city, endpoint, minutes=1) == ["sms"]
+    assert await after(city, endpoint, seconds=30) == []
+    await li.move(shared, RALLY[0] + 0.0001, RALLY[1])
+    await city.answered()
+    assert await after(city, endpoint, seconds=30) == ["sms"]
     ((_, text),) = endpoint.came
     assert "你平安吗" in text and "/a/" in text
     await li.press("我平安")

@@ -109,6 +109,23 @@ class Emergency:
         await phone.share_location(*RALLY)
         await phone.sees("你已到现场")
 
+    async def relief(self) -> tuple[Phone, Phone]:
+        """Somebody who has been there for eight hours, and who has come to take over from them."""
+        li, wang = await self.crowd(2)
+        await self.declare(quota="1")
+        await self.on_scene(li)
+        await wang.press("去不了")
+        await self.city.forward(minutes=8 * 60 + 1)
+        await li.sees("请交接后休息")
+        await self.zhou.sees("需要换班")
+        await self.zhou.press("叫人接班")
+        await wang.press("我还是能来")
+        await wang.sees("等你")
+        await wang.press("我到了")
+        await wang.share_location(*RALLY)
+        await li.sees("林02来接班了")
+        return li, wang
+
     async def end(self) -> None:
         await self.zhou.press("解除")
         await self.zhou.press("是的，解除")

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from models import AuditEntry, Response, RoleKind, Word
 from playground import Phone
 from tests.city import City
-from tests.emergencies import RALLY, Emergency
+from tests.emergencies import Emergency
 
 
 @pytest.fixture
@@ -70,25 +70,9 @@ async def test_a_standby_is_called_up_by_a_press_and_not_sent_back(emergency: Em
     assert emergency.zhou.find("请其现在过来") is None
 
 
-async def relieved(emergency: Emergency) -> tuple[Phone, Phone]:
-    """Somebody who has been there for eight hours, and who takes over from them."""
-    li, wang = await emergency.crowd(2)
-    await emergency.declare(quota="1")
-    await emergency.on_scene(li)
-    await wang.press("去不了")
-    await emergency.city.forward(minutes=8 * 60 + 1)
-    await emergency.zhou.press("叫人接班")
-    await wang.press("我还是能来")
-    await wang.sees("等你")
-    await wang.press("我到了")
-    await wang.share_location(*RALLY)
-    await li.sees("林02来接班了")
-    return li, wang
-
-
 async def test_who_is_relieved_hands_over_in_their_own_words(emergency: Emergency) -> None:
     city = emergency.city
-    li, wang = await relieved(emergency)
+    li, wang = await emergency.relief()
     await li.press("交接")
     await li.sees("接班的人需要知道什么")
     await li.say("东侧堤坝每小时看一次")
@@ -105,7 +89,7 @@ async def test_who_is_relieved_hands_over_in_their_own_words(emergency: Emergenc
 
 
 async def test_there_may_be_nothing_to_hand_over(emergency: Emergency) -> None:
-    li, wang = await relieved(emergency)
+    li, wang = await emergency.relief()
     await li.press("交接")
     await li.press("跳过")
     await li.sees("已转告")

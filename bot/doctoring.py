@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -19,9 +19,11 @@ from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, config_path
 from models import Database, Organisation
 from models.sealed import KeyFileError
-from services import ledger, organisations, roles, traits
+from services import ledger, organisations, roles, traits, urgency
+from services.channels import Channel
 from services.founding import Progress
 from services.ledger import Fault, FaultKind
+from services.urgency import Level, Part
 from services.work import Work
 from web.app import WEBHOOK_PATH
 
@@ -79,7 +81,20 @@ def _other_channels(settings: Settings) -> Finding:
             "channels",
             f"{names}: answer links lead to web.public_url, which only this machine can open",
         )
-    return _fine("channels", f"{names}; answer links lead to {settings.web.public_url}")
+    told = "; ".join(_escalation(channel) for channel in settings.channels.channels())
+    return _fine("channels", f"{told}; answer links lead to {settings.web.public_url}")
+
+
+def _escalation(channel: Channel) -> str:
+    """After how long without a sign of life it is used in an emergency, if at all."""
+    shown = [
+        f"{level} {channel.waits[row] / timedelta(minutes=1):g}"
+        for level in Level
+        if (row := urgency.of(level, Part.EVERYONE)) in channel.waits
+    ]
+    if not shown:
+        return f"{channel.name} only for who has no Telegram"
+    return f"{channel.name} in an emergency after minutes: {', '.join(shown)}"
 
 
 def _keys(settings: Settings) -> Finding:

@@ -142,7 +142,12 @@ class Intake:
 
 
 def _chat_id(raw: RawUpdate) -> int | None:
-    """The chat that an update belongs to, out of the kinds that are asked for."""
+    """The chat that an update belongs to, out of the kinds that are asked for.
+
+    None for a live place: a phone sends it by itself, which is no sign of life of its owner.
+    """
+    if "location" in raw.get("edited_message", {}):
+        return None
     for kind in ("message", "edited_message", "my_chat_member"):
         if kind in raw:
             return int(raw[kind]["chat"]["id"])

@@ -8,7 +8,7 @@ import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -31,6 +32,7 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.addressing import PLACES, apprise_knows, reach_of
 from models import TELEGRAM
+from services import urgency
 from services.channels import Channel
 from services.policy import Policy
 from services.words import LANGUAGES
@@ -42,6 +44,7 @@ NESTING = "__"
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 """What Telegram takes as a secret token."""
 CHANNEL_NAME = re.compile(r"[a-z]{1,16}")
+Minutes = Annotated[float, Field(gt=0)]
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
@@ -151,14 +154,54 @@ class WebSettings(Section):
         return value.rstrip("/")
 
 
+class PartMinutes(Section):
+    """Of one level, by whom it is for; what is left out follows from `everyone`."""
+
+    specialist: Minutes | None = None
+    commander: Minutes | None = None
+    everyone: Minutes | None = None
+
+
+class EscalationSettings(Section):
+    """Of one channel, by level; what is left out follows from `usual`, see `services.urgency`."""
+
+    safety: PartMinutes = PartMinutes()
+    critical: PartMinutes = PartMinutes()
+    usual: PartMinutes = PartMinutes()
+    drill: PartMinutes = PartMinutes()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_one_number(cls, value: Any) -> Any:
+        return {"usual": value} if isinstance(value, int | float) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _may_be_for_everyone(cls, value: Any) -> Any:
+        return {"everyone": value} if isinstance(value, int | float) else value
+
+    def waits(self) -> dict[str, timedelta]:
+        given = {
+            level: {
+                part: minutes
+                for part in urgency.Part
+                if (minutes := getattr(getattr(self, level), part)) is not None
+            }
+            for level in urgency.Level
+        }
+        return urgency.filled(given)
+
+
 class ChannelSettings(Section):
     urls: dict[str, SecretStr] = Field(
         {},
         description="Apprise URLs by name, the first is tried first; "
         "{phone} or {email} stands for the person's.",
     )
-    escalate_minutes: dict[str, float] = Field(
-        {}, description="In an emergency, minutes without an answer after which each is used, too."
+    escalate_minutes: dict[str, EscalationSettings] = Field(
+        {},
+        description="In an emergency, minutes without an answer after which each is used, too; "
+        "a number, or by level and part.",
     )
     answer_hours: int = Field(
         48, ge=1, description="How long the link in such a message can be answered by."
@@ -178,24 +221,24 @@ class ChannelSettings(Section):
 
     @field_validator("escalate_minutes")
     @classmethod
-    def _is_a_channel(cls, value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
-        for name, minutes in value.items():
+    def _is_a_channel(
+        cls, value: dict[str, EscalationSettings], info: ValidationInfo
+    ) -> dict[str, EscalationSettings]:
+        for name in value:
             if name not in info.data.get("urls", {}):
                 raise ValueError(f"there is no channel {name!r} in urls")
-            if minutes <= 0:
-                raise ValueError(f"{name} must be more than 0")
         return value
 
     def channels(self) -> list[Channel]:
         """In the order in which they are tried."""
         return [
-            Channel(name, reach_of(url.get_secret_value()), self._escalates_after(name))
+            Channel(name, reach_of(url.get_secret_value()), self._waits(name))
             for name, url in self.urls.items()
         ]
 
-    def _escalates_after(self, name: str) -> timedelta | None:
+    def _waits(self, name: str) -> dict[str, timedelta]:
         minutes = self.escalate_minutes.get(name)
-        return None if minutes is None else timedelta(minutes=minutes)
+        return minutes.waits() if minutes else {}
 
 
 class LogSettings(Section):

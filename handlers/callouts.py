@@ -121,6 +121,32 @@ async def take_over(turn: Turn, callout_id: int) -> Reply:
     return await _board(turn, callout_id)
 
 
+@button("callout.successors")
+async def choose_successor(turn: Turn, callout_id: int) -> Reply:
+    found = await commanding.successors(turn.work, callout_id)
+    people = [{"person_id": one.id, "name": one.name} for one in found[:MOST_PER_PAGE]]
+    return Show("callouts/successors", {"callout_id": callout_id, "people": people})
+
+
+@button("callout.offer")
+async def offer_command(turn: Turn, callout_id: int, person_id: int) -> Reply:
+    name = await commanding.offer(turn.work, callout_id, person_id)
+    board = await _board(turn, callout_id)
+    return [Toast("callouts/command_offered", {"name": name}), *parts_of(board)]
+
+
+@button("callout.accept")
+async def accept_command(turn: Turn, callout_id: int) -> Reply:
+    await commanding.accept(turn.work, callout_id)
+    return await _board(turn, callout_id)
+
+
+@button("callout.refuse")
+async def refuse_command(turn: Turn, callout_id: int) -> Reply:
+    found = await commanding.refuse(turn.work, callout_id)
+    return Show("callouts/command_refused", await callouts.described(turn.work, found))
+
+
 @button("callout.quota")
 async def ask_quota(turn: Turn, need_id: int) -> Reply:
     await callouts.need_commanded(turn.work, need_id)
@@ -173,9 +199,11 @@ async def choose_to_whom(turn: Turn, callout_id: int) -> Reply:
 
 
 @button("callout.say_to")
-async def ask_words(turn: Turn, callout_id: int, need_id: int = 0, person_id: int = 0) -> Reply:
+async def ask_words(
+    turn: Turn, callout_id: int, need_id: int = 0, person_id: int = 0, word_id: int = 0
+) -> Reply:
     await callouts.running(turn.work, callout_id)
-    answers = {"need": need_id, "to": person_id}
+    answers = {"need": need_id, "to": person_id, "word": word_id}
     return await start(turn, SAY, subject_id=callout_id, answers=answers, at="text")
 
 
@@ -183,6 +211,7 @@ async def _say(turn: Turn, filled: Filled) -> Reply:
     told = await commanding.say(
         turn.work, filled.subject_id or 0, filled["text"],
         need_id=filled.get("need") or None, to=filled.get("to") or None,
+        answers=filled.get("word") or 0,
     )  # fmt: skip
     return Show("callouts/told", {"count": told, "callout_id": filled.subject_id})
 
@@ -194,6 +223,7 @@ SAY = register(
             Field("text", Text(most=1000, lines=True)),
             Field("need", Number(0, LARGEST_KEY)),
             Field("to", Number(0, LARGEST_KEY)),
+            Field("word", Number(0, LARGEST_KEY)),
         ),
         _say,
     )
@@ -233,6 +263,13 @@ async def show_member(turn: Turn, callout_id: int, person_id: int) -> Reply:
 async def note_arrived(turn: Turn, callout_id: int, person_id: int) -> Reply:
     await scene.note_arrived(turn.work, callout_id, person_id)
     return await show_roll(turn, callout_id)
+
+
+@button("callout.call_up")
+async def call_up(turn: Turn, callout_id: int, person_id: int) -> Reply:
+    await commanding.call_up(turn.work, callout_id, person_id)
+    member = await show_member(turn, callout_id, person_id)
+    return [Toast("callouts/called_up"), *parts_of(member)]
 
 
 @button("callout.team")
@@ -275,6 +312,12 @@ async def stand_down(turn: Turn, callout_id: int) -> Reply:
 @button("callout.false_alarm")
 async def false_alarm(turn: Turn, callout_id: int) -> Reply:
     return await _end(turn, callout_id, false_alarm=True)
+
+
+@button("callout.false_after_all")
+async def call_it_false(turn: Turn, callout_id: int) -> Reply:
+    await standing_down.call_it_false(turn.work, callout_id)
+    return await _board(turn, callout_id)
 
 
 async def _end(turn: Turn, callout_id: int, *, false_alarm: bool) -> Reply:

@@ -70,7 +70,7 @@ class Mode(Choice):
     async def view(self, asked: Asked) -> dict[str, Any]:
         begun = [one.id for one in await forms.drafts(asked.turn) if one.form == DECLARE.name]
         return {
-            "running": await callouts.under_way(asked.turn.work),
+            "running": await callouts.in_short(asked.turn.work),
             "begun": begun[0] if begun else None,
         }
 

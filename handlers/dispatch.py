@@ -32,8 +32,9 @@ from handlers.routes import (
 )
 from handlers.turns import Surroundings, Turn, incoming_from
 from models import Account, Database, Person
-from services import accounts
+from services import accounts, delivery
 from services.answer_links import impersonal
+from services.delivery import Post
 from services.errors import Gone, Refusal
 from services.policy import Policy
 from services.words import Rendered, Words
@@ -112,13 +113,25 @@ class Dispatcher:
             return
         language, parts = await self._turn_safely(update)
         try:
-            await self.presenter.present(chat.id, language, parts, update.callback_query)
+            kept = await self.presenter.present(chat.id, language, parts, update.callback_query)
         except TelegramError:
             raise
         except Exception:
             log.exception("reply can't be rendered", extra={"update_id": update.update_id})
             sorry = Show("errors/bug", {"update_id": update.update_id}, fresh=True)
             await self.presenter.present(chat.id, language, [sorry], None)
+        else:
+            await self._keep(chat.id, language, kept)
+
+    async def _keep(self, chat_id: int, language: str, kept: list[tuple[Show, int]]) -> None:
+        """So that these screens can be corrected like deliveries."""
+        if not kept:
+            return
+        async with self.database.write() as session:
+            work = Work(session, self.clock(), self.policy)
+            for show, message_id in kept:
+                post = Post(show.template, show.parameters, delivery.SCREEN, subject=show.about)
+                await delivery.keep(work, post, chat_id, language, message_id)
 
     async def _turn_safely(self, update: Update) -> tuple[str, list[Part]]:
         try:

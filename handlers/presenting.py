@@ -51,18 +51,23 @@ class Presenter:
 
     async def present(
         self, chat_id: int, language: str, parts: list[Part], pressed: CallbackQuery | None
-    ) -> None:
+    ) -> list[tuple[Show, int]]:
+        """Answers which screens that are about something were sent, with their message ids."""
         if pressed is not None:
             await self._answer(pressed, language, parts)
         editable = pressed
+        kept: list[tuple[Show, int]] = []
         for part in parts:
             if isinstance(part, Toast):
                 continue
             if editable is not None and not part.fresh:
-                await self._replace(editable, chat_id, language, part)
+                sent = await self._replace(editable, chat_id, language, part)
                 editable = None
             else:
-                await self._send(chat_id, language, part)
+                sent = await self._send(chat_id, language, part)
+            if part.about is not None and sent is not None:
+                kept.append((part, sent))
+        return kept
 
     async def _answer(self, pressed: CallbackQuery, language: str, parts: list[Part]) -> None:
         toast = next((part for part in parts if isinstance(part, Toast)), None)
@@ -74,8 +79,8 @@ class Presenter:
 
     async def _replace(
         self, pressed: CallbackQuery, chat_id: int, language: str, show: Show
-    ) -> None:
-        """Edits the pressed message; where that can't be, sends a new one."""
+    ) -> int | None:
+        """Edits the pressed message; where that can't be, sends a new one and answers its id."""
         message = pressed.message
         rendered = self.words.render(show.template, language, **show.parameters)
         simple = show.picture is None and show.document is None and show.venue is None
@@ -91,19 +96,20 @@ class Presenter:
                 )
             except BadRequest as fault:
                 if "not modified" in str(fault).lower():
-                    return
+                    return None
                 log.info("screen could not be edited", extra={"reason": str(fault)})
             else:
                 self._remember(chat_id, message.message_id, rendered.keyboard)
-                return
-        await self._send(chat_id, language, show)
+                return None
+        return await self._send(chat_id, language, show)
 
-    async def _send(self, chat_id: int, language: str, show: Show) -> None:
+    async def _send(self, chat_id: int, language: str, show: Show) -> int:
         rendered = self.words.render(show.template, language, **show.parameters)
         await self._drop_old_buttons(chat_id, rendered)
         markup = markup_for(rendered.keyboard)
         sent = await self._send_body(chat_id, show, rendered, markup)
         self._remember(chat_id, sent.message_id, rendered.keyboard)
+        return sent.message_id
 
     async def _send_body(
         self, chat_id: int, show: Show, rendered: Rendered, markup: Markup

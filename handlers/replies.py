@@ -27,7 +27,8 @@ class Show:
     """A screen: it replaces the one whose button was pressed, unless it is `fresh`.
 
     `picture` is Telegram's file id or something that draws one. `private` screens can't be
-    forwarded or saved.
+    forwarded or saved. One that is `about` something is kept like a delivery when it is sent, so
+    that it can be corrected when that has become untrue.
     """
 
     template: str
@@ -37,6 +38,7 @@ class Show:
     venue: Venue | None = None
     fresh: bool = False
     private: bool = False
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

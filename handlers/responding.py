@@ -1,57 +1,74 @@
 """Call-outs as those who are asked see them: answering, arriving, on scene, going home."""
 
+from typing import Any
+
 from handlers import forms
-from handlers.fields import Field, Location, Text
+from handlers.fields import Field, Location, Number, Text
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
 from handlers.routes import button, link, live_place, unasked_place
 from handlers.turns import Turn
-from services import commanding, responding, scene, standing_down
+from services import callouts, commanding, responding, scene, standing_down
+
+LARGEST_KEY = 2**53
 
 # Answering
 
 
+def _place(shown: dict[str, Any], *, fresh: bool = False) -> Show:
+    """Somebody's own place in it; where it is a new message, it is kept to be corrected."""
+    about = callouts.orders(shown["callout_id"])
+    return Show("callouts/answered", shown, fresh=fresh, about=about)
+
+
 @button("callout.open")
 async def open_one(turn: Turn, callout_id: int) -> Reply:
-    return Show("callouts/answered", await responding.opened(turn.work, callout_id))
+    return _place(await responding.opened(turn.work, callout_id))
 
 
 @button("callout.coming", in_order=True, on_page=True)
 async def come(turn: Turn, callout_id: int, minutes: int) -> Reply:
-    return Show("callouts/answered", await responding.come(turn.work, callout_id, minutes))
+    return _place(await responding.come(turn.work, callout_id, minutes))
 
 
 @button("callout.standby", on_page=True)
 async def stand_by(turn: Turn, callout_id: int) -> Reply:
-    return Show("callouts/answered", await responding.stand_by(turn.work, callout_id))
+    return _place(await responding.stand_by(turn.work, callout_id))
 
 
 @button("callout.cannot", on_page=True)
 async def decline(turn: Turn, callout_id: int, reason: str = "") -> Reply:
     """The first press counts already; the reason is asked on the screen that answers it."""
     shown = await responding.decline(turn.work, callout_id, reason, today=False)
-    return Show("callouts/answered", shown)
+    return _place(shown)
 
 
 @button("callout.stop", on_page=True)
 async def stop_for_today(turn: Turn, callout_id: int) -> Reply:
     shown = await responding.decline(turn.work, callout_id, "", today=True)
-    return Show("callouts/answered", shown)
+    return _place(shown)
 
 
 @button("callout.write")
-async def ask_words(turn: Turn, callout_id: int) -> Reply:
+async def ask_words(turn: Turn, callout_id: int, word_id: int = 0) -> Reply:
     shown = await responding.opened(turn.work, callout_id)
-    return await start(turn, WRITE, subject_id=callout_id, answers={"drill": shown["drill"]})
+    answers = {"word": word_id, "drill": shown["drill"]}
+    return await start(turn, WRITE, subject_id=callout_id, answers=answers, at="text")
 
 
 async def _write(turn: Turn, filled: Filled) -> Reply:
     callout_id = filled.subject_id or 0
-    await commanding.write_back(turn.work, callout_id, filled["text"])
-    return Show("callouts/answered", await responding.opened(turn.work, callout_id))
+    await commanding.write_back(turn.work, callout_id, filled["text"], filled.get("word") or 0)
+    return _place(await responding.opened(turn.work, callout_id))
 
 
-WRITE = register(Form("callout_write", (Field("text", Text(most=1000, lines=True)),), _write))
+WRITE = register(
+    Form(
+        "callout_write",
+        (Field("text", Text(most=1000, lines=True)), Field("word", Number(0, LARGEST_KEY))),
+        _write,
+    )
+)
 
 
 # On scene
@@ -68,7 +85,7 @@ async def _arrive(turn: Turn, filled: Filled) -> Reply:
     shown = await scene.arrive(
         turn.work, filled.subject_id or 0, place["latitude"], place["longitude"]
     )
-    return Show("callouts/answered", shown)
+    return _place(shown)
 
 
 HERE = register(Form("callout_here", (Field("place", Location(typed=False)),), _arrive))
@@ -78,7 +95,7 @@ HERE = register(Form("callout_here", (Field("place", Location(typed=False)),), _
 async def scan(turn: Turn, callout_id: int, slot: str, signature: str) -> Reply:
     """The code on the screen at the rally point."""
     await forms.set_aside(turn)
-    return Show("callouts/answered", await scene.scan(turn.work, callout_id, slot, signature))
+    return _place(await scene.scan(turn.work, callout_id, slot, signature))
 
 
 @live_place
@@ -88,7 +105,7 @@ async def follow(turn: Turn) -> Reply:
     if place is None:
         return None
     arrived = await scene.locate(turn.work, place.latitude, place.longitude)
-    return Show("callouts/answered", arrived, fresh=True) if arrived else None
+    return _place(arrived, fresh=True) if arrived else None
 
 
 @unasked_place(urgent=True)
@@ -102,7 +119,7 @@ async def take_place(turn: Turn) -> Reply:
 
 @button("callout.safe", on_page=True)
 async def safe(turn: Turn, callout_id: int) -> Reply:
-    return Show("callouts/answered", await scene.safe(turn.work, callout_id))
+    return _place(await scene.safe(turn.work, callout_id))
 
 
 @button("callout.sos")
@@ -116,10 +133,34 @@ async def _place_alarm(turn: Turn, filled: Filled) -> Reply:
     place = filled["place"]
     callout_id = filled.subject_id or 0
     await scene.place_alarm(turn.work, callout_id, place["latitude"], place["longitude"])
-    return Show("callouts/answered", await responding.opened(turn.work, callout_id))
+    return _place(await responding.opened(turn.work, callout_id))
 
 
 SOS = register(Form("callout_sos", (Field("place", Location(typed=False)),), _place_alarm))
+
+
+@button("callout.hand_over")
+async def ask_what_to_know(turn: Turn, callout_id: int) -> Reply:
+    newcomer = await scene.taken_over_by(turn.work, callout_id)
+    return await start(turn, HAND_OVER, subject_id=callout_id, answers={"to": newcomer}, at="text")
+
+
+async def _hand_over(turn: Turn, filled: Filled) -> Reply:
+    shown = await scene.hand_over(turn.work, filled.subject_id or 0, filled.get("text") or "")
+    about = callouts.orders(shown["callout_id"])
+    return Show("callouts/hand_over_noted", shown, fresh=True, about=about)
+
+
+HAND_OVER = register(
+    Form(
+        "callout_hand_over",
+        (
+            Field("text", Text(most=1000, lines=True), optional=True),
+            Field("to", Number(0, LARGEST_KEY)),
+        ),
+        _hand_over,
+    )
+)
 
 
 @button("callout.home", on_page=True)

@@ -25,6 +25,7 @@ from models.callouts import (
     ScreenPage,
     UsualText,
     Wave,
+    Word,
 )
 from models.conversations import Conversation, Inbox
 from models.database import Database
@@ -136,4 +137,5 @@ __all__ = [
     "Trait",
     "UsualText",
     "Wave",
+    "Word",
 ]

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Document, Key, choice
+from models.sealed import Sealed
 
 
 class CalloutState(StrEnum):
@@ -108,6 +109,8 @@ class Callout(Base):
     acted_at: Mapped[datetime | None]
     """When a commander last did something here; silence lets a deputy take over."""
     deputies_asked_at: Mapped[datetime | None]
+    offered_to_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    """Whom the commander has asked to take command, until they have answered."""
     neighbours_asked_at: Mapped[datetime | None]
     activity_id: Mapped[int | None] = mapped_column(ForeignKey("activity.id"))
     """What the hours of those who were there belong to, once it has ended."""
@@ -167,6 +170,26 @@ class Screen(Base):
     made_at: Mapped[datetime]
     opened_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+
+
+class Word(Base):
+    """What was said in a call-out: by its commanders to those in it, or by one of them back."""
+
+    __tablename__ = "callout_word"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    callout_id: Mapped[int] = mapped_column(ForeignKey("callout.id"), index=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    """Who said it."""
+    at: Mapped[datetime]
+    text: Mapped[str] = mapped_column(Sealed)
+    to_command: Mapped[bool]
+    """Written back to the commanders; otherwise said by one of them."""
+    need_id: Mapped[int | None] = mapped_column(ForeignKey("callout_need.id"))
+    """Only to those of this need."""
+    to_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    """Only to this person."""
+    answers_id: Mapped[int | None] = mapped_column(ForeignKey("callout_word.id"))
 
 
 class Wave(Base):
@@ -230,6 +253,8 @@ class Response(Base):
     """When somebody else was called to take over from them."""
     relieved_at: Mapped[datetime | None]
     """When somebody had come to take over."""
+    relieved_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    """Who that was; the notes of the hand-over are for them."""
     team: Mapped[int | None]
     """The number of their team on scene."""
     leads: Mapped[bool] = mapped_column(default=False)

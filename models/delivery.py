@@ -75,6 +75,8 @@ class Message(Base):
     """Takes the earlier message off the phone; edits it where Telegram refuses."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
+    urgency: Mapped[str | None] = mapped_column(String(24))
+    """How soon other channels follow in an emergency, a row of `services.urgency`."""
 
 
 class Delivery(Base):

@@ -19,12 +19,14 @@ from models import (
     ResponseState,
     Wave,
 )
-from services import delivery, duty
+from services import delivery, duty, urgency
 from services.callouts import ALARM, calls_for, described, need_named, needs_of, subject
 from services.delivery import Post
 from services.work import Work
 
 BOARD = "callout_board"
+EDITED_EVERY = timedelta(seconds=2)
+"""At most so often, whoever asks for it; what comes in between is shown by the next sweep."""
 KEPT_UP = timedelta(hours=24)
 """After the end a board goes on showing who has come home."""
 
@@ -39,13 +41,18 @@ async def report(work: Work) -> int:
 
 
 async def show_board(work: Work, callout: Callout) -> int:
-    """Puts the board as it is now onto the phones that hold it; 0 if nothing has changed."""
+    """Puts the board as it is now onto the phones that hold it; 0 if it need not or may not yet.
+
+    An edit that has not gone out is replaced, so that none are sent in a row after a jam.
+    """
+    if callout.shown_at is not None and work.now - callout.shown_at < EDITED_EVERY:
+        return 0
     shown = delivery.storable(await board(work, callout))
     if shown == callout.shown:
         return 0
     callout.shown, callout.shown_at = shown, work.now
-    post = Post("callouts/board", shown, kind=BOARD, lane=Lane.EMERGENCY, subject=_board(callout))
-    await delivery.revise(work, _board(callout), post, kind=BOARD)
+    await delivery.drop_edits(work, _board(callout), kind=BOARD)
+    await delivery.revise(work, _board(callout), _post(callout), kind=BOARD)
     return 1
 
 
@@ -53,11 +60,14 @@ async def hand_board(work: Work, callout: Callout, people: Iterable[int]) -> Non
     """A fresh board for the phones of these commanders."""
     callout.shown = delivery.storable(await board(work, callout))
     callout.shown_at = work.now
-    post = Post(
+    await delivery.tell(work, _post(callout), people)
+
+
+def _post(callout: Callout) -> Post:
+    return Post(
         "callouts/board", callout.shown or {}, kind=BOARD, lane=Lane.EMERGENCY,
-        subject=_board(callout),
+        subject=_board(callout), urgency=urgency.NEVER,
     )  # fmt: skip
-    await delivery.tell(work, post, people)
 
 
 def _board(callout: Callout) -> str:

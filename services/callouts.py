@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import literal, select
+from sqlalchemy import func, literal, select
 
 from models import (
     Callout,
@@ -24,16 +24,27 @@ from models import (
     Skill,
     SpokenLanguage,
 )
-from services import access, audit, delivery, terms
+from services import access, audit, delivery, terms, urgency
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
+from services.urgency import Level, Part
 from services.work import Work
 
 ALARM = "callout"
 """The kind of message that asks somebody to come."""
 ORDER = "callout_order"
 """Messages about a call-out that are no alarm: to its commanders, and to single people."""
+FOR_COMMANDERS = frozenset(
+    {"second", "silent", "lend", "offered", "reported", "lapsed", "tired", "wrote_back", "sos"}
+)
+"""Orders that somebody must decide on."""
+GOOD_TO_KNOW = frozenset(
+    {"quota_changed", "need_added", "lent", "taken_over", "not_accepted", "team"}
+)
+"""Orders that no other channel follows."""
+OUTLASTING = frozenset({"reported"})
+"""Orders that lead to the report when it is over, so that they keep their buttons."""
 RUNNING = (CalloutState.AWAITING_SECOND, CalloutState.ACTIVE)
 THERE = (ResponseState.ON_SCENE, ResponseState.HOME)
 HELD = (ResponseState.COMING, ResponseState.STANDBY, ResponseState.ON_SCENE)
@@ -47,6 +58,36 @@ def subject(callout_id: int) -> str:
 def calls_for(need: Need) -> str:
     """The subject of the messages that ask people to come for a need."""
     return f"{subject(need.callout_id)}:need:{need.id}"
+
+
+def orders(callout_id: int) -> str:
+    """The subject of what is said about it while it runs."""
+    return f"{subject(callout_id)}:order"
+
+
+def ends(callout: Callout) -> str:
+    """The subject of what those in it are told at its end."""
+    return f"{subject(callout.id)}:end"
+
+
+def urgency_of(callout: Callout, part: Part) -> str:
+    """How soon other channels follow what is said about it."""
+    if callout.drill:
+        return urgency.of(Level.DRILL, part)
+    return urgency.of(Level.CRITICAL if callout.critical else Level.USUAL, part)
+
+
+def urgency_of_need(callout: Callout, need: Need) -> str:
+    special = need.skills or need.qualifications
+    return urgency_of(callout, Part.SPECIALIST if special else Part.EVERYONE)
+
+
+def urgency_of_order(callout: Callout, template: str) -> str:
+    if template == "sos":
+        return urgency.of(Level.SAFETY, Part.COMMANDER)
+    if template in GOOD_TO_KNOW:
+        return urgency.NEVER
+    return urgency_of(callout, Part.COMMANDER if template in FOR_COMMANDERS else Part.EVERYONE)
 
 
 # Finding
@@ -67,6 +108,37 @@ async def under_way(work: Work) -> list[Callout]:
         select(Callout).where(within, Callout.state.in_(RUNNING)).order_by(Callout.id.desc())
     )
     return list(found)
+
+
+async def in_short(work: Work) -> list[dict[str, Any]]:
+    """Those that the actor commands, each in a line: how many are wanted, coming and there."""
+    running = await under_way(work)
+    keys = [callout.id for callout in running]
+    wanted = await work.session.execute(
+        select(Need.callout_id, func.sum(Need.quota).label("quota"))
+        .where(Need.callout_id.in_(keys))
+        .group_by(Need.callout_id)
+    )
+    counted = await work.session.execute(
+        select(Response.callout_id, Response.state, func.count())
+        .where(Response.callout_id.in_(keys))
+        .group_by(Response.callout_id, Response.state)
+    )
+    quotas: dict[int, int] = {one.callout_id: one.quota for one in wanted}
+    counts = {(callout_id, state): number for callout_id, state, number in counted}
+    return [
+        {
+            "id": callout.id,
+            "kind": callout.kind.value,
+            "drill": callout.drill,
+            "address": callout.address,
+            "waits": callout.state is CalloutState.AWAITING_SECOND,
+            "quota": quotas.get(callout.id, 0),
+            "coming": counts.get((callout.id, ResponseState.COMING), 0),
+            "there": counts.get((callout.id, ResponseState.ON_SCENE), 0),
+        }
+        for callout in running
+    ]
 
 
 async def commanded(work: Work, callout_id: int) -> Callout:
@@ -164,15 +236,23 @@ async def tell(
     more: Mapping[str, Any] | None = None,
     *,
     attachment: Mapping[str, Any] | None = None,
+    about: str | None = None,
+    haste: str | None = None,
 ) -> int:
-    """Words about a call-out, ahead of everything that is no emergency; answers to how many."""
+    """Words about a call-out, ahead of everything that is no emergency; answers to how many.
+
+    `about` is their subject and `haste` how soon other channels follow, if not as usual.
+    """
     keys = set(people)
+    usually = None if template in OUTLASTING else orders(callout.id)
     post = Post(
         f"callouts/{template}",
         {**await described(work, callout), **(more or {})},
         kind=ORDER,
         lane=Lane.EMERGENCY,
+        subject=about or usually,
         attachment=attachment,
+        urgency=haste or urgency_of_order(callout, template),
     )
     await delivery.tell(work, post, keys)
     return len(keys)

@@ -32,6 +32,7 @@ from sqlalchemy.orm import aliased
 
 from models import (
     TELEGRAM,
+    Account,
     Attempt,
     Delivery,
     DeliveryState,
@@ -40,6 +41,7 @@ from models import (
     Message,
     Person,
 )
+from services import urgency
 from services.delivery import POSTED
 from services.outbox import REASON_LENGTH, UNREACHABLE, Why
 from services.work import Work
@@ -72,8 +74,8 @@ class Reach(StrEnum):
 class Channel:
     name: str
     reach: Reach
-    escalates_after: timedelta | None = None
-    """In an emergency, after so long without a sign of life."""
+    waits: Mapping[str, timedelta] = field(default_factory=dict)
+    """In an emergency, how long without a sign of life by urgency; what is absent: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +149,26 @@ async def _post(work: Work, wanted: Wanted) -> int:
 
 def _failed(work: Work, channel: Channel, since: datetime) -> ColumnElement[bool] | None:
     """Could not be delivered so far, and was not given up meanwhile."""
+    too_dear = [row for row in urgency.DRILLS if row not in channel.waits]
     return and_(
         Delivery.state == DeliveryState.FAILED,
         Delivery.finished_at > since,
         Delivery.lane.in_(MUST_REACH),
+        or_(Message.urgency.is_(None), Message.urgency.not_in(too_dear)),
         or_(Delivery.channel != TELEGRAM, Delivery.reason.in_(UNREACHABLE)),
         ~_elsewhere(or_(_other.channel == channel.name, _other.state != DeliveryState.FAILED)),
     )
 
 
 def _silent(work: Work, channel: Channel, since: datetime) -> ColumnElement[bool] | None:
-    """An emergency without a sign of life since, that still is as it was told."""
-    if channel.escalates_after is None:
+    """An emergency without a sign of life for as long as its urgency allows, still as it was told.
+
+    The table of waits is put into the statement: one comparison a delivery, whatever its rows.
+    """
+    if not channel.waits:
         return None
-    long_ago = work.now - channel.escalates_after
-    looked_at = since - channel.escalates_after
+    long_ago = _before(work.now, channel)
+    looked_at = _before(since, channel)
     heard = exists().where(
         Inbox.chat_id == Delivery.chat_id, Inbox.received_at >= Delivery.created_at
     )
@@ -185,6 +192,13 @@ def _silent(work: Work, channel: Channel, since: datetime) -> ColumnElement[bool
         ~answered,
         ~corrected,
     )
+
+
+def _before(moment: datetime, channel: Channel) -> ColumnElement[datetime]:
+    """So long before as the message's urgency waits; NULL, which nothing is before, for never."""
+    kind = Delivery.created_at.type
+    rows = {row: literal(moment - wait, kind) for row, wait in channel.waits.items()}
+    return case(rows, value=func.coalesce(Message.urgency, urgency.USUAL))
 
 
 Rule = Callable[[Work, Channel, datetime], ColumnElement[bool] | None]
@@ -261,7 +275,7 @@ async def claim(
 ) -> list[Due]:
     """Takes what is due, the urgent first, at most `rooms[name]` of each channel.
 
-    What has expired is closed.
+    What has expired is closed, and whoever has answered while it waited is left alone.
     """
     late = exists().where(Message.id == Delivery.message_id, Message.expires_at <= now)
     await session.execute(
@@ -270,11 +284,42 @@ async def claim(
         .values(state=DeliveryState.EXPIRED, finished_at=now)
         .execution_options(synchronize_session=False)
     )
+    await _spare_who_answered(session, now)
     claimed: list[Due] = []
     for channel in channels:
         if room := rooms.get(channel.name, 0):
             claimed += await _claim(session, now, channel, room)
     return claimed
+
+
+async def _spare_who_answered(session: AsyncSession, now: datetime) -> None:
+    """What only follows what has reached them by Telegram is not sent after their answer."""
+    heard = exists().where(
+        Account.person_id == Delivery.person_id,
+        Inbox.chat_id == Account.telegram_id,
+        Inbox.received_at >= Delivery.created_at,
+    )
+    answered = exists().where(
+        _other.person_id == Delivery.person_id, _other.seen_at >= Delivery.created_at
+    )
+    has_reached = exists().where(
+        _other.message_id + 0 == Delivery.message_id,
+        _other.person_id == Delivery.person_id,
+        _other.channel == TELEGRAM,
+        _other.state == DeliveryState.SENT,
+    )
+    await session.execute(
+        update(Delivery)
+        .where(
+            OTHER,
+            Delivery.state == DeliveryState.QUEUED,
+            Delivery.lane == int(Lane.EMERGENCY),
+            has_reached,
+            or_(heard, answered),
+        )
+        .values(state=DeliveryState.REVOKED, finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _claim(session: AsyncSession, now: datetime, channel: Channel, room: int) -> list[Due]:

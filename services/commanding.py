@@ -5,15 +5,28 @@ from typing import Any
 
 from sqlalchemy import Select, or_, select
 
-from models import Callout, CalloutState, Lane, Loan, Need, Organisation, Response, ResponseState
-from services import access, boards, callouts, declaring, delivery, mobilising
+from models import (
+    Callout,
+    CalloutState,
+    Lane,
+    Loan,
+    Need,
+    Organisation,
+    Person,
+    Response,
+    ResponseState,
+)
+from services import access, boards, callouts, declaring, delivery, mobilising, said
 from services.access import Right
 from services.callouts import ALARM, HELD, calls_for, commanded, need_commanded, running
 from services.declaring import Wanted
 from services.delivery import Post
-from services.errors import Gone, Refusal
+from services.errors import Gone, NotAllowed, Refusal
 from services.mobilising import Pace
 from services.work import Work
+
+WAITING = (ResponseState.STANDBY, ResponseState.RELEASED)
+"""States of those who would come if they were asked to."""
 
 
 async def board(work: Work, callout_id: int) -> dict[str, Any]:
@@ -171,42 +184,115 @@ async def _revise_calls(work: Work, callout: Callout, need: Need) -> None:
 async def _edit_held(
     work: Work, callout: Callout, need: Need, template: str, people: Select[int]
 ) -> None:
-    """What those hold who have answered is no longer true, and says so."""
+    """What those hold who have answered, calls and screens, is no longer true, and says so."""
     about = await callouts.described(work, callout)
     post = Post(f"callouts/{template}", about, kind=ALARM, lane=Lane.EMERGENCY)
     await delivery.correct(work, calls_for(need), post, kind=ALARM, people=people)
+    screens = replace(post, kind=delivery.SCREEN)
+    await delivery.correct(
+        work, callouts.orders(callout.id), screens, kind=delivery.SCREEN, people=people
+    )
+
+
+async def call_up(work: Work, callout_id: int, person_id: int) -> None:
+    """Somebody on standby, or thanked too early, is asked to come now, whether or not it is full.
+
+    Raises Gone, NotAllowed, Refusal.
+    """
+    callout = await running(work, callout_id)
+    response = await work.session.get(Response, (callout_id, person_id))
+    if response is None or response.state not in WAITING:
+        raise Gone
+    response.moved_up_at = work.now
+    callouts.note(work, "called_up", callout, person=person_id)
+    need = await work.session.get_one(Need, response.need_id)
+    await mobilising.tell_needed(work, callout, need, [person_id])
 
 
 # Words
 
 
 async def say(
-    work: Work, callout_id: int, text: str, *, need_id: int | None = None, to: int | None = None
+    work: Work,
+    callout_id: int,
+    text: str,
+    *,
+    need_id: int | None = None,
+    to: int | None = None,
+    answers: int = 0,
 ) -> int:
     """Free words to everyone who is coming, there or on standby, to a role, or to one of them.
 
-    Answers how many read it; each may write back.
+    Answers how many read it; each may write back. `answers` is the word that is answered, if any.
     """
     callout = await running(work, callout_id)
-    found = select(Response.person_id).where(
-        Response.callout_id == callout.id, Response.state.in_(HELD)
-    )
-    if need_id is not None:
-        found = found.where(Response.need_id == need_id)
+    found = select(Response.person_id).where(Response.callout_id == callout.id)
     if to is not None:
         found = found.where(Response.person_id == to)
+    else:
+        found = found.where(Response.state.in_(HELD))
+    if need_id is not None:
+        found = found.where(Response.need_id == need_id)
     people = list(await work.session.scalars(found))
-    return await callouts.tell(work, callout, "said", people, {"text": text})
+    word = await said.answered(work, callout, answers)
+    kept = said.keep(
+        work, callout, text, to_command=False, need_id=need_id, to=to, answers=word
+    )  # fmt: skip
+    await work.session.flush()
+    callouts.note(work, "said", callout, word=kept.id, count=len(people))
+    about = {"text": text, "word_id": kept.id, "quote": said.quote(word)}
+    return await callouts.tell(work, callout, "said", people, about)
 
 
-async def write_back(work: Work, callout_id: int, text: str) -> None:
+async def write_back(work: Work, callout_id: int, text: str, word_id: int = 0) -> None:
     """Somebody in it writes to its commanders, who may answer them. Raises Gone, Refusal."""
     callout, own = await callouts.own(work, callout_id)
-    about = {"text": text, "name": work.person.name, "person_id": own.person_id}
+    word = await said.answered(work, callout, word_id)
+    kept = said.keep(work, callout, text, to_command=True, answers=word)
+    await work.session.flush()
+    about = {
+        "text": text, "name": work.person.name, "person_id": own.person_id,
+        "word_id": kept.id, "quote": said.quote(word),
+    }  # fmt: skip
     await callouts.tell_command(work, callout, "wrote_back", about)
 
 
 # Who commands
+
+
+async def successors(work: Work, callout_id: int) -> list[Person]:
+    """Who could take command, by name. Raises Gone, NotAllowed, Refusal."""
+    callout = await _own_command(work, callout_id)
+    others = await callouts.commanders(work, callout) - {work.person.id}
+    found = select(Person).where(Person.id.in_(others)).order_by(Person.name, Person.id)
+    return list(await work.session.scalars(found))
+
+
+async def offer(work: Work, callout_id: int, person_id: int) -> str:
+    """Asks another commander to take over; answers their name. Raises Gone, NotAllowed, Refusal."""
+    callout = await _own_command(work, callout_id)
+    if person_id not in await callouts.commanders(work, callout) - {work.person.id}:
+        raise Gone
+    callout.offered_to_id = person_id
+    callouts.note(work, "offered", callout, to=person_id)
+    await callouts.tell(work, callout, "offered", [person_id])
+    return (await work.session.get_one(Person, person_id)).name
+
+
+async def accept(work: Work, callout_id: int) -> Callout:
+    """Whoever was asked commands from now on. Raises Gone, NotAllowed, Refusal."""
+    callout = await _offered(work, callout_id)
+    return await _pass_command(work, callout, "accepted")
+
+
+async def refuse(work: Work, callout_id: int) -> Callout:
+    """Whoever was asked cannot; the commander hears of it. Raises Gone, NotAllowed, Refusal."""
+    callout = await _offered(work, callout_id)
+    callout.offered_to_id = None
+    callouts.note(work, "not_accepted", callout)
+    about = {"name": work.person.name}
+    await callouts.tell(work, callout, "not_accepted", [callout.commander_id], about)
+    return callout
 
 
 async def take_over(work: Work, callout_id: int) -> Callout:
@@ -214,11 +300,31 @@ async def take_over(work: Work, callout_id: int) -> Callout:
     callout = await running(work, callout_id)
     if callout.commander_id == work.person.id:
         return callout
+    return await _pass_command(work, callout, "taken_over")
+
+
+async def _own_command(work: Work, callout_id: int) -> Callout:
+    callout = await running(work, callout_id)
+    if callout.commander_id != work.person.id:
+        raise NotAllowed
+    return callout
+
+
+async def _offered(work: Work, callout_id: int) -> Callout:
+    callout = await running(work, callout_id)
+    if callout.offered_to_id != work.person.id:
+        raise Gone
+    return callout
+
+
+async def _pass_command(work: Work, callout: Callout, action: str) -> Callout:
+    """To the actor; the one before, those above, and everyone in it write to them from now on."""
     before = callout.commander_id
     callout.commander_id = work.person.id
     callout.acted_at, callout.deputies_asked_at = work.now, None
+    callout.offered_to_id = None
     await work.session.flush()
-    callouts.note(work, "taken_over", callout)
+    callouts.note(work, action, callout, before=before)
     others = await callouts.commanders(work, callout) | {before}
     await callouts.tell(work, callout, "taken_over", others - {work.person.id})
     await boards.hand_board(work, callout, [work.person.id])

@@ -145,6 +145,7 @@ async def declare_anew(work: Work, callout_id: int, said: Declaration) -> Callou
         for name, value in (await _wanted(work, wanted)).items():
             setattr(need, name, value)
     await work.session.flush()
+    callouts.note(work, "drafted", callout, drill=callout.drill)
     return callout
 
 
@@ -450,6 +451,7 @@ async def confirm(work: Work, callout_id: int) -> Callout:
     if callout.commander_id == work.person.id:
         raise Refusal("callout_own")
     callout.second_id = work.person.id
+    callouts.note(work, "confirmed", callout)
     return await _start(work, callout)
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from models import (
     TELEGRAM,
@@ -38,6 +38,7 @@ from models import (
     Message,
     Person,
 )
+from services.words import CLOSED
 from services.work import Work
 
 POSTED = "muster_posted"
@@ -49,6 +50,8 @@ NO_PARAMETERS = cast(null(), Delivery.parameters.type)
 Recipients = Select[*tuple[Any, ...]]
 
 ANNOUNCEMENT = "announcement"
+SCREEN = "screen"
+"""The kind of what was shown in answer, and is kept."""
 NO_TELEGRAM = "no_telegram"
 """Why nothing can be sent to somebody there, as `outbox.Why` has it."""
 COUNTED = (
@@ -59,6 +62,9 @@ COUNTED = (
 )
 """What somebody has been told, or is about to be."""
 WAITING = (DeliveryState.QUEUED, DeliveryState.HELD)
+_QUEUED, _HELD = literal(DeliveryState.QUEUED.value), literal(DeliveryState.HELD.value)
+CLOSES = "closes:"
+"""Subject of the copy of a message, with its key, that takes the buttons away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,8 @@ class Post:
     """For corrections: takes the message off the phones, edits it where Telegram refuses."""
     due_at: datetime | None = None
     expires_at: datetime | None = None
+    urgency: str | None = None
+    """In an emergency, a row of `services.urgency`; None: usual, to everyone."""
     dedupe: str | None = None
     """Makes posting twice harmless; one delivery a recipient for each key."""
 
@@ -122,6 +130,28 @@ async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None
             dedupe_key=f"{post.dedupe}:{chat_id}" if post.dedupe else None,
             created_at=work.now,
             due_at=post.due_at or work.now,
+        )
+    )
+    await work.session.flush()
+
+
+async def keep(work: Work, post: Post, chat_id: int, language: str, message_id: int) -> None:
+    """What was shown in answer stands beside what was delivered, by Telegram's message id."""
+    message = await write(work, post)
+    person = select(Account.person_id).where(Account.telegram_id == chat_id)
+    work.session.add(
+        Delivery(
+            message_id=message.id,
+            person_id=await work.session.scalar(person),
+            chat_id=chat_id,
+            language=language,
+            lane=Lane.INTERACTIVE,
+            state=DeliveryState.SENT,
+            created_at=work.now,
+            due_at=work.now,
+            claimed_at=work.now,
+            finished_at=work.now,
+            telegram_message_id=message_id,
         )
     )
     await work.session.flush()
@@ -176,6 +206,62 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
     return int(getattr(done, "rowcount", 0))
 
 
+async def tell_reached(work: Work, post: Post, subjects: Sequence[str], *, kind: str) -> None:
+    """Posts to exactly those whom messages about these subjects have reached, by whatever way."""
+    reached = select(Delivery.person_id).where(
+        Delivery.channel == TELEGRAM, *_arrived(subjects, kind)
+    )
+    recipients: Recipients = (
+        select(Person.id, Account.telegram_id, Person.language, NO_PARAMETERS)
+        .join(Account, Account.person_id == Person.id)
+        .where(Person.id.in_(reached))
+    )
+    await tell_all(work, post, recipients)
+    await tell_the_same_way(work, post, subjects, kind=kind)
+
+
+async def tell_the_same_way(
+    work: Work, post: Post, subjects: Sequence[str], *, kind: str, but: Sequence[int] = ()
+) -> None:
+    """Posts to those whom messages about these subjects reached by another channel, by that one."""
+    message = await write(work, post)
+    now = literal(work.now, Delivery.created_at.type)
+    rows = (
+        select(
+            literal(message.id),
+            Delivery.person_id,
+            Delivery.language,
+            literal(int(post.lane)),
+            literal(DeliveryState.QUEUED.value),
+            Delivery.channel,
+            now,
+            now,
+            literal(0),
+            literal(False),
+        )
+        .where(
+            Delivery.channel != TELEGRAM,
+            *_arrived(subjects, kind),
+            Delivery.person_id.not_in(but),
+        )
+        .distinct()
+    )
+    columns = [
+        "message_id", "person_id", "language", "lane", "state", "channel",
+        "created_at", "due_at", "attempts", "possible_duplicate",
+    ]  # fmt: skip
+    await work.session.execute(insert(Delivery).from_select(columns, rows, include_defaults=False))
+
+
+def _arrived(subjects: Sequence[str], kind: str) -> tuple[ColumnElement[bool], ...]:
+    messages = select(Message.id).where(Message.subject.in_(subjects), Message.kind == kind)
+    return (
+        Delivery.message_id.in_(messages),
+        Delivery.state == DeliveryState.SENT,
+        Delivery.edits_id.is_(None),
+    )
+
+
 async def correct(
     work: Work,
     subject: str,
@@ -203,7 +289,7 @@ async def correct(
         Delivery.edits_id.is_(None),
         Delivery.channel == TELEGRAM,
     )
-    await _edit(work, message, doubtful, lane=post.lane, anew=True)
+    await _edit(work, literal(message.id), doubtful, lane=post.lane, anew=True)
     await work.session.execute(
         update(Delivery)
         .where(unsent, Delivery.message_id != message.id)
@@ -238,10 +324,72 @@ async def _correct_everywhere(
     under_way = and_(about, Delivery.state == DeliveryState.SENDING, Delivery.edits_id.is_(None))
     found = await work.session.scalars(select(Delivery.id).where(under_way).with_for_update())
     keys = found.all()
-    await _edit(work, message, _on_phones(message, about), lane=lane)
+    message_id = literal(message.id)
+    await _edit(work, message_id, _on_phones(message, about), lane=lane)
     if keys:
         flying = Delivery.id.in_(keys)
-        await _edit(work, message, flying, lane=lane, state=DeliveryState.HELD)
+        await _edit(work, message_id, flying, lane=lane, state=_HELD)
+
+
+async def drop_edits(work: Work, subject: str, *, kind: str) -> None:
+    """Edits of what was said about `subject` that have not gone out are not needed any more."""
+    messages = select(Message.id).where(Message.subject == subject, Message.kind == kind)
+    edits = and_(
+        Delivery.message_id.in_(messages),
+        Delivery.edits_id.is_not(None),
+        Delivery.state == DeliveryState.QUEUED,
+    )
+    await _change(work, edits, state=DeliveryState.REVOKED, finished_at=work.now)
+
+
+async def close(work: Work, subject: str, *, kind: str) -> None:
+    """What was said about `subject` keeps its words and loses its buttons; unsent is revoked."""
+    found = await work.session.scalars(
+        select(Message).where(Message.subject == subject, Message.kind == kind)
+    )
+    originals = found.all()
+    if not originals:
+        return
+    work.session.add_all([_without_buttons(work, one) for one in originals])
+    await work.session.flush()
+    about = Delivery.message_id.in_([one.id for one in originals])
+    await _change(
+        work,
+        and_(about, Delivery.state.in_(WAITING)),
+        state=DeliveryState.REVOKED,
+        finished_at=work.now,
+    )
+    await _correct_each(work, about)
+
+
+def _without_buttons(work: Work, original: Message) -> Message:
+    return Message(
+        template=original.template,
+        parameters={**original.parameters, CLOSED: True},
+        kind=original.kind,
+        subject=f"{CLOSES}{original.id}",
+        created_at=work.now,
+    )
+
+
+async def _correct_each(work: Work, about: ColumnElement[bool]) -> None:
+    """As `_correct_everywhere`, each delivery by the closing copy of its own message."""
+    mine = and_(about, Delivery.edits_id.is_(None), Delivery.channel == TELEGRAM)
+    under_way = and_(mine, Delivery.state == DeliveryState.SENDING)
+    await work.session.execute(select(Delivery.id).where(under_way).with_for_update())
+    landed = and_(Delivery.state == DeliveryState.SENT, Delivery.telegram_message_id.is_not(None))
+    copy = aliased(Message)
+    await _edit(
+        work,
+        copy.id,
+        and_(
+            mine,
+            or_(landed, Delivery.state == DeliveryState.SENDING),
+            copy.subject == literal(CLOSES) + cast(Delivery.message_id, String),
+        ),
+        lane=Lane.TRANSACTIONAL,
+        state=case((landed, DeliveryState.QUEUED.value), else_=DeliveryState.HELD.value),
+    )
 
 
 async def reword(work: Work, message_id: int, post: Post) -> None:
@@ -288,7 +436,8 @@ async def edit_some(
     keys = list(await work.session.scalars(next_ones))
     if not keys:
         return None
-    await _edit(work, message, Delivery.id.in_(keys), lane=Lane.BROADCAST, due_at=due_at)
+    which = Delivery.id.in_(keys)
+    await _edit(work, literal(message.id), which, lane=Lane.BROADCAST, due_at=due_at)
     return keys[-1]
 
 
@@ -314,12 +463,12 @@ def _on_phones(message: Message, about: ColumnElement[bool]) -> ColumnElement[bo
 
 async def _edit(
     work: Work,
-    message: Message,
+    message_id: ColumnElement[int] | InstrumentedAttribute[int],
     which: ColumnElement[bool],
     *,
     lane: Lane,
     due_at: datetime | None = None,
-    state: DeliveryState = DeliveryState.QUEUED,
+    state: ColumnElement[str] = _QUEUED,
     anew: bool = False,
 ) -> None:
     """Queues an edit of each of these deliveries, or holds it until they have landed.
@@ -328,12 +477,12 @@ async def _edit(
     """
     work.session.info[POSTED] = True
     sent = select(
-        literal(message.id),
+        message_id,
         Delivery.person_id,
         Delivery.chat_id,
         Delivery.language,
         literal(int(lane)),
-        literal(state.value),
+        state,
         Delivery.parameters,
         cast(null(), Delivery.id.type) if anew else Delivery.id,
         literal(work.now, Delivery.created_at.type),
@@ -362,6 +511,7 @@ async def write(work: Work, post: Post) -> Message:
         deletes=post.deletes,
         created_at=work.now,
         expires_at=post.expires_at,
+        urgency=post.urgency,
     )
     work.session.add(message)
     await work.session.flush()

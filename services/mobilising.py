@@ -129,6 +129,7 @@ async def _lapse(work: Work) -> None:
     )
     for callout in found.all():
         callout.state = CalloutState.LAPSED
+        callouts.note(work, "lapsed", callout)
         await callouts.tell(work, callout, "lapsed", [callout.commander_id])
 
 
@@ -147,6 +148,7 @@ async def _ask_deputies(work: Work) -> None:
     )
     for callout in found.all():
         callout.deputies_asked_at = work.now
+        callouts.note(work, "deputies_asked", callout)
         deputies = await callouts.commanders(work, callout) - {callout.commander_id}
         await callouts.tell(work, callout, "silent", deputies)
 
@@ -222,7 +224,7 @@ async def _when_dry(work: Work, callout: Callout, need: Need, responses: Sequenc
     thanked = [one for one in responses if one.state is ResponseState.RELEASED]
     for one in thanked:
         one.state = ResponseState.ASKED
-    await _tell_needed(work, callout, need, [one.person_id for one in thanked])
+    await tell_needed(work, callout, need, [one.person_id for one in thanked])
     if callout.neighbours_asked_at is None:
         await ask_neighbours(work, callout)
     return len(thanked)
@@ -324,10 +326,15 @@ async def alarm(work: Work, callout: Callout, need: Need) -> Post:
     """What somebody who is needed reads; their distance is each delivery's own parameter."""
     return Post(
         "callouts/alarm",
-        {**await described(work, callout), "need": await need_named(work, need)},
+        {
+            **await described(work, callout),
+            "need": await need_named(work, need),
+            "answer_by": work.now + timedelta(minutes=horizon_of(work, callout)),
+        },
         kind=ALARM,
         lane=Lane.EMERGENCY,
         subject=calls_for(need),
+        urgency=callouts.urgency_of_need(callout, need),
         dedupe=subject(callout.id),
     )
 
@@ -342,14 +349,15 @@ async def _move_up(
     nearest_first = sorted(waiting, key=lambda one: one.metres)[:needed]
     for one in nearest_first:
         one.moved_up_at = work.now
-    await _tell_needed(work, callout, need, [one.person_id for one in nearest_first])
+    await tell_needed(work, callout, need, [one.person_id for one in nearest_first])
     return len(nearest_first)
 
 
-async def _tell_needed(work: Work, callout: Callout, need: Need, people: Sequence[int]) -> None:
+async def tell_needed(work: Work, callout: Callout, need: Need, people: Sequence[int]) -> None:
+    """Asks people to come now who stood by, or had been thanked too early."""
     post = Post(
         "callouts/move_up", await described(work, callout), kind=ALARM, lane=Lane.EMERGENCY,
-        subject=calls_for(need),
+        subject=calls_for(need), urgency=callouts.urgency_of_need(callout, need),
     )  # fmt: skip
     await delivery.tell(work, post, people)
 

@@ -41,6 +41,7 @@ from models import (
     Swap,
     SwapOffer,
     Trait,
+    Word,
 )
 from services import audit, enrolment, roles
 from services.delivery import storable
@@ -75,6 +76,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "duty_swaps": select(Swap).where(
             or_(Swap.asker_id == mine, Swap.asked_id == mine, Swap.taken_by_id == mine)
         ),
+        "callout_words": select(Word).where(Word.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
@@ -212,6 +214,12 @@ async def _blank_what_others_refer_to(work: Work, person_id: int) -> None:
     await work.session.execute(
         update(Dispute)
         .where(Dispute.attendance_id.in_(attended))
+        .values(text="")
+        .execution_options(synchronize_session=False)
+    )
+    await work.session.execute(
+        update(Word)
+        .where(Word.person_id == person_id)
         .values(text="")
         .execution_options(synchronize_session=False)
     )

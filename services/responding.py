@@ -41,13 +41,15 @@ async def shown(work: Work, callout: Callout, response: Response) -> dict[str, A
         "reason": response.reason,
         "team": response.team,
         "leads": response.leads,
+        "hands_over": response.relieved_by_id is not None,
     }
 
 
 async def come(work: Work, callout_id: int, minutes: int) -> dict[str, Any]:
     """The actor is coming and there in so many minutes; where enough are, on standby instead.
 
-    Whoever is much nearer replaces the farthest who is still under way.
+    Whoever is much nearer replaces the farthest who is still under way, and whoever was asked to
+    come after all is not sent back.
     """
     if minutes not in MINUTES:
         raise Gone
@@ -56,7 +58,7 @@ async def come(work: Work, callout_id: int, minutes: int) -> dict[str, Any]:
         return await shown(work, callout, response)
     if response.state is not ResponseState.COMING:
         need = await work.session.get_one(Need, response.need_id)
-        full = await mobilising.is_full(work, callout, need)
+        full = response.moved_up_at is None and await mobilising.is_full(work, callout, need)
         if full and not await _replace_farthest(work, callout, response, minutes):
             return await _answer(work, callout, response, ResponseState.STANDBY)
     response.due_at = work.now + timedelta(minutes=minutes)

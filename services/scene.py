@@ -3,15 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 
-from models import Callout, CalloutState, Person, Response, ResponseState
-from services import access, callouts, codes, geo, mobilising
+from models import Callout, CalloutState, Lane, Need, Person, Response, ResponseState
+from services import access, callouts, codes, delivery, geo, mobilising, said, urgency
 from services.access import Right
-from services.callouts import THERE, own, running
+from services.callouts import ALARM, THERE, calls_for, own, running
+from services.delivery import Post
 from services.errors import Gone, Refusal
 from services.mobilising import Pace
 from services.responding import shown
+from services.urgency import Level, Part
 from services.work import Work
 
 TEAMS = 9
@@ -46,9 +48,23 @@ async def scan(work: Work, callout_id: int, slot: str, signature: str) -> dict[s
 
 
 async def note_arrived(work: Work, callout_id: int, person_id: int) -> None:
-    """The roll of the commander, or of the leader of their team. Raises Gone, NotAllowed."""
+    """The roll of the commander, or of the leader of their team. Raises Gone, NotAllowed.
+
+    The call on the person's phone says so, and no other channel calls them any more.
+    """
     callout, response = await _one_of(work, callout_id, person_id)
+    if response.state in THERE:
+        return
     await note_arrival(work, callout, response)
+    callouts.note(work, "arrived", callout, person=person_id)
+    need = await work.session.get_one(Need, response.need_id)
+    post = Post(
+        "callouts/answered", await shown(work, callout, response), kind=ALARM, lane=Lane.EMERGENCY
+    )
+    them = select(Response.person_id).where(
+        Response.callout_id == callout_id, Response.person_id == person_id
+    )
+    await delivery.correct(work, calls_for(need), post, kind=ALARM, people=them)
 
 
 async def note_arrival(work: Work, callout: Callout, response: Response) -> None:
@@ -76,9 +92,14 @@ async def _one_of(work: Work, callout_id: int, person_id: int) -> tuple[Callout,
 
 
 async def roll(work: Work, callout_id: int) -> list[tuple[Response, str]]:
-    """Everyone who said yes, with their names, those not yet there first; a leader's own team."""
+    """Everyone who said yes or stands by, those not yet there first; a leader's own team.
+
+    With their names.
+    """
     mine = await work.session.get(Response, (callout_id, work.person.id))
-    within: ColumnElement[bool] = Response.said_yes.is_(True)
+    within: ColumnElement[bool] = or_(
+        Response.said_yes.is_(True), Response.state == ResponseState.STANDBY
+    )
     if mine is not None and mine.leads and mine.team is not None:
         within = Response.team == mine.team
     else:
@@ -116,6 +137,7 @@ async def put_in_team(work: Work, callout_id: int, person_id: int, team: int) ->
     response.team = team or None
     response.leads = False
     await work.session.flush()
+    callouts.note(work, "team", callout, person=person_id, team=team)
     if team:
         await callouts.tell(work, callout, "team", [person_id], await _team(work, response))
 
@@ -143,6 +165,7 @@ async def make_leader(work: Work, callout_id: int, person_id: int) -> None:
     await work.session.refresh(response)
     response.leads = True
     await work.session.flush()
+    callouts.note(work, "leader", callout, person=person_id, team=response.team)
     members = await work.session.scalars(select(Response.person_id).where(*same))
     about = await _team(work, response)
     await callouts.tell(
@@ -163,12 +186,15 @@ async def call_roll(work: Work, callout_id: int) -> int:
         within.append(Response.team == mine.team)
     else:
         callout = await running(work, callout_id)
-    return await _ask_whether_safe(work, callout, *within, first=True)
+    asked = await _ask_whether_safe(work, callout, *within, first=True)
+    callouts.note(work, "roll_called", callout, count=asked)
+    return asked
 
 
 async def _ask_whether_safe(
     work: Work, callout: Callout, *which: ColumnElement[bool], first: bool
 ) -> int:
+    """Whoever is asked again gets a text message soon: they are on scene and do not answer."""
     values: dict[str, Any] = {"safe_asked_at": work.now, "safe_asks": 1}
     if first:
         values["safe_at"] = None
@@ -181,7 +207,8 @@ async def _ask_whether_safe(
         .returning(Response.person_id)
         .execution_options(populate_existing=True)
     )
-    return await callouts.tell(work, callout, "are_you_safe", asked.all())
+    haste = urgency.NEVER if first else urgency.of(Level.SAFETY, Part.EVERYONE)
+    return await callouts.tell(work, callout, "are_you_safe", asked.all(), haste=haste)
 
 
 async def safe(work: Work, callout_id: int) -> dict[str, Any]:
@@ -200,6 +227,7 @@ async def alarm(work: Work, callout_id: int) -> dict[str, Any]:
         raise Gone
     response.sos_at = work.now
     response.safe_at = None
+    callouts.note(work, "sos", callout, person=work.person.id)
     await callouts.tell_command(work, callout, "sos", {"name": work.person.name, "place": None})
     if response.latitude is not None and response.longitude is not None:
         await place_alarm(work, callout_id, response.latitude, response.longitude)
@@ -258,9 +286,35 @@ async def _relieve_longest(work: Work, callout: Callout, newcomer: Response) -> 
     if longest is None:
         return
     longest.relieved_at = work.now
+    longest.relieved_by_id = newcomer.person_id
     await work.session.flush()
     name = (await work.session.get_one(Person, newcomer.person_id)).name
     await callouts.tell(work, callout, "relieved", [longest.person_id], {"name": name})
+
+
+async def taken_over_by(work: Work, callout_id: int) -> int:
+    """Who has taken over from the actor. Raises Gone where nobody has, Refusal."""
+    _, response = await own(work, callout_id)
+    if response.relieved_by_id is None:
+        raise Gone
+    return response.relieved_by_id
+
+
+async def hand_over(work: Work, callout_id: int, text: str) -> dict[str, Any]:
+    """What whoever took over should know, which may be nothing; the commanders read it as well.
+
+    Raises Gone, Refusal.
+    """
+    to = await taken_over_by(work, callout_id)
+    callout, response = await own(work, callout_id)
+    if text:
+        said.keep(work, callout, text, to_command=True, to=to)
+    about = {"name": work.person.name, "text": text}
+    await callouts.tell(work, callout, "handed_over", [to], about)
+    await callouts.tell_command(work, callout, "handed_over", about)
+    callouts.note(work, "handed_over", callout, to=to)
+    await work.session.flush()
+    return await shown(work, callout, response)
 
 
 # What the clock sees to

@@ -23,7 +23,7 @@ from models import (
     Wave,
 )
 from models.sealed import keyring
-from services import access, boards, callouts, charting
+from services import access, boards, callouts, charting, said
 from services.access import Right
 from services.callouts import commanded, needs_of
 from services.errors import Gone, NotAllowed, Refusal
@@ -171,7 +171,7 @@ async def _placed(work: Work, callout: Callout) -> list[charting.Placed]:
 
 
 async def _timeline(work: Work, callout: Callout) -> list[dict[str, Any]]:
-    """What happened when, the latest first: {"what", "at", "number"}."""
+    """What happened and what was said, the latest first: {"what", "at", ...}."""
     needs = await needs_of(work, callout)
     waves = await work.session.scalars(
         select(Wave).where(Wave.need_id.in_([need.id for need in needs]))
@@ -188,7 +188,10 @@ async def _timeline(work: Work, callout: Callout) -> list[dict[str, Any]]:
         ("first_there", _first(r.arrived_at for r in responses), 0),
         ("ended", callout.ended_at if callout.state is CalloutState.ENDED else None, 0),
     ]
-    known = [{"what": what, "at": at, "number": number} for what, at, number in moments if at]
+    known: list[dict[str, Any]] = [
+        {"what": what, "at": at, "number": number} for what, at, number in moments if at
+    ]
+    known += await said.latest(work, callout)
     return sorted(known, key=lambda one: str(one["at"]), reverse=True)
 
 

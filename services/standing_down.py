@@ -1,5 +1,6 @@
 """The end of a call-out: everyone is told, their hours are proposed, and all are asked home."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,11 +23,11 @@ from models import (
     ServiceField,
     Shift,
 )
-from services import boards, callouts, delivery
+from services import boards, callouts, delivery, urgency
 from services.attendance import minutes_of
-from services.callouts import ALARM, THERE, described, running
+from services.callouts import ALARM, ORDER, THERE, commanded, described, running
 from services.delivery import Post
-from services.errors import Gone
+from services.errors import Gone, Refusal
 from services.work import Work
 
 FIELD = "emergency"
@@ -54,16 +55,66 @@ async def stand_down(work: Work, callout_id: int, title: str, *, false_alarm: bo
     return callout
 
 
-async def _tell_everyone(work: Work, callout: Callout) -> None:
+async def call_it_false(work: Work, callout_id: int) -> Callout:
+    """It was a false alarm, as turned out after the end: exactly those who got the alert read it.
+
+    Raises Gone, NotAllowed, Refusal("callout_not_over").
+    """
+    callout = await commanded(work, callout_id)
+    if callout.state is not CalloutState.ENDED:
+        raise Refusal("callout_not_over")
+    if callout.false_alarm:
+        return callout
+    callout.false_alarm = True
+    await work.session.flush()
+    ended = await _ended(work, callout)
+    calls = await _edit_calls(work, callout, ended)
+    told = callouts.ends(callout)
+    people = select(Response.person_id).where(Response.callout_id == callout.id)
+    there = Response.state == ResponseState.ON_SCENE
+    still = replace(ended, template="callouts/go_home", kind=ORDER)
+    await delivery.correct(work, told, still, kind=ORDER, people=people.where(there))
+    over = replace(ended, kind=ORDER)
+    await delivery.correct(work, told, over, kind=ORDER, people=people.where(~there))
+    anew = replace(ended, kind=ORDER, subject=told, lane=Lane.TRANSACTIONAL, silent=True)
+    await delivery.tell_reached(work, anew, calls, kind=ALARM)
+    await boards.show_board(work, callout)
+    callouts.note(work, "false_alarm", callout)
+    return callout
+
+
+async def _ended(work: Work, callout: Callout) -> Post:
+    """What takes the place of a call."""
     about = {**await described(work, callout), "false_alarm": callout.false_alarm}
-    edited = Post("callouts/ended", about, kind=ALARM, lane=Lane.EMERGENCY)
-    for need in await callouts.needs_of(work, callout):
-        await delivery.correct(work, callouts.calls_for(need), edited, kind=ALARM)
+    return Post("callouts/ended", about, kind=ALARM, lane=Lane.EMERGENCY)
+
+
+async def _edit_calls(work: Work, callout: Callout, ended: Post) -> list[str]:
+    """No call, nor anybody's place in it, is left on a phone; answers the subjects of the calls."""
+    calls = [callouts.calls_for(need) for need in await callouts.needs_of(work, callout)]
+    for subject in calls:
+        await delivery.correct(work, subject, ended, kind=ALARM)
+    screens = replace(ended, kind=delivery.SCREEN, lane=Lane.TRANSACTIONAL)
+    await delivery.correct(work, callouts.orders(callout.id), screens, kind=delivery.SCREEN)
+    return calls
+
+
+async def _tell_everyone(work: Work, callout: Callout) -> None:
+    """All that they hold is edited; who is under way or on scene hears it anew.
+
+    So does who was called by text message or telephone, which can't be edited.
+    """
+    await delivery.close(work, callouts.orders(callout.id), kind=ORDER)
+    ended = await _ended(work, callout)
+    calls = await _edit_calls(work, callout, ended)
+    told = callouts.ends(callout)
     under_way = await callouts.people_in(work, callout, ResponseState.COMING, ResponseState.STANDBY)
-    await callouts.tell(work, callout, "stand_down", under_way, about)
+    await callouts.tell(work, callout, "stand_down", under_way, ended.parameters, about=told)
     on_scene = await callouts.people_in(work, callout, ResponseState.ON_SCENE)
-    await callouts.tell(work, callout, "go_home", on_scene, about)
+    await callouts.tell(work, callout, "go_home", on_scene, ended.parameters, about=told)
     await _note_asked_home(work, callout, on_scene)
+    others = replace(ended, kind=ORDER, subject=told, urgency=urgency.NEVER)
+    await delivery.tell_the_same_way(work, others, calls, kind=ALARM, but=[*under_way, *on_scene])
 
 
 async def _forget_places(work: Work, callout: Callout) -> None:

@@ -28,6 +28,8 @@ from services.policy import Policy
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 SOURCE_LANGUAGE = "en"
+CLOSED = "closed"
+"""A parameter: what the words are about is over, so that nothing is left to press."""
 TAG = re.compile(r"<[^>]*>")
 
 
@@ -135,6 +137,8 @@ class Words:
         keyboard = Keyboard()
         text = self._template(f"{template}.j2", language).render(parameters, _keyboard=keyboard)
         keyboard.finish()
+        if parameters.get(CLOSED):
+            keyboard.buttons.clear()
         return Rendered(tidy(text), keyboard)
 
     def plain(self, template: str, language: str, /, **parameters: Any) -> str:

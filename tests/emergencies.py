@@ -65,7 +65,12 @@ class Emergency:
         ]
 
     async def prepare_callout(
-        self, *, quota: str = "5", mode: str = "Real", more: Sequence[str] = ()
+        self,
+        *,
+        quota: str = "5",
+        mode: str = "Real",
+        kind: str = "Typhoon",
+        more: Sequence[str] = (),
     ) -> str:
         """Up to the question for the word, which is answered with.
 
@@ -74,7 +79,8 @@ class Emergency:
         says = self.says
         await self.zhou.say("/callout")
         await self.zhou.press(says(mode))
-        await self.zhou.press(says("Typhoon"))
+        await self.zhou.sees(says("What happened?"))
+        await self.zhou.press(says(kind))
         await self.zhou.share_location(*RALLY)
         await self.zhou.sees(says("How many people do you need there? Choose or type a number."))
         await self.zhou.say(quota)
@@ -128,6 +134,23 @@ class Emergency:
         await phone.press("我到了")
         await phone.share_location(*RALLY)
         await phone.sees("你已到现场")
+
+    async def relief(self) -> tuple[Phone, Phone]:
+        """Somebody who has been there for eight hours, and who has come to take over from them."""
+        li, wang = await self.crowd(2)
+        await self.declare(quota="1")
+        await self.on_scene(li)
+        await wang.press("去不了")
+        await self.city.forward(minutes=8 * 60 + 1)
+        await li.sees("请交接后休息")
+        await self.zhou.sees("需要换班")
+        await self.zhou.press("叫人接班")
+        await wang.press("我还是能来")
+        await wang.sees("等你")
+        await wang.press("我到了")
+        await wang.share_location(*RALLY)
+        await li.sees("林02来接班了")
+        return li, wang
 
     async def end(self, phone: Phone | None = None, how: str = "Yes, it is over") -> None:
         """The commander, or whoever has taken over on that phone, stands everyone down."""

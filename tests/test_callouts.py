@@ -29,7 +29,7 @@ async def test_a_callout_from_the_red_button_until_everyone_is_home(emergency: E
     await smith.sees("May we know why?")
     await smith.press("I am at work")
     await smith.sees("I am at work")
-    await city.settle()
+    await city.forward(seconds=2)
     board = await emergency.zhou.sees("第 1 批：通知 2 人")
     assert "李雷 · 10:15" in board.words and "无法前往 1" in board.words
 
@@ -39,13 +39,13 @@ async def test_a_callout_from_the_red_button_until_everyone_is_home(emergency: E
     await li.sees("你离集结点还有")
     await li.share_location(*RALLY)
     await li.sees("你已到现场")
-    await city.settle()
+    await city.forward(seconds=2)
     await emergency.zhou.press("清点：都平安吗")
     await li.sees("你平安吗")
-    await city.settle()
+    await city.forward(seconds=2)
     await emergency.zhou.sees("李雷还没有报平安")
     await li.press("我平安")
-    await city.settle()
+    await city.forward(seconds=2)
     assert "还没有报平安" not in (await emergency.zhou.sees("在场 1")).words
 
     await emergency.zhou.press("解除")
@@ -202,6 +202,19 @@ async def test_who_wants_to_be_left_alone_today_is_not_called_again(emergency: E
     await wang.sees("需要你")
     li_key = (await emergency.city.person(li)).id
     assert (await emergency.alarms())[li_key] == 1
+
+
+async def test_who_was_called_today_is_called_after_others_as_near(emergency: Emergency) -> None:
+    for number in range(80):
+        await emergency.volunteer(f"林{number:02d}")
+    await emergency.declare(quota="1")
+    called = set(await emergency.responses())
+    assert called
+    await emergency.end()
+    await emergency.declare(quota="1")
+    asked = await emergency.alarms()
+    assert called < set(asked) and len(asked) < 80
+    assert set(asked.values()) == {1}
 
 
 async def test_minors_sleepers_and_those_who_did_not_agree_are_not_called(

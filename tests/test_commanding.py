@@ -241,19 +241,11 @@ async def test_who_does_not_say_that_they_are_safe_is_asked_again(emergency: Eme
 
 
 async def test_after_eight_hours_somebody_else_takes_over(emergency: Emergency) -> None:
-    li, wang = await emergency.crowd(2)
-    await emergency.declare(quota="1")
-    await emergency.on_scene(li)
-    await wang.press("去不了")
-    await emergency.city.forward(minutes=8 * 60 + 1)
-    await li.sees("请交接后休息")
-    await emergency.zhou.sees("需要换班")
-    await emergency.zhou.press("叫人接班")
-    await wang.press("我还是能来")
-    await wang.sees("等你")
-    await wang.press("我到了")
-    await wang.share_location(*RALLY)
-    await li.sees("林02来接班了")
+    li, wang = await emergency.relief()
+    await wang.sees("你已到现场")
+    await li.press("我已平安到家")
+    await li.sees("你到家我们就放心了")
+    assert await emergency.states() == {"home": 1, "on_scene": 1}
 
 
 async def test_a_live_place_shows_the_way_and_is_forgotten(emergency: Emergency) -> None:

@@ -249,3 +249,17 @@ async def test_answer_links_that_nobody_can_open_are_named(
     assert "only this machine" in (await faults(changed(settings, channels=urls)))["channels"]
     outside = settings.web.model_copy(update={"public_url": "https://muster.example"})
     assert "channels" not in await faults(changed(settings, channels=urls, web=outside))
+
+
+async def test_how_soon_each_channel_follows_is_shown(settings: Settings, city: Database) -> None:
+    urls = ChannelSettings.model_validate(
+        {
+            "urls": {"sms": "json://host/{phone}", "mail": "json://host/{email}"},
+            "escalate_minutes": {"sms": 4},
+        }
+    )
+    outside = settings.web.model_copy(update={"public_url": "https://muster.example"})
+    found = await examine(changed(settings, channels=urls, web=outside), utc_now)
+    (shown,) = [one.text for one in found if one.subject == "channels"]
+    assert "sms in an emergency after minutes: safety 1, critical 2, usual 4;" in shown
+    assert "mail only for who has no Telegram" in shown

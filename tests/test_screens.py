@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
-from models import Role
-from services import charting, codes
+from models import Callout, Role
+from services import charting, codes, screens
 from tests.browser import PHONE, blank, browser, visit
 from tests.city import City
 from tests.emergencies import RALLY, Emergency
@@ -113,3 +113,33 @@ def test_the_map_is_no_wider_than_it_must_be() -> None:
     assert up.x == charting.HALF and up.y < charting.HALF
     assert right.y == charting.HALF and right.x > charting.HALF
     assert plan.beyond == 1
+
+
+async def test_where_somebody_is_who_shares_it_is_on_the_map_until_the_end(
+    emergency: Emergency,
+) -> None:
+    city = emergency.city
+    (li,) = await emergency.crowd(1)
+    await emergency.declare(quota="1")
+    await li.press("60 分钟")
+    await li.sees("等你")
+    (known,) = await dots(city)
+    shared = await li.share_location(RALLY[0], RALLY[1] + 0.02, live_period=900)
+    await li.sees("指挥能看到你的位置")
+    (east,) = await dots(city)
+    assert east.x > charting.HALF and east.y == charting.HALF and known.y < charting.HALF
+    await li.move(shared, RALLY[0], RALLY[1] - 0.02)
+    await city.answered()
+    (west,) = await dots(city)
+    assert west.x < charting.HALF
+    await emergency.end()
+    (own,) = (await emergency.responses()).values()
+    assert (own.latitude, own.longitude, own.located_at) == (None, None, None)
+
+
+async def dots(city: City) -> list[charting.Dot]:
+    """What the map of the only call-out shows."""
+    async with city.database.read() as session:
+        (callout,) = (await session.scalars(select(Callout))).all()
+        shown = await screens.shown(city.making.work(session), callout)
+    return list(shown["map"].dots)

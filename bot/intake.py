@@ -9,6 +9,7 @@ import json
 import logging
 import warnings
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from telegram import Bot, Chat, Update
@@ -42,7 +43,7 @@ class Intake:
         self.queue = queue
         self.clock = clock
         self._answered: list[int] = []
-        self._pressed: dict[int, set[int]] = {}
+        self._pressed: dict[tuple[int, datetime], set[int]] = {}
         self._something_answered = asyncio.Event()
         self.under_way = 0
         """Updates between their arrival and their answer."""
@@ -81,7 +82,7 @@ class Intake:
         """The answer to an update has gone out; noted in batches, with the message pressed on."""
         message = update.callback_query.message if update.callback_query else None
         if message is not None and message.chat.type == Chat.PRIVATE:
-            self._pressed.setdefault(message.chat.id, set()).add(message.message_id)
+            self._pressed.setdefault((message.chat.id, self.clock()), set()).add(message.message_id)
         self.note(update.update_id)
 
     def note(self, update_id: int) -> None:
@@ -103,8 +104,8 @@ class Intake:
         if done:
             async with self.database.write() as session:
                 await accounts.mark_answered(session, done, self.clock())
-                for chat_id, message_ids in pressed.items():
-                    await outbox.seen(session, chat_id, message_ids, self.clock())
+                for (chat_id, at), message_ids in pressed.items():
+                    await outbox.seen(session, chat_id, message_ids, at)
 
     async def poll(self) -> None:
         """Asks Telegram for updates until cancelled. Raises InvalidToken."""

@@ -129,6 +129,7 @@ async def declare(work: Work, said: Declaration) -> Callout:
     await work.session.flush()
     for wanted in said.needs:
         await add_need(work, callout, wanted)
+    callouts.note(work, "drafted", callout, drill=callout.drill)
     return callout
 
 
@@ -145,7 +146,7 @@ async def declare_anew(work: Work, callout_id: int, said: Declaration) -> Callou
         for name, value in (await _wanted(work, wanted)).items():
             setattr(need, name, value)
     await work.session.flush()
-    callouts.note(work, "drafted", callout, drill=callout.drill)
+    callouts.note(work, "redrafted", callout, drill=callout.drill)
     return callout
 
 

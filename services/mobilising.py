@@ -329,7 +329,7 @@ async def alarm(work: Work, callout: Callout, need: Need) -> Post:
         {
             **await described(work, callout),
             "need": await need_named(work, need),
-            "answer_by": work.now + timedelta(minutes=horizon_of(work, callout)),
+            "answer_by": work.now + timedelta(minutes=work.policy.callout_answer_minutes),
         },
         kind=ALARM,
         lane=Lane.EMERGENCY,

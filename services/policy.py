@@ -61,6 +61,9 @@ class Policy(BaseModel):
     callout_second_minutes: int = Field(
         15, ge=1, description="In which a second commander must confirm; then it lapses."
     )
+    callout_answer_minutes: int = Field(
+        10, ge=1, description="In which people are asked to answer a call; later answers count."
+    )
     callout_rest_minutes: int = Field(
         12 * 60, ge=0, description="After a call in which somebody is asked later than others."
     )

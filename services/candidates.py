@@ -13,8 +13,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
-    false,
-    func,
     literal,
     or_,
     select,
@@ -27,20 +25,21 @@ from models import (
     Need,
     Organisation,
     Person,
-    Readiness,
+    Posting,
     Response,
     ResponseState,
     Trait,
 )
-from services import nearest, organisations, traits, waves
+from services import nearest, organisations, waves
 from services.audiences import years_before
-from services.nearest import Found, Rules
+from services.nearest import Found, Rules, Wanted
 from services.work import Work
 
 LEARNT_FROM = 20
 """Past call-outs of an organisation from which its people's ways are learnt."""
 RESTED = 0.5
 """By how much less somebody answers who was called a short while ago."""
+DAY = 24 * 60
 NIGHT_ENDS, NIGHT_BEGINS = 7, 22
 """Local hours between which people are taken to be awake."""
 
@@ -62,7 +61,6 @@ async def within(
     values: dict[str, Any] = {
         "callout": callout.id,
         "born_by": years_before(work.today, work.policy.adult_age),
-        "spoken": traits.mask(need.languages),
         "minute": _minute(work),
         "now": work.now,
         "critical": callout.critical,
@@ -70,7 +68,8 @@ async def within(
     if own is not None:
         values["organisations"] = own
     return await nearest.nearest(
-        work, callout.latitude, callout.longitude, metres, need.skills, need.qualifications, limit,
+        work, callout.latitude, callout.longitude, metres,
+        Wanted(need.skills, need.qualifications, need.languages), limit,
         _EVERYWHERE if own is None else _OWN, values,
     )  # fmt: skip
 
@@ -100,7 +99,7 @@ def is_night(work: Work) -> bool:
     return not NIGHT_ENDS * 60 <= _minute(work) < NIGHT_BEGINS * 60
 
 
-# The rules as conditions on the volunteer's traits
+# The rules as conditions: on what postings say, and on traits for the few whom those fit
 
 
 def _excludes(minute: ColumnElement[int]) -> ColumnElement[bool]:
@@ -111,14 +110,6 @@ def _excludes(minute: ColumnElement[int]) -> ColumnElement[bool]:
     return or_(by_day, over_midnight)
 
 
-def _passes() -> ColumnElement[bool]:
-    """Lives are at stake, for which they agreed to be called at any hour."""
-    return and_(
-        bindparam("critical", type_=Boolean),
-        func.coalesce(Readiness.when_critical, false()),
-    )
-
-
 def is_asleep(work: Work) -> ColumnElement[bool]:
     """Whether now lies in the excluded hours of the person of `Trait`."""
     return exists(
@@ -126,18 +117,24 @@ def is_asleep(work: Work) -> ColumnElement[bool]:
     )
 
 
-def _may_be_asked(squared: ColumnElement[float]) -> ColumnElement[bool]:
-    spoken = bindparam("spoken", type_=BigInteger)
-    far = and_(Readiness.reach.is_not(None), squared > Readiness.reach * Readiness.reach * 1e6)
-    unwilling = (
-        select(Person.id)
-        .outerjoin(Readiness, Readiness.person_id == Person.id)
-        .where(
-            Person.id == Trait.person_id,
-            or_(far, and_(_excludes(bindparam("minute", type_=Integer)), ~_passes())),
-        )
-        .exists()
+def _as_posted(squared: ColumnElement[float]) -> ColumnElement[bool]:
+    """Of age, awake or willing to be woken where lives are at stake, and no farther than they go."""
+    since = (bindparam("minute", type_=Integer) + DAY - Posting.silent_from) % DAY
+    woken = and_(bindparam("critical", type_=Boolean), Posting.when_critical)
+    return and_(
+        Posting.born <= bindparam("born_by", type_=Date),
+        or_(since >= Posting.silent_for, woken),
+        or_(Posting.reach.is_(None), squared <= Posting.reach * Posting.reach * 1e6),
     )
+
+
+def _of_own(squared: ColumnElement[float]) -> ColumnElement[bool]:
+    own = bindparam("organisations", expanding=True, type_=BigInteger)
+    return and_(Posting.organisation_id.in_(own), _as_posted(squared))
+
+
+def _may_be_asked() -> ColumnElement[bool]:
+    """Neither asked before by this call-out, nor at another one, nor resting."""
     engaged = and_(
         Callout.state == CalloutState.ACTIVE,
         Response.state.in_((ResponseState.COMING, ResponseState.ON_SCENE)),
@@ -155,21 +152,13 @@ def _may_be_asked(squared: ColumnElement[float]) -> ColumnElement[bool]:
         )
         .exists()
     )
-    return and_(
-        Trait.born <= bindparam("born_by", type_=Date),
-        Trait.spoken.bitwise_and(spoken) == spoken,
-        ~unwilling,
-        ~taken,
-    )
+    return ~taken
 
 
-def _of_own(squared: ColumnElement[float]) -> ColumnElement[bool]:
-    own = bindparam("organisations", expanding=True, type_=BigInteger)
-    return and_(_may_be_asked(squared), Trait.organisation_id.in_(own))
-
-
-_EVERYWHERE = Rules(_may_be_asked)
-_OWN = Rules(_of_own)
+LIKELY = 0.4
+"""Share of those who may be called that these rules leave, by day and by night."""
+_EVERYWHERE = Rules(_as_posted, _may_be_asked, LIKELY)
+_OWN = Rules(_of_own, _may_be_asked, LIKELY)
 
 
 # What is assumed of them

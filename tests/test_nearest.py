@@ -174,8 +174,9 @@ async def test_those_found_are_the_nearest_who_can_be_called(
                 wanted.latitude,
                 wanted.longitude,
                 wanted.metres,
-                [skills[n] for n in wanted.skills],
-                [kinds[n] for n in wanted.kinds],
+                nearest.Wanted(
+                    [skills[n] for n in wanted.skills], [kinds[n] for n in wanted.kinds]
+                ),
                 wanted.limit,
             )
             metres = [squared**0.5 for squared in by_looking_at_everybody(everybody, wanted)]
@@ -204,8 +205,8 @@ async def test_a_blocked_chat_is_not_called(making: Making, database: Database) 
     li = await making.volunteer("李敏", latitude=22.53, emergency_opt_in=True)
     async with database.write() as session:
         work = making.work(session)
-        found = await nearest.nearest(work, 22.525, 113.375, 10_000, [], [], 5)
+        found = await nearest.nearest(work, 22.525, 113.375, 10_000, nearest.Wanted(), 5)
         assert [one.person_id for one in found] == [chen.id, li.id]
         await accounts.mark_unreachable(session, 77, "blocked", work.now)
-        found = await nearest.nearest(work, 22.525, 113.375, 10_000, [], [], 5)
+        found = await nearest.nearest(work, 22.525, 113.375, 10_000, nearest.Wanted(), 5)
         assert [one.person_id for one in found] == [li.id]

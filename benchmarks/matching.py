@@ -124,7 +124,7 @@ class Floor:
 
     def _having(self, asked: Question) -> Array:
         words = self.words
-        fits = None
+        fits = np.ones(len(self.key), dtype=bool)
         for held, terms, keys in (
             (self.skills, words.skills, asked.skills),
             (self.valid, words.kinds, asked.kinds),
@@ -132,8 +132,7 @@ class Floor:
         ):
             if keys:
                 wanted = audience_city.mask(terms, keys)
-                has = held & wanted == wanted
-                fits = has if fits is None else fits & has
+                fits &= held & wanted == wanted
         return np.flatnonzero(fits)
 
     def _squared(self, at: Array, asked: Question) -> Array:
@@ -200,9 +199,7 @@ class Bench:
                     id=0, organisation_id=words.root, drill=False, critical=False,
                     latitude=one.latitude, longitude=one.longitude,
                 )  # fmt: skip
-                need = Need(
-                    skills=one.skills, qualifications=one.kinds, languages=one.languages
-                )
+                need = Need(skills=one.skills, qualifications=one.kinds, languages=one.languages)
                 found = await candidates.within(work, callout, need, one.metres, NEAREST)
                 return [person.person_id for person in found]
 

@@ -22,6 +22,7 @@ from services import (
     reminders,
     scene,
     standing_down,
+    traits,
 )
 from services.policy import Policy
 from services.work import Work
@@ -48,6 +49,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(scene.look_after, 10),
     Sweep(standing_down.ask_home, 30),
     Sweep(boards.report, 2),
+    Sweep(traits.keep_counts, 600, traits.count),
     Sweep(readiness.ask, 600),
     Sweep(readiness.warn_of_expiry, 3600),
     Sweep(broadcasting.advance, 1),

@@ -39,7 +39,10 @@ LEARNT_FROM = 20
 """Past call-outs of an organisation from which its people's ways are learnt."""
 RESTED = 0.5
 """By how much less somebody answers who was called a short while ago."""
+LIKELY = 0.4
+"""Share of those who may be called that the rules leave, roughly: a first guess."""
 DAY = 24 * 60
+"""Minutes."""
 NIGHT_ENDS, NIGHT_BEGINS = 7, 22
 """Local hours between which people are taken to be awake."""
 
@@ -77,15 +80,15 @@ async def within(
 async def _organisations(work: Work, callout: Callout) -> list[int] | None:
     """The organisation, all below it, and those that lend; None for the whole city."""
     lent = select(Loan.organisation_id).where(Loan.callout_id == callout.id)
-    tops = await work.session.scalars(
-        select(Organisation).where(
+    tops = await work.session.execute(
+        select(Organisation.path, Organisation.parent_id).where(
             or_(Organisation.id == callout.organisation_id, Organisation.id.in_(lent))
         )
     )
     found = tops.all()
-    if any(top.parent_id is None for top in found):
+    if any(parent_id is None for _, parent_id in found):
         return None
-    inside = or_(*(organisations.within(top.path) for top in found))
+    inside = or_(*(organisations.within(path) for path, _ in found))
     return list(await work.session.scalars(select(Organisation.id).where(inside)))
 
 
@@ -118,7 +121,7 @@ def is_asleep(work: Work) -> ColumnElement[bool]:
 
 
 def _as_posted(squared: ColumnElement[float]) -> ColumnElement[bool]:
-    """Of age, awake or willing to be woken where lives are at stake, and no farther than they go."""
+    """Of age, within reach, and awake or willing to be woken where lives are at stake."""
     since = (bindparam("minute", type_=Integer) + DAY - Posting.silent_from) % DAY
     woken = and_(bindparam("critical", type_=Boolean), Posting.when_critical)
     return and_(
@@ -155,8 +158,6 @@ def _may_be_asked() -> ColumnElement[bool]:
     return ~taken
 
 
-LIKELY = 0.4
-"""Share of those who may be called that these rules leave, by day and by night."""
 _EVERYWHERE = Rules(_as_posted, _may_be_asked, LIKELY)
 _OWN = Rules(_of_own, _may_be_asked, LIKELY)
 

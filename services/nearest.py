@@ -41,7 +41,6 @@ from models import (
 )
 from services import geo
 from services.traits import (
-    AXIS,
     CELLS,
     COARSE,
     EVERYONE,
@@ -54,6 +53,9 @@ from services.work import Work
 
 ACROSS = 4
 """A disk is covered by cells of which this many reach from its middle to its rim at most."""
+SPREAD = ((16, 0x0000FFFF0000FFFF), (8, 0x00FF00FF00FF00FF), (4, 0x0F0F0F0F0F0F0F0F),
+          (2, 0x3333333333333333), (1, 0x5555555555555555))  # fmt: skip
+"""By how much the bits of a number move apart, and which are kept then."""
 TOLERANCE = 1e-6
 """Of squared metres: a place on the edge of a cell is rather read in vain than missed."""
 SPARE, SPARE_QUALIFIED, MORE = 1.5, 2.0, 4
@@ -103,6 +105,14 @@ class Wanted:
             *map(language_attribute, self.languages),
         ]
 
+    def beside(self, attribute: int) -> "Wanted":
+        """What else is wanted of those who have it; but a document may have expired."""
+        return Wanted(
+            [key for key in self.skills if skill_attribute(key) != attribute],
+            self.qualifications,
+            [key for key in self.languages if language_attribute(key) != attribute],
+        )
+
 
 async def nearest(  # noqa: PLR0917 - where, who, how many
     work: Work,
@@ -123,17 +133,17 @@ async def nearest(  # noqa: PLR0917 - where, who, how many
     if limit <= 0:
         return []
     guess = await _guess(work, wanted, rules)
-    disk = _Disk(
-        work,
-        {
-            "latitude": latitude,
-            "longitude": longitude,
-            "per_degree": geo.metres_per_degree_east(latitude),
-            **_asked(work, wanted, guess.rarest),
-            **(values or {}),
-        },
-        _Shape.of(work, wanted, guess.rarest, rules),
-    )
+    beside = wanted.beside(guess.rarest)
+    asked = {
+        "attribute": guess.rarest,
+        "latitude": latitude,
+        "longitude": longitude,
+        "per_degree": geo.metres_per_degree_east(latitude),
+        **_terms(beside),
+        "today": work.today,
+        **(values or {}),
+    }
+    disk = _Disk(work, asked, _Shape.of(work, beside, rules))
     ample = AMPLE * limit
     radius = min(metres, guess.radius(latitude, longitude, ample))
     while True:
@@ -179,7 +189,8 @@ class _Guess:
 async def _guess(work: Work, wanted: Wanted, rules: Rules | None) -> _Guess:
     attributes = wanted.attributes
     rows = await work.session.execute(_FREQUENCY, {"attributes": [EVERYONE, *attributes]})
-    people, places = {}, []
+    people: dict[int, int] = {}
+    places: Sequence[Sequence[int]] = ()
     for attribute, number, living in rows:
         people[attribute] = number
         places = living or places
@@ -208,34 +219,29 @@ class _Shape:
     rules: Rules | None
 
     @classmethod
-    def of(cls, work: Work, wanted: Wanted, rarest: int, rules: Rules | None) -> "_Shape":
-        """The rarest itself is read, hence asked for no more; but a document may have expired."""
+    def of(cls, work: Work, wanted: Wanted, rules: Rules | None) -> "_Shape":
         return cls(
             work.session.get_bind().dialect.name == "postgresql",
-            any(skill_attribute(key) != rarest for key in wanted.skills),
+            bool(wanted.skills),
             bool(wanted.qualifications),
-            any(language_attribute(key) != rarest for key in wanted.languages),
+            bool(wanted.languages),
             rules,
         )
 
 
-def _asked(work: Work, wanted: Wanted, rarest: int) -> dict[str, Any]:
-    skills = {key for key in wanted.skills if skill_attribute(key) != rarest}
-    languages = {key for key in wanted.languages if language_attribute(key) != rarest}
-    kinds = set(wanted.qualifications)
-    return {
-        "attribute": rarest,
-        "skill_mask": mask(skills),
-        "kind_mask": mask(kinds),
-        "language_mask": mask(languages),
-        "skills": list(skills),
-        "kinds": list(kinds),
-        "languages": list(languages),
-        "skill_count": len(skills),
-        "kind_count": len(kinds),
-        "language_count": len(languages),
-        "today": work.today,
-    }
+def _terms(wanted: Wanted) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, keys in (
+        ("skill", set(wanted.skills)),
+        ("kind", set(wanted.qualifications)),
+        ("language", set(wanted.languages)),
+    ):
+        found |= {
+            f"{name}_mask": mask(keys),
+            f"{name}_keys": list(keys),
+            f"{name}_count": len(keys),
+        }
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +299,10 @@ def _cell_of(degrees: float, whole: float) -> int:
 
 
 def _interleaved(number: int) -> int:
-    """Its bits at the even places."""
-    return sum((number >> at & 1) << 2 * at for at in range(AXIS))
+    """Its bits at the even places, by halves of halves; of 32 at most."""
+    for shift, kept in SPREAD:
+        number = (number | number << shift) & kept
+    return number
 
 
 def _touches(  # noqa: PLR0917 - a square and a disk
@@ -323,7 +331,7 @@ def _statement(shape: _Shape) -> Select[Any]:
         .subquery()
     )
     able = and_(
-        *_can_be_called(),
+        _can_be_called(),
         *_exactly(shape, some.c.person_id),
         *([shape.rules.looked_up()] if shape.rules else []),
     )
@@ -374,37 +382,28 @@ def _promised(shape: _Shape) -> list[ColumnElement[bool]]:
     return [held.bitwise_and(bits) == bits for held, bits in wanted]
 
 
-def _can_be_called() -> list[ColumnElement[bool]]:
+def _can_be_called() -> ColumnElement[bool]:
     today = bindparam("today", type_=Date)
-    return [Trait.reachable, or_(Trait.paused_until.is_(None), Trait.paused_until <= today)]
+    return and_(Trait.reachable, or_(Trait.paused_until.is_(None), Trait.paused_until <= today))
 
 
 def _exactly(shape: _Shape, person: ColumnElement[int]) -> list[ColumnElement[bool]]:
-    """Surely has what the bits promise, and documents are valid."""
+    """Surely has what the bits promise, and the documents are valid."""
     today = bindparam("today", type_=Date)
     valid = (
         Qualification.state == QualificationState.VERIFIED,
         or_(Qualification.expires_on.is_(None), Qualification.expires_on >= today),
     )
-    terms: list[tuple[bool, Any, Any, str, str, Sequence[Any]]] = [
-        (shape.skills, PersonSkill, PersonSkill.skill_id, "skills", "skill_count", ()),
-        (
-            shape.languages,
-            PersonLanguage,
-            PersonLanguage.spoken_language_id,
-            "languages",
-            "language_count",
-            (),
-        ),
-        (shape.qualifications, Qualification, Qualification.kind_id, "kinds", "kind_count", valid),
-    ]
+    terms: tuple[tuple[bool, str, Any, Any, Sequence[Any]], ...] = (
+        (shape.skills, "skill", PersonSkill, PersonSkill.skill_id, ()),
+        (shape.languages, "language", PersonLanguage, PersonLanguage.spoken_language_id, ()),
+        (shape.qualifications, "kind", Qualification, Qualification.kind_id, valid),
+    )
     found = []
-    for some, table, key, keys, number, conditions in terms:
+    for some, name, table, key, conditions in terms:
         if some:
-            held = select(func.count()).where(
-                table.person_id == person,
-                key.in_(bindparam(keys, expanding=True, type_=BigInteger)),
-                *conditions,
-            )
-            found.append(held.scalar_subquery() == bindparam(number, type_=Integer))
+            keys = bindparam(f"{name}_keys", expanding=True, type_=BigInteger)
+            held = select(func.count()).where(table.person_id == person, key.in_(keys), *conditions)
+            number = bindparam(f"{name}_count", type_=Integer)
+            found.append(held.scalar_subquery() == number)
     return found

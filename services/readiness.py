@@ -25,7 +25,7 @@ from models import (
     Skill,
     Trait,
 )
-from services import access, candidates, declaring, delivery, organisations, waves
+from services import access, candidates, declaring, delivery, organisations, traits, waves
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone
@@ -105,14 +105,14 @@ async def reach(work: Work, kilometres: int) -> None:
     if kilometres not in (0, *REACHES):
         raise Gone
     (await own(work)).row.reach = kilometres or None
-    await work.session.flush()
+    await traits.renew(work, [work.person.id])
 
 
 async def when_critical(work: Work) -> None:
     """May be called in the excluded hours where lives are at stake, or no more."""
     row = (await own(work)).row
     row.when_critical = not row.when_critical
-    await work.session.flush()
+    await traits.renew(work, [work.person.id])
 
 
 async def confirm(work: Work) -> None:

@@ -4,7 +4,7 @@ Whatever changes what they copy calls `renew` or `recount` in the same transacti
 be made anew from the others at any time with `renew_all`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -80,6 +80,9 @@ AT_ONCE = 1000
 KINDS = ("announcement", "newsletter", "survey", "notice")
 """What can be opted out of; their bits in `Trait.refuses` are in this order, so add at the end."""
 DAY = 24 * 60
+"""Minutes."""
+Counts = dict[int, tuple[int, list[list[int]] | None]]
+"""Attribute -> how many have it, and for `EVERYONE` where they live, as in `Frequency`."""
 SERVED = ("active_on", "enrolled", "attended", "minutes")
 """What changes by serving, not by what somebody says of themselves."""
 
@@ -188,39 +191,6 @@ async def differences(work: Work) -> list[int]:
     return sorted(wrong)
 
 
-async def count(work: Work) -> dict[int, tuple[int, list[list[int]] | None]]:
-    """Of each attribute how many have it, and of everyone also where they live."""
-    rows = await work.session.execute(
-        select(Posting.attribute, func.count()).group_by(Posting.attribute)
-    )
-    people = {attribute: number for attribute, number in rows}
-    cell = Posting.cell.bitwise_rshift(cast(literal(2 * COARSE), Integer))
-    living = await work.session.execute(
-        select(cell, func.count()).where(Posting.attribute == EVERYONE).group_by(cell)
-    )
-    places = [[_even(code), _even(code >> 1), number] for code, number in living]
-    return {key: (number, places if key == EVERYONE else None) for key, number in people.items()}
-
-
-def _even(code: int) -> int:
-    """The number whose bits are those at the even places of a Morton code."""
-    return sum((code >> 2 * at & 1) << at for at in range(AXIS))
-
-
-async def keep_counts(
-    work: Work, counts: Mapping[int, tuple[int, list[list[int]] | None]]
-) -> int:
-    """Sweep: writes down what `count` found, for guesses; answers how many attributes it knew."""
-    await _delete(work.session, Frequency)
-    rows = [
-        {"attribute": attribute, "people": people, "places": places}
-        for attribute, (people, places) in counts.items()
-    ]
-    if rows:
-        await work.session.execute(insert(Frequency), rows)
-    return len(rows)
-
-
 def _lacking(table: Any, should: Subquery) -> Select[int]:
     """Whose rows are missing, or say something else."""
     kept = aliased(table)
@@ -236,6 +206,49 @@ def _portions(people: Iterable[int]) -> Iterable[list[int]]:
 
 async def _delete(session: AsyncSession, table: Any, *which: ColumnElement[bool]) -> None:
     await session.execute(delete(table).where(*which).execution_options(synchronize_session=False))
+
+
+# Counting
+
+
+async def count(work: Work) -> Counts:
+    """How many have each attribute."""
+    people = await work.session.execute(
+        select(Posting.attribute, func.count()).group_by(Posting.attribute)
+    )
+    cell = Posting.cell.bitwise_rshift(cast(literal(2 * COARSE), Integer))
+    living = await work.session.execute(
+        select(cell, func.count())
+        .where(Posting.attribute == EVERYONE)
+        .group_by(cell)
+        .order_by(cell)
+    )
+    places = [[_even(code), _even(code >> 1), number] for code, number in living]
+    return {
+        attribute: (number, places if attribute == EVERYONE else None)
+        for attribute, number in people
+    }
+
+
+def _even(code: int) -> int:
+    """The number whose bits are those at the even places of a Morton code."""
+    return sum((code >> 2 * at & 1) << at for at in range(AXIS))
+
+
+async def keep_counts(work: Work, counts: Counts) -> int:
+    """Sweep: writes down what `count` found; answers of how many attributes, 0 for nothing new."""
+    columns = Frequency.__table__.columns
+    kept = await work.session.execute(select(*columns))
+    if {attribute: (people, places) for attribute, people, places in kept} == counts:
+        return 0
+    await _delete(work.session, Frequency)
+    rows = [
+        {"attribute": attribute, "people": people, "places": places}
+        for attribute, (people, places) in counts.items()
+    ]
+    if rows:
+        await work.session.execute(insert(Frequency), rows)
+    return len(rows)
 
 
 # The statements, each built once: SQLAlchemy takes longer over them than SQLite
@@ -262,7 +275,10 @@ def _filling_traits(where: _Where, *, some: bool) -> Insert:
 
 @cache
 def _filling_postings(*, some: bool) -> Insert:
-    return _filling(Posting, _postings(Trait.person_id.in_(_people())) if some else _postings())
+    if some:
+        return _filling(Posting, _postings(Trait.person_id.in_(_people())))
+    rows = _postings()  # in the order of the key, in which a table is filled at its end
+    return _filling(Posting, rows.order_by(*list(rows.selected_columns)[:3]))
 
 
 @cache
@@ -419,7 +435,7 @@ def _posted() -> dict[str, ColumnElement[Any]]:
         "reach": Readiness.reach,
     }
     names = (column.name for column in Posting.__table__.columns if column.name != "attribute")
-    return {name: found.get(name, getattr(Trait, name, None)) for name in names}
+    return {name: found[name] if name in found else getattr(Trait, name) for name in names}
 
 
 def _cell() -> ColumnElement[int]:

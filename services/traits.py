@@ -275,10 +275,7 @@ def _filling_traits(where: _Where, *, some: bool) -> Insert:
 
 @cache
 def _filling_postings(*, some: bool) -> Insert:
-    if some:
-        return _filling(Posting, _postings(Trait.person_id.in_(_people())))
-    rows = _postings()  # in the order of the key, in which a table is filled at its end
-    return _filling(Posting, rows.order_by(*list(rows.selected_columns)[:3]))
+    return _filling(Posting, _postings(Trait.person_id.in_(_people())) if some else _postings())
 
 
 @cache

@@ -37,10 +37,13 @@ from models import (
     Posting,
     Qualification,
     QualificationState,
+    Skill,
+    SpokenLanguage,
     Trait,
 )
 from services import geo
 from services.traits import (
+    BITS,
     CELLS,
     COARSE,
     EVERYONE,
@@ -143,7 +146,7 @@ async def nearest(  # noqa: PLR0917 - where, who, how many
         "today": work.today,
         **(values or {}),
     }
-    disk = _Disk(work, asked, _Shape.of(work, beside, rules))
+    disk = _Disk(work, asked, _Shape.of(work, beside, rules, shared=guess.shared))
     ample = AMPLE * limit
     radius = min(metres, guess.radius(latitude, longitude, ample))
     while True:
@@ -164,6 +167,8 @@ class _Guess:
     share: float
     """Of everyone, of whom the rules and all that is wanted hold, if each is independent."""
     places: Sequence[Sequence[int]]
+    shared: bool
+    """Whether some terms may share a bit."""
 
     def radius(self, latitude: float, longitude: float, people: float) -> float:
         """Metres around a place within which so many people probably are; infinite if too many."""
@@ -191,18 +196,22 @@ async def _guess(work: Work, wanted: Wanted, rules: Rules | None) -> _Guess:
     rows = await work.session.execute(_FREQUENCY, {"attributes": [EVERYONE, *attributes]})
     people: dict[int, int] = {}
     places: Sequence[Sequence[int]] = ()
-    for attribute, number, living in rows:
+    most = 0
+    for attribute, number, living, skills, languages in rows:
         people[attribute] = number
         places = living or places
+        most = max(skills or 0, languages or 0)
     everyone = people.get(EVERYONE, 0)
     rarest = min(attributes, key=lambda one: people.get(one, 0), default=EVERYONE)
     shares = (people.get(one, 0) / everyone for one in attributes) if everyone else (0.0,)
-    return _Guess(rarest, prod(shares) * (rules.share if rules else MAY), places)
+    share = prod(shares) * (rules.share if rules else MAY)
+    return _Guess(rarest, share, places, shared=not 0 < most <= BITS)
 
 
 _FREQUENCY = select(
-    Frequency.__table__.c.attribute, Frequency.__table__.c.people, Frequency.__table__.c.places
-).where(Frequency.__table__.c.attribute.in_(bindparam("attributes", expanding=True)))
+    *Frequency.__table__.columns["attribute", "people", "places"],
+    *(select(func.max(term.id)).scalar_subquery() for term in (Skill, SpokenLanguage)),
+).where(Frequency.attribute.in_(bindparam("attributes", expanding=True)))
 
 
 # A disk and what is asked of it
@@ -216,15 +225,18 @@ class _Shape:
     skills: bool
     qualifications: bool
     languages: bool
+    shared: bool
+    """Whether some terms may share a bit, so that bits only promise."""
     rules: Rules | None
 
     @classmethod
-    def of(cls, work: Work, wanted: Wanted, rules: Rules | None) -> "_Shape":
+    def of(cls, work: Work, wanted: Wanted, rules: Rules | None, *, shared: bool) -> "_Shape":
         return cls(
             work.session.get_bind().dialect.name == "postgresql",
             bool(wanted.skills),
             bool(wanted.qualifications),
             bool(wanted.languages),
+            shared,
             rules,
         )
 
@@ -372,7 +384,7 @@ def _read(shape: _Shape) -> Any:
 
 
 def _promised(shape: _Shape) -> list[ColumnElement[bool]]:
-    """By bits, which may be shared."""
+    """By bits."""
     masks = (
         (shape.skills, Posting.skills, "skill_mask"),
         (shape.qualifications, Posting.qualifications, "kind_mask"),
@@ -395,8 +407,14 @@ def _exactly(shape: _Shape, person: ColumnElement[int]) -> list[ColumnElement[bo
         or_(Qualification.expires_on.is_(None), Qualification.expires_on >= today),
     )
     terms: tuple[tuple[bool, str, Any, Any, Sequence[Any]], ...] = (
-        (shape.skills, "skill", PersonSkill, PersonSkill.skill_id, ()),
-        (shape.languages, "language", PersonLanguage, PersonLanguage.spoken_language_id, ()),
+        (shape.skills and shape.shared, "skill", PersonSkill, PersonSkill.skill_id, ()),
+        (
+            shape.languages and shape.shared,
+            "language",
+            PersonLanguage,
+            PersonLanguage.spoken_language_id,
+            (),
+        ),
         (shape.qualifications, "kind", Qualification, Qualification.kind_id, valid),
     )
     found = []

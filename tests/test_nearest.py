@@ -359,3 +359,31 @@ async def test_a_blocked_chat_is_not_called(making: Making, database: Database) 
         await accounts.mark_unreachable(session, 77, "blocked", work.now)
         found = await nearest.nearest(work, 22.525, 113.375, 10_000, nearest.Wanted(), 5)
         assert [one.person_id for one in found] == [li.id]
+
+
+async def test_skills_that_share_a_bit_are_told_apart(making: Making, database: Database) -> None:
+    """Beyond 63 terms the postings' bits only promise."""
+    chen = await making.volunteer(skills=("first_aid", "car"), emergency_opt_in=True)
+    async with database.write() as session:
+        work = making.work(session)
+        await traits.renew_all(work)
+        held = list(
+            await session.scalars(
+                select(PersonSkill.skill_id).where(PersonSkill.person_id == chen.id)
+            )
+        )
+        alike = [
+            Skill(id=key + traits.BITS, code=f"more-{key}", names={}, group={}) for key in held
+        ]
+        session.add_all(alike)
+        session.add_all(
+            Frequency(attribute=traits.skill_attribute(key + traits.BITS), people=1_000)
+            for key in held
+        )
+        await session.flush()
+        for other in alike:
+            key = other.id - traits.BITS
+            for skills, found in (([key], 1), (held, 1), ([key, other.id], 0), ([other.id], 0)):
+                wanted = nearest.Wanted(skills)
+                people = await nearest.nearest(work, 22.525, 113.375, 10_000, wanted, 5)
+                assert len(people) == found, (key, skills)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 import uvloop
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from benchmarks import audience_city, databases
 from benchmarks.__main__ import machine
@@ -32,7 +33,7 @@ from benchmarks.audience_city import Array, Crowd, Terms
 from benchmarks.figures import percentile
 from benchmarks.processes import ROOT
 from bot import schema
-from models import Callout, Database, Need
+from models import Callout, Database, Need, Trait
 from models.sealed import Keyring, use_keyring
 from services import candidates, geo, nearest, traits
 from services.audiences import years_before
@@ -179,34 +180,23 @@ class Bench:
         await self._keeping(engine, database, size, at)
         floor = Floor(words, people, at.date())
         del people
-        memory = _Memory()
+        await self.ask(engine, database, words, floor, size, at)
+        await database.close()
+
+    async def ask(  # noqa: PLR0917 - two who answer, and when
+        self, engine: str, database: Database, words: Terms, floor: Floor, size: int, at: datetime
+    ) -> None:
+        """At 15:00 UTC it is eleven at night in the city."""
         async with database.read() as session:
             work = Work(session, at, Policy())
+            await session.execute(_EVERYBODY)  # fills what SQLite may keep of the file
             asked = some_questions(words, spoken=False)
-
-            async def by_skill(one: Question) -> list[int]:
-                wanted = Wanted(one.skills, one.kinds)
-                found = await nearest.nearest(
-                    work, one.latitude, one.longitude, one.metres, wanted, NEAREST
-                )
-                return [person.person_id for person in found]
-
-            await self._compare(engine, size, SKILLED, asked, by_skill, floor.nearest, memory)
-            asked = some_questions(words, spoken=True)
-
-            async def by_all_rules(one: Question) -> list[int]:
-                callout = Callout(
-                    id=0, organisation_id=words.root, drill=False, critical=False,
-                    latitude=one.latitude, longitude=one.longitude,
-                )  # fmt: skip
-                need = Need(skills=one.skills, qualifications=one.kinds, languages=one.languages)
-                found = await candidates.within(work, callout, need, one.metres, NEAREST)
-                return [person.person_id for person in found]
-
             await self._compare(
-                engine, size, BY_ALL_RULES, asked, by_all_rules, floor.by_all_rules, memory
+                engine, size, SKILLED, asked, partial(_by_skill, work), floor.nearest
             )
-        await database.close()
+            asked = some_questions(words, spoken=True)
+            answer = partial(_by_all_rules, work, words.root)
+            await self._compare(engine, size, BY_ALL_RULES, asked, answer, floor.by_all_rules)
 
     async def _keeping(self, engine: str, database: Database, size: int, at: datetime) -> None:
         """What it costs to keep the postings: all made anew, and one person's when they move."""
@@ -233,10 +223,9 @@ class Bench:
         asked: list[Question],
         ask: Callable[[Question], Any],
         floor: Callable[[Question], list[int]],
-        memory: "_Memory",
     ) -> None:
         """Both in turns, round by round, after one that warms up."""
-        before = memory.now()
+        before = _resident()
         added = 0.0
         taken: list[float] = []
         lowest: list[float] = []
@@ -248,7 +237,7 @@ class Bench:
                 if number:
                     taken.append(1000 * (time.perf_counter() - began))
             if not number:
-                added = memory.now() - before
+                added = _resident() - before
             for question in asked:
                 began = time.perf_counter()
                 right.append(floor(question))
@@ -261,14 +250,33 @@ class Bench:
         self.note(engine, size, what, taken, p99_ratio=ratio, memory_mib=added)
 
 
-class _Memory:
-    """Of this process, MiB resident."""
+def _resident() -> float:
+    """MiB of this process."""
+    gc.collect()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
 
-    def now(self) -> float:
-        gc.collect()
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
+
+_EVERYBODY = select(func.count()).where(Trait.blocked)
+
+
+async def _by_skill(work: Work, asked: Question) -> list[int]:
+    wanted = Wanted(asked.skills, asked.kinds)
+    found = await nearest.nearest(
+        work, asked.latitude, asked.longitude, asked.metres, wanted, NEAREST
+    )
+    return [one.person_id for one in found]
+
+
+async def _by_all_rules(work: Work, root: int, asked: Question) -> list[int]:
+    callout = Callout(
+        id=0, organisation_id=root, drill=False, critical=False,
+        latitude=asked.latitude, longitude=asked.longitude,
+    )  # fmt: skip
+    need = Need(skills=asked.skills, qualifications=asked.kinds, languages=asked.languages)
+    found = await candidates.within(work, callout, need, asked.metres, NEAREST)
+    return [one.person_id for one in found]
 
 
 async def _settle(database: Database, size: int, at: datetime) -> tuple[Terms, Crowd]:

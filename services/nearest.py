@@ -67,8 +67,8 @@ AMPLE = 1.4
 """How many more than wanted a disk is to hold, for what is known of places is coarse."""
 MAY = 0.8
 """Share of those who may be called that can be, if nothing else is asked of them."""
-GROWS = 1.4
-"""By how much a radius grows at least."""
+FIRST, GROWS = 200.0, 1.4
+"""The least radius in metres to begin with, and by how much it grows at least."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -148,14 +148,13 @@ async def nearest(  # noqa: PLR0917 - where, who, how many
     }
     disk = _Disk(work, asked, _Shape.of(work, beside, rules, shared=guess.shared))
     ample = AMPLE * limit
-    radius = min(metres, guess.radius(latitude, longitude, ample))
+    radius = min(metres, max(FIRST, guess.radius(latitude, longitude, ample)))
     while True:
         found = await disk.nearest(radius, limit)
         if len(found) >= limit or radius >= metres:
             return found
         ample *= max(AMPLE, AMPLE * limit / max(1, len(found)))
-        radius = max(GROWS * radius, guess.radius(latitude, longitude, ample))
-        radius = min(metres, radius)
+        radius = min(metres, max(GROWS * radius, guess.radius(latitude, longitude, ample)))
 
 
 # Guesses: which attribute is the rarest, and how far around enough people live

@@ -170,6 +170,19 @@ def _held(chance: np.random.Generator, size: int, number: int, each: float) -> A
     return chance.random((size, number)) < np.minimum(shares, 0.9)
 
 
+def masks(held: Array) -> Array:
+    """What each holds as bits by position."""
+    bits = np.zeros(len(held), dtype=np.uint64)
+    for at in range(held.shape[1]):
+        bits |= held[:, at].astype(np.uint64) << np.uint64(at)
+    return bits
+
+
+def mask(terms: Array, keys: Iterable[int]) -> Any:
+    """Bits by position, which are no one's to share: the arrays hold at most 64 terms."""
+    return np.uint64(sum(1 << int(np.flatnonzero(terms == key)[0]) for key in keys))
+
+
 # Into the database
 
 Rows = Iterator[tuple[Any, ...]]

@@ -1,4 +1,4 @@
-"""How long it takes to count an audience and to find the nearest: `python -m benchmarks.audiences`.
+"""How long it takes to count an audience: `python -m benchmarks.audiences`.
 
 Beside it the same questions asked of NumPy arrays in memory, the practical floor; both must answer
 alike on every question.
@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -30,31 +29,18 @@ from benchmarks.audience_city import Array, Crowd, Terms
 from benchmarks.figures import percentile
 from benchmarks.processes import ROOT
 from bot import schema
-from models import Callout, Database, Need, Person
+from models import Database, Person
 from models.sealed import Keyring, use_keyring
-from services import audiences, candidates, geo, nearest, traits
+from services import audiences, geo, traits
 from services.audiences import Audience, Near
 from services.founding import found_city
 from services.policy import Policy
 from services.work import Work
 
-AUDIENCES, NEAREST = 30, 200
-WANTED = 200
+AUDIENCES = 30
 SAMPLE = ROOT / "samples" / "zhongshan"
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """Who is wanted where; degrees and metres, terms by key."""
-
-    latitude: float
-    longitude: float
-    metres: float
-    skills: list[int]
-    kinds: list[int]
-    languages: list[int]
 
 
 # What is asked
@@ -120,10 +106,10 @@ class Brute:
         self.related = np.array([self._related(field) for field in words.fields])
         self.interested = people.interests.astype(np.float32) @ self.related > 0
         self.bits = {
-            "skills": _masks(people.skills),
-            "interests": _masks(self.interested),
-            "valid": _masks(people.valid),
-            "spoken": _masks(people.spoken),
+            "skills": audience_city.masks(people.skills),
+            "interests": audience_city.masks(self.interested),
+            "valid": audience_city.masks(people.valid),
+            "spoken": audience_city.masks(people.spoken),
         }
         homes = {one.id: (one.latitude, one.longitude) for one in words.places}
         at_home = np.array([homes[key] for key in people.organisation.tolist()], dtype=float)
@@ -165,16 +151,16 @@ class Brute:
     def _held(self, audience: Audience) -> Iterable[Array]:
         words = self.words
         if audience.skills:
-            wanted = _mask(words.skills, audience.skills)
+            wanted = audience_city.mask(words.skills, audience.skills)
             held = self.bits["skills"] & wanted
             yield held == wanted if audience.skills_all else held != 0
         if audience.qualifications:
-            wanted = _mask(words.kinds, audience.qualifications)
+            wanted = audience_city.mask(words.kinds, audience.qualifications)
             yield self.bits["valid"] & wanted == wanted
         if audience.interests:
-            yield self.bits["interests"] & _mask(words.fields, audience.interests) != 0
+            yield self.bits["interests"] & audience_city.mask(words.fields, audience.interests) != 0
         if audience.languages:
-            yield self.bits["spoken"] & _mask(words.spoken, audience.languages) != 0
+            yield self.bits["spoken"] & audience_city.mask(words.spoken, audience.languages) != 0
 
     def _described(self, audience: Audience) -> Iterable[Array]:
         people, day = self.people, self.today.astype(date)
@@ -194,55 +180,10 @@ class Brute:
         elif audience.experience:
             yield getattr(people, audience.experience) > 0
 
-    def nearest(
-        self, latitude: float, longitude: float, metres: float, skills: list[int], kinds: list[int]
-    ) -> list[float]:
-        people = self.people
-        wanted, needed = _mask(self.words.skills, skills), _mask(self.words.kinds, kinds)
-        squared = self._squared(latitude, longitude)
-        fits = (self.bits["skills"] & wanted == wanted) & (self.bits["valid"] & needed == needed)
-        fits &= people.callable & people.account & ~people.blocked & ~people.paused
-        fits &= ~np.isnan(people.latitude) & (squared <= metres**2)
-        found = squared[fits]
-        if len(found) > WANTED:
-            found = np.partition(found, WANTED)[:WANTED]
-        return list(np.sqrt(np.sort(found)))
-
-    def callable_now(self, question: "Called") -> list[float]:
-        """The nearest by all the rules of call-outs, at eleven at night."""
-        people, day = self.people, self.today.astype(date)
-        squared = self._squared(question.latitude, question.longitude)
-        spoken = _mask(self.words.spoken, question.languages)
-        skills = _mask(self.words.skills, question.skills)
-        kinds = _mask(self.words.kinds, question.kinds)
-        fits = (self.bits["skills"] & skills == skills) & (self.bits["valid"] & kinds == kinds)
-        fits &= self.bits["spoken"] & spoken == spoken
-        fits &= people.callable & people.account & ~people.blocked & ~people.paused
-        fits &= ~people.sleeps & ~people.engaged
-        fits &= people.born <= np.datetime64(audiences.years_before(day, Policy().adult_age))
-        fits &= (people.reach == 0) | (squared <= (people.reach * 1000.0) ** 2)
-        fits &= ~np.isnan(people.latitude) & (squared <= question.metres**2)
-        found = squared[fits]
-        if len(found) > WANTED:
-            found = np.partition(found, WANTED)[:WANTED]
-        return list(np.sqrt(np.sort(found)))
-
     def _squared(self, latitude: float, longitude: float) -> Array:
         north = (self.latitude - latitude) * geo.METRES_PER_DEGREE
         east = (self.longitude - longitude) * geo.metres_per_degree_east(latitude)
         return north * north + east * east
-
-
-def _masks(held: Array) -> Array:
-    bits = np.zeros(len(held), dtype=np.uint64)
-    for at in range(held.shape[1]):
-        bits |= held[:, at].astype(np.uint64) << np.uint64(at)
-    return bits
-
-
-def _mask(terms: Array, keys: Iterable[int]) -> Any:
-    """Bits by position, which are no one's to share: the arrays hold at most 64 terms."""
-    return np.uint64(sum(1 << int(np.flatnonzero(terms == key)[0]) for key in keys))
 
 
 # Measuring
@@ -295,11 +236,6 @@ class Bench:
             actor = await session.get_one(Person, 1)
             work = Work(session, at, Policy(), actor)
             await self._counts(kind, work, brute, size)
-            await self._nearest(kind, work, brute, size)
-        await audience_city.engage(database, words, people, at)
-        async with database.read() as session:
-            late = at.replace(hour=15)  # eleven at night in the city
-            await self._called(kind, Work(session, late, Policy()), brute, size)
         await database.close()
 
     async def _fill(self, kind: str, database: Database, people: Crowd, at: datetime) -> None:
@@ -335,72 +271,6 @@ class Bench:
         self.note(kind, size, "count of an audience", taken)
         self.note("NumPy", size, "count of an audience", floor)
 
-    async def _called(self, kind: str, work: Work, brute: Brute, size: int) -> None:
-        chance = random.Random(5)
-        asked = [self._some_call(chance, brute.words) for _ in range(NEAREST)]
-
-        async def find(question: Called) -> list[float]:
-            callout = Callout(
-                id=0, organisation_id=brute.words.root, drill=False, critical=False,
-                latitude=question.latitude, longitude=question.longitude,
-            )  # fmt: skip
-            need = Need(
-                skills=question.skills, qualifications=question.kinds, languages=question.languages
-            )
-            found = await candidates.within(work, callout, need, question.metres, WANTED)
-            return [one.metres for one in found]
-
-        async def by_numpy(question: Called) -> list[float]:
-            return brute.callable_now(question)
-
-        taken, answers = await measured(self.rounds, asked, find)
-        floor, right = await measured(1, asked, by_numpy)
-        for question, answer, expected in zip(asked, answers, right, strict=True):
-            assert np.allclose(answer, expected, atol=0.01), question
-        self.note(kind, size, f"the {WANTED} nearest by all rules", taken)
-        self.note("NumPy", size, f"the {WANTED} nearest by all rules", floor)
-
-    def _some_call(self, chance: random.Random, words: Terms) -> Called:
-        town = chance.choice(words.towns)
-        return Called(
-            (town.latitude or 0.0) + chance.gauss(0, 0.02),
-            (town.longitude or 0.0) + chance.gauss(0, 0.02),
-            chance.uniform(2_000, 30_000),
-            list(_keys(chance, words.skills, 3)),
-            list(_keys(chance, words.kinds, 1)) if chance.random() < 0.3 else [],
-            list(_keys(chance, words.spoken, 1)) if chance.random() < 0.3 else [],
-        )
-
-    async def _nearest(self, kind: str, work: Work, brute: Brute, size: int) -> None:
-        chance = random.Random(3)
-        asked = []
-        for _ in range(NEAREST):
-            town = chance.choice(brute.words.towns)
-            asked.append(
-                (
-                    (town.latitude or 0.0) + chance.gauss(0, 0.02),
-                    (town.longitude or 0.0) + chance.gauss(0, 0.02),
-                    chance.uniform(2_000, 30_000),
-                    list(_keys(chance, brute.words.skills, 3)),
-                    list(_keys(chance, brute.words.kinds, 1)) if chance.random() < 0.3 else [],
-                )
-            )
-
-        async def find(question: Any) -> list[float]:
-            latitude, longitude, metres, skills, kinds = question
-            found = await nearest.nearest(work, latitude, longitude, metres, skills, kinds, WANTED)
-            return [one.metres for one in found]
-
-        async def by_numpy(question: Any) -> list[float]:
-            return brute.nearest(*question)
-
-        taken, answers = await measured(self.rounds, asked, find)
-        floor, right = await measured(1, asked, by_numpy)
-        for question, answer, expected in zip(asked, answers, right, strict=True):
-            assert np.allclose(answer, expected, atol=0.01), question
-        self.note(kind, size, f"the {WANTED} nearest", taken)
-        self.note("NumPy", size, f"the {WANTED} nearest", floor)
-
 
 async def run(asked: argparse.Namespace, folder: Path) -> list[Row]:
     use_keyring(Keyring.fresh())
@@ -419,7 +289,7 @@ async def run(asked: argparse.Namespace, folder: Path) -> list[Row]:
 
 
 def table(rows: list[Row]) -> Table:
-    shown = Table("", "volunteers", "", "p50 ms", "p99 ms", title="Audiences and call-outs")
+    shown = Table("", "volunteers", "", "p50 ms", "p99 ms", title="Audiences")
     for row in rows:
         figures = (f"{row[name]:.1f}" for name in ("p50_ms", "p99_ms"))
         shown.add_row(row["what"], f"{row['volunteers']:,}", row["engine"], *figures)

@@ -25,6 +25,7 @@ from services import (
     scene,
     standing_down,
     swaps,
+    traits,
 )
 from services.policy import Policy
 from services.work import Work
@@ -52,6 +53,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(standing_down.ask_home, 30),
     Sweep(aftermath.hand_out, 30),
     Sweep(boards.report, 2),
+    Sweep(traits.keep_counts, 600, traits.count),
     Sweep(readiness.ask, 600),
     Sweep(readiness.warn_of_expiry, 3600),
     Sweep(relieving.remind, 60),

@@ -58,7 +58,7 @@ from models.people import (
 )
 from models.readiness import Equipment, PersonEquipment, Readiness
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
-from models.traits import Posting, Trait
+from models.traits import Frequency, Posting, Trait
 
 __all__ = [
     "ENGAGED",
@@ -93,6 +93,7 @@ __all__ = [
     "EnrolmentState",
     "EntryKind",
     "Equipment",
+    "Frequency",
     "Group",
     "Guardian",
     "HoursState",

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Document
 
 Mask = BigInteger().with_variant(Integer, "sqlite")
 """63 bits; the bit of a term is its key modulo 63."""
@@ -65,17 +65,22 @@ class Trait(Base):
 
 
 class Posting(Base):
-    """A skill or qualification of a volunteer who may be called, in the order of places.
+    """A skill, document, language or thing of somebody who may be called, in the order of places.
 
-    `attribute` is 2 * skill key, 2 * qualification kind's key + 1, or 0 for everyone; `cell` the
-    Morton code of the place (20 bits an axis), so that a disk is a few ranges of the key.
+    `attribute` is which of them, by `services.traits`, or 0 for everyone; `cell` the Morton code of
+    the place (20 bits an axis), so that a disk is a few ranges of the key. Each row also says what
+    else decides whether the person is called, so that hardly anybody is looked up in vain; what
+    changes by the hour is not among it.
     """
 
     __tablename__ = "posting"
     __table_args__ = (
         PrimaryKeyConstraint(
             "attribute", "cell", "person_id",
-            postgresql_include=["latitude", "longitude", "skills", "qualifications"],
+            postgresql_include=[
+                "skills", "qualifications", "spoken", "latitude", "longitude", "organisation_id",
+                "born", "silent_from", "silent_for", "when_critical", "reach",
+            ],
         ),
         {"sqlite_with_rowid": False},
     )  # fmt: skip
@@ -83,7 +88,29 @@ class Posting(Base):
     attribute: Mapped[int]
     cell: Mapped[int] = mapped_column(BigInteger)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
-    latitude: Mapped[float]
-    longitude: Mapped[float]
     skills: Mapped[int] = mapped_column(Mask)
     qualifications: Mapped[int] = mapped_column(Mask)
+    spoken: Mapped[int] = mapped_column(Mask)
+    latitude: Mapped[float]
+    longitude: Mapped[float]
+    organisation_id: Mapped[int]
+    born: Mapped[date | None] = mapped_column(Date)
+    silent_from: Mapped[int] = mapped_column(SmallInteger)
+    """The minute of the local day from which they are not to be called."""
+    silent_for: Mapped[int] = mapped_column(SmallInteger)
+    """For so many minutes, over midnight as well; 0 for never."""
+    when_critical: Mapped[bool]
+    """May be called then as well where lives are at stake."""
+    reach: Mapped[int | None]
+    """Kilometres that they are willing to go; None for any."""
+
+
+class Frequency(Base):
+    """How many postings an attribute has, as counted a while ago; only guesses are made from it."""
+
+    __tablename__ = "posting_frequency"
+
+    attribute: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    people: Mapped[int]
+    places: Mapped[list[list[int]] | None] = mapped_column(Document)
+    """For 0, everyone: the coarse cells in which they live, each as [east, north, people]."""

@@ -11,35 +11,31 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     Integer,
-    String,
     and_,
     bindparam,
     exists,
-    false,
     func,
     literal,
     or_,
     select,
-    type_coerce,
 )
 
 from models import (
     Callout,
     CalloutState,
+    Equipment,
     Loan,
     Need,
     Organisation,
     Person,
-    PersonEquipment,
-    Readiness,
+    Posting,
     Response,
     ResponseState,
-    Role,
     Trait,
 )
-from services import duty, nearest, organisations, traits, waves
+from services import duty, nearest, organisations, waves
 from services.audiences import years_before
-from services.nearest import Found, Rules
+from services.nearest import Found, Rules, Wanted
 from services.work import Work
 
 LEARNT_FROM = 20
@@ -48,6 +44,10 @@ ON_DUTY = 0.7
 """Probability that somebody who is on duty says yes, whenever they were called last."""
 RESTED = 0.5
 """By how much less somebody answers who was called a short while ago."""
+LIKELY = 0.4
+"""Share of those who may be called that the rules leave, roughly: a first guess."""
+DAY = 24 * 60
+"""Minutes."""
 NIGHT_ENDS, NIGHT_BEGINS = 7, 22
 """Local hours between which people are taken to be awake."""
 
@@ -67,52 +67,50 @@ async def within(
     Those of the organisation and of the ones that lend, or `everywhere` in the city; of the need's
     team alone if it names one. `at_any_hour` counts those in their excluded hours as well.
     """
-    own = None if everywhere else await _organisations(work, callout)
+    wanted = Wanted(
+        need.skills, need.qualifications, need.languages,
+        [Equipment(one) for one in need.equipment or ()],
+        await _team(work, need),
+    )  # fmt: skip
+    own = None if everywhere or wanted.team else await _organisations(work, callout)
     values: dict[str, Any] = {
         "callout": callout.id,
         "born_by": years_before(work.today, work.policy.adult_age),
-        "spoken": traits.mask(need.languages),
-        "minute": None if at_any_hour else _minute(work),
+        "minute": _minute(work),
+        "any_hour": at_any_hour,
         "now": work.now,
         "critical": callout.critical,
     }
-    if own is not None and need.team_id is None:
-        rules, values["organisations"] = _OWN, own
-    else:
-        rules = _EVERYWHERE
-    if need.equipment or need.team_id is not None:
-        rules = _WITH_MORE[rules]
-        values |= await _asked_for(work, need)
+    if own is not None:
+        values["organisations"] = own
     return await nearest.nearest(
-        work, callout.latitude, callout.longitude, metres, need.skills, need.qualifications, limit,
-        rules, values,
+        work, callout.latitude, callout.longitude, metres, wanted, limit,
+        _EVERYWHERE if own is None else _OWN, values,
     )  # fmt: skip
 
 
 async def _organisations(work: Work, callout: Callout) -> list[int] | None:
     """The organisation, all below it, and those that lend; None for the whole city."""
     lent = select(Loan.organisation_id).where(Loan.callout_id == callout.id)
-    tops = await work.session.scalars(
-        select(Organisation).where(
+    tops = await work.session.execute(
+        select(Organisation.path, Organisation.parent_id).where(
             or_(Organisation.id == callout.organisation_id, Organisation.id.in_(lent))
         )
     )
     found = tops.all()
-    if any(top.parent_id is None for top in found):
+    if any(parent_id is None for _, parent_id in found):
         return None
-    inside = or_(*(organisations.within(top.path) for top in found))
+    inside = or_(*(organisations.within(path) for path, _ in found))
     return list(await work.session.scalars(select(Organisation.id).where(inside)))
 
 
-async def _asked_for(work: Work, need: Need) -> dict[str, Any]:
-    """The equipment and the organisations of the team that `_has_what_is_asked_for` looks at."""
-    things = list(need.equipment or [])
-    team: list[int] = []
-    if need.team_id is not None:
-        top = await work.session.get_one(Organisation, need.team_id)
-        inside = select(Organisation.id).where(organisations.within(top.path))
-        team = list(await work.session.scalars(inside))
-    return {"things": things, "thing_count": len(things), "team": team, "teamed": bool(team)}
+async def _team(work: Work, need: Need) -> list[int]:
+    """The organisations of the team that is asked alone, if there is one."""
+    if need.team_id is None:
+        return []
+    top = await work.session.get_one(Organisation, need.team_id)
+    inside = select(Organisation.id).where(organisations.within(top.path))
+    return list(await work.session.scalars(inside))
 
 
 def _minute(work: Work) -> int:
@@ -125,7 +123,7 @@ def is_night(work: Work) -> bool:
     return not NIGHT_ENDS * 60 <= _minute(work) < NIGHT_BEGINS * 60
 
 
-# The rules as conditions on the volunteer's traits
+# The rules as conditions: on what postings say, and on traits for the few whom those fit
 
 
 def _excludes(minute: ColumnElement[int]) -> ColumnElement[bool]:
@@ -136,14 +134,6 @@ def _excludes(minute: ColumnElement[int]) -> ColumnElement[bool]:
     return or_(by_day, over_midnight)
 
 
-def _passes() -> ColumnElement[bool]:
-    """Lives are at stake, for which they agreed to be called at any hour."""
-    return and_(
-        bindparam("critical", type_=Boolean),
-        func.coalesce(Readiness.when_critical, false()),
-    )
-
-
 def is_asleep(work: Work) -> ColumnElement[bool]:
     """Whether now lies in the excluded hours of the person of `Trait`."""
     return exists(
@@ -151,36 +141,24 @@ def is_asleep(work: Work) -> ColumnElement[bool]:
     )
 
 
-def _has_what_is_asked_for() -> ColumnElement[bool]:
-    """All of the equipment; and of the team, if there is one: registered there or with a role."""
-    team = bindparam("team", expanding=True, type_=BigInteger)
-    things = bindparam("things", expanding=True, type_=String)
-    brings = select(func.count()).where(
-        PersonEquipment.person_id == Trait.person_id,
-        type_coerce(PersonEquipment.kind, String).in_(things),
-    )
-    serves = select(Role.id).where(
-        Role.person_id == Trait.person_id, Role.organisation_id.in_(team)
-    )
-    count = bindparam("thing_count", type_=Integer)
+def _as_posted(squared: ColumnElement[float]) -> ColumnElement[bool]:
+    """Of age, within reach, and awake or willing to be woken where lives are at stake."""
+    since = (bindparam("minute", type_=Integer) + DAY - Posting.silent_from) % DAY
+    woken = and_(bindparam("critical", type_=Boolean), Posting.when_critical)
     return and_(
-        or_(count == 0, brings.scalar_subquery() == count),
-        or_(~bindparam("teamed", type_=Boolean), Trait.organisation_id.in_(team), serves.exists()),
+        Posting.born <= bindparam("born_by", type_=Date),
+        or_(since >= Posting.silent_for, woken, bindparam("any_hour", type_=Boolean)),
+        or_(Posting.reach.is_(None), squared <= Posting.reach * Posting.reach * 1e6),
     )
 
 
-def _may_be_asked(squared: ColumnElement[float]) -> ColumnElement[bool]:
-    spoken = bindparam("spoken", type_=BigInteger)
-    far = and_(Readiness.reach.is_not(None), squared > Readiness.reach * Readiness.reach * 1e6)
-    unwilling = (
-        select(Person.id)
-        .outerjoin(Readiness, Readiness.person_id == Person.id)
-        .where(
-            Person.id == Trait.person_id,
-            or_(far, and_(_excludes(bindparam("minute", type_=Integer)), ~_passes())),
-        )
-        .exists()
-    )
+def _of_own(squared: ColumnElement[float]) -> ColumnElement[bool]:
+    own = bindparam("organisations", expanding=True, type_=BigInteger)
+    return and_(Posting.organisation_id.in_(own), _as_posted(squared))
+
+
+def _may_be_asked() -> ColumnElement[bool]:
+    """Neither asked before by this call-out, nor at another one, nor resting."""
     engaged = and_(
         Callout.state == CalloutState.ACTIVE,
         Response.state.in_((ResponseState.COMING, ResponseState.ON_SCENE)),
@@ -198,29 +176,11 @@ def _may_be_asked(squared: ColumnElement[float]) -> ColumnElement[bool]:
         )
         .exists()
     )
-    return and_(
-        Trait.born <= bindparam("born_by", type_=Date),
-        Trait.spoken.bitwise_and(spoken) == spoken,
-        ~unwilling,
-        ~taken,
-    )
+    return ~taken
 
 
-def _of_own(squared: ColumnElement[float]) -> ColumnElement[bool]:
-    own = bindparam("organisations", expanding=True, type_=BigInteger)
-    return and_(_may_be_asked(squared), Trait.organisation_id.in_(own))
-
-
-_EVERYWHERE = Rules(_may_be_asked)
-_OWN = Rules(_of_own)
-
-
-def _with_more(rules: Rules) -> Rules:
-    """The rules, and equipment or a team; most needs ask for neither and need not look it up."""
-    return Rules(lambda squared: and_(rules.condition(squared), _has_what_is_asked_for()))
-
-
-_WITH_MORE = {rules: _with_more(rules) for rules in (_EVERYWHERE, _OWN)}
+_EVERYWHERE = Rules(_as_posted, _may_be_asked, LIKELY)
+_OWN = Rules(_of_own, _may_be_asked, LIKELY)
 
 
 # What is assumed of them

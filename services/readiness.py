@@ -34,6 +34,7 @@ from services import (
     delivery,
     duty,
     organisations,
+    traits,
     waves,
 )
 from services.access import Right
@@ -104,6 +105,7 @@ async def agree_to_any_hour(work: Work, person: Person, *, agreed: bool) -> None
 async def _set_any_hour(work: Work, person: Person, row: Readiness, *, agreed: bool) -> None:
     row.when_critical = agreed
     await consents.record(work, person, ConsentKind.ANY_HOUR, agreed=agreed)
+    await traits.renew(work, [person.id])
 
 
 def _next(work: Work) -> datetime:
@@ -121,7 +123,7 @@ async def bring(work: Work, kind: Equipment) -> None:
         )
     else:
         work.session.add(PersonEquipment(person_id=work.person.id, kind=kind))
-    await work.session.flush()
+    await traits.renew(work, [work.person.id])
 
 
 async def reach(work: Work, kilometres: int) -> None:
@@ -129,7 +131,7 @@ async def reach(work: Work, kilometres: int) -> None:
     if kilometres not in (0, *REACHES):
         raise Gone
     (await own(work)).row.reach = kilometres or None
-    await work.session.flush()
+    await traits.renew(work, [work.person.id])
 
 
 async def when_critical(work: Work) -> None:

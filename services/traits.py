@@ -30,6 +30,7 @@ from sqlalchemy import (
     distinct,
     except_,
     exists,
+    false,
     func,
     insert,
     inspect,
@@ -48,15 +49,19 @@ from models import (
     Attendance,
     Enrolment,
     EnrolmentState,
+    Equipment,
+    Frequency,
     LedgerEntry,
     OptOut,
     Person,
+    PersonEquipment,
     PersonInterest,
     PersonLanguage,
     PersonSkill,
     Posting,
     Qualification,
     QualificationState,
+    Readiness,
     ServiceField,
     Standing,
     Trait,
@@ -70,10 +75,18 @@ AXIS = 20
 CELLS = 1 << AXIS
 EVERYONE = 0
 """The attribute that all have who may be called; no skill has the key 0."""
+COARSE = 7
+"""Bits of each axis that a coarse cell leaves out: 2.4 km from south to north."""
 AT_ONCE = 1000
 """People whose rows are renewed by one statement."""
 KINDS = ("announcement", "newsletter", "survey", "notice")
 """What can be opted out of; their bits in `Trait.refuses` are in this order, so add at the end."""
+DAY = 24 * 60
+"""Minutes."""
+Counts = dict[int, tuple[int, list[list[int]] | None]]
+"""Attribute -> how many have it, and for `EVERYONE` where they live, as in `Frequency`."""
+THINGS = tuple(Equipment)
+"""Their attributes are in this order, so add at the end."""
 SERVED = ("active_on", "enrolled", "attended", "minutes")
 """What changes by serving, not by what somebody says of themselves."""
 
@@ -87,11 +100,19 @@ def mask(keys: Iterable[int]) -> int:
 
 
 def skill_attribute(skill_id: Any) -> Any:
-    return 2 * skill_id
+    return 4 * skill_id
 
 
 def qualification_attribute(kind_id: Any) -> Any:
-    return 2 * kind_id + 1
+    return 4 * kind_id + 1
+
+
+def language_attribute(spoken_language_id: Any) -> Any:
+    return 4 * spoken_language_id + 2
+
+
+def equipment_attribute(kind: Equipment) -> int:
+    return 4 * THINGS.index(kind) + 3
 
 
 def local_day(zone: ZoneInfo, moment: datetime) -> date:
@@ -125,6 +146,7 @@ async def renew_all(work: Work) -> None:
         await _delete(work.session, table)
     await work.session.execute(_filling_traits(_Where.of(work), some=False))
     await work.session.execute(_filling_postings(some=False))
+    await keep_counts(work, await count(work))
 
 
 async def recount(work: Work, people: Iterable[int]) -> None:
@@ -192,6 +214,49 @@ def _portions(people: Iterable[int]) -> Iterable[list[int]]:
 
 async def _delete(session: AsyncSession, table: Any, *which: ColumnElement[bool]) -> None:
     await session.execute(delete(table).where(*which).execution_options(synchronize_session=False))
+
+
+# Counting
+
+
+async def count(work: Work) -> Counts:
+    """How many have each attribute."""
+    people = await work.session.execute(
+        select(Posting.attribute, func.count()).group_by(Posting.attribute)
+    )
+    cell = Posting.cell.bitwise_rshift(cast(literal(2 * COARSE), Integer))
+    living = await work.session.execute(
+        select(cell, func.count())
+        .where(Posting.attribute == EVERYONE)
+        .group_by(cell)
+        .order_by(cell)
+    )
+    places = [[_even(code), _even(code >> 1), number] for code, number in living]
+    return {
+        attribute: (number, places if attribute == EVERYONE else None)
+        for attribute, number in people
+    }
+
+
+def _even(code: int) -> int:
+    """The number whose bits are those at the even places of a Morton code."""
+    return sum((code >> 2 * at & 1) << at for at in range(AXIS))
+
+
+async def keep_counts(work: Work, counts: Counts) -> int:
+    """Sweep: writes down what `count` found; answers of how many attributes, 0 for nothing new."""
+    columns = Frequency.__table__.columns
+    kept = await work.session.execute(select(*columns))
+    if {attribute: (people, places) for attribute, people, places in kept} == counts:
+        return 0
+    await _delete(work.session, Frequency)
+    rows = [
+        {"attribute": attribute, "people": people, "places": places}
+        for attribute, (people, places) in counts.items()
+    ]
+    if rows:
+        await work.session.execute(insert(Frequency), rows)
+    return len(rows)
 
 
 # The statements, each built once: SQLAlchemy takes longer over them than SQLite
@@ -341,31 +406,45 @@ def _active_on(where: _Where) -> ColumnElement[date]:
 def _postings(whose: ColumnElement[bool] | None = None) -> Select[Any]:
     """Rows in the order of `Posting`'s columns; `Trait` is up to date already."""
     may = and_(Trait.callable, Trait.latitude.is_not(None), Trait.longitude.is_not(None))
+    columns = _posted()
     placed = (
-        select(
-            _cell().label("cell"),
-            Trait.person_id,
-            Trait.latitude,
-            Trait.longitude,
-            Trait.skills,
-            Trait.qualifications,
-        )
+        select(*(column.label(name) for name, column in columns.items()))
+        .join(Person, Person.id == Trait.person_id)
+        .outerjoin(Readiness, Readiness.person_id == Trait.person_id)
         .where(may if whose is None else and_(may, whose))
         .cte("placed")
         .prefix_with("MATERIALIZED")  # a cell costs more than a look into what was kept
     )
-    verified = Qualification.state == QualificationState.VERIFIED
-    skill, kind = PersonSkill.skill_id, Qualification.kind_id
-    held = (
-        select(cast(literal(EVERYONE), Integer).label("attribute"), *placed.c),
-        select(skill_attribute(skill), *placed.c).join(
-            PersonSkill, PersonSkill.person_id == placed.c.person_id
+    held = [select(cast(literal(EVERYONE), Integer).label("attribute"), *placed.c)]
+    for attribute, table, *conditions in (
+        (skill_attribute(PersonSkill.skill_id), PersonSkill),
+        (
+            qualification_attribute(Qualification.kind_id),
+            Qualification,
+            Qualification.state == QualificationState.VERIFIED,
         ),
-        select(qualification_attribute(kind), *placed.c)
-        .join(Qualification, Qualification.person_id == placed.c.person_id)
-        .where(verified),
-    )
+        (language_attribute(PersonLanguage.spoken_language_id), PersonLanguage),
+        (
+            case({kind: equipment_attribute(kind) for kind in THINGS}, value=PersonEquipment.kind),
+            PersonEquipment,
+        ),
+    ):
+        rows = select(attribute, *placed.c).join(table, table.person_id == placed.c.person_id)
+        held.append(rows.where(*conditions))
     return select(*union_all(*held).subquery().c)
+
+
+def _posted() -> dict[str, ColumnElement[Any]]:
+    """Of `Posting`, in the order of its own, all but the attribute."""
+    found: dict[str, Any] = {
+        "cell": _cell(),
+        "silent_from": func.coalesce(Person.call_from, 0),
+        "silent_for": func.coalesce((Person.call_until - Person.call_from + DAY) % DAY, 0),
+        "when_critical": func.coalesce(Readiness.when_critical, false()),
+        "reach": Readiness.reach,
+    }
+    names = (column.name for column in Posting.__table__.columns if column.name != "attribute")
+    return {name: found[name] if name in found else getattr(Trait, name) for name in names}
 
 
 def _cell() -> ColumnElement[int]:

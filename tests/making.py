@@ -1,6 +1,7 @@
 """The people, roles and activities that a test begins with, written as the services would."""
 
 import itertools
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,9 +13,11 @@ from models import (
     ActivityState,
     Confirmation,
     Database,
+    Equipment,
     OptOut,
     Organisation,
     Person,
+    PersonEquipment,
     PersonInterest,
     PersonSkill,
     Qualification,
@@ -153,6 +156,12 @@ class Making:
             await session.flush()
             await traits.renew(self.work(session), [person.id for person in people])
         return people
+
+    async def equip(self, person_id: int, kinds: Iterable[Equipment]) -> None:
+        """What somebody can bring."""
+        async with self.database.write() as session:
+            session.add_all(PersonEquipment(person_id=person_id, kind=kind) for kind in kinds)
+            await traits.renew(self.work(session), [person_id])
 
     async def coordinator(
         self,

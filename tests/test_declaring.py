@@ -13,7 +13,6 @@ from models import (
     Need,
     Organisation,
     OrganisationKind,
-    PersonEquipment,
     Role,
     RoleKind,
 )
@@ -39,8 +38,7 @@ async def emergency(city: City) -> Emergency:
 async def bring(emergency: Emergency, phone: Phone, *kinds: Equipment) -> None:
     """What somebody said that they can bring."""
     person = await emergency.city.person(phone)
-    async with emergency.city.database.write() as session:
-        session.add_all(PersonEquipment(person_id=person.id, kind=kind) for kind in kinds)
+    await emergency.city.making.equip(person.id, kinds)
 
 
 async def rescue_team(emergency: Emergency) -> Organisation:
@@ -399,8 +397,8 @@ async def test_exactly_those_with_the_equipment_and_of_the_team_are_found(
         )  # fmt: skip
         brings = {kind for at, kind in enumerate(kinds) if (number * 7) >> at & 1}
         serves = number % 5 == 0
+        await emergency.city.making.equip(person.id, brings)
         async with emergency.city.database.write() as session:
-            session.add_all(PersonEquipment(person_id=person.id, kind=kind) for kind in brings)
             if serves:
                 session.add(
                     Role(

@@ -3,14 +3,14 @@
 from datetime import date
 from pathlib import Path
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from bot import doctoring
 from bot.setting_up import set_up
 from bot.settings import DatabaseSettings, SecuritySettings, Settings, TelegramSettings
-from models import Database, Person, Posting, Trait
+from models import Database, Frequency, Person, PersonLanguage, Posting, Readiness, Trait
 from models.sealed import keyring
-from services import profile, traits
+from services import profile, readiness, traits
 from tests.making import Making
 
 
@@ -43,6 +43,52 @@ async def test_a_pause_shows_at_once(making: Making, database: Database) -> None
         await profile.pause(making.work(session, person), date(2026, 12, 24))
         assert await session.scalar(select(Trait.paused_until)) == date(2026, 12, 24)
     assert await wrong(making, database) == []
+
+
+async def test_what_somebody_says_of_calls_is_posted_at_once(
+    making: Making, database: Database
+) -> None:
+    chen = await making.volunteer(emergency_opt_in=True, call_from=22 * 60, call_until=7 * 60)
+    said = select(
+        Posting.silent_from, Posting.silent_for, Posting.when_critical, Posting.reach, Posting.born
+    )
+    async with database.write() as session:
+        assert (await session.execute(said)).one()[:4] == (22 * 60, 9 * 60, False, None)
+        work = making.work(session, await session.get_one(Person, chen.id))
+        await readiness.reach(work, 5)
+        await readiness.when_critical(work)
+        assert (await session.execute(said)).one()[2:] == (True, 5, chen.birth_date)
+    assert await wrong(making, database) == []
+    for slip in (
+        update(Readiness).values(reach=20),
+        update(Person).values(call_until=8 * 60),
+        update(Person).values(birth_date=date(1980, 1, 1)),
+        insert(PersonLanguage).values(person_id=chen.id, spoken_language_id=1),
+    ):
+        async with database.write() as session:
+            await session.execute(slip)
+        assert await wrong(making, database) == [chen.id], slip
+        async with database.write() as session:
+            await traits.renew(making.work(session), [chen.id])
+        assert await wrong(making, database) == []
+
+
+async def test_how_many_have_a_skill_is_counted_now_and_then(
+    making: Making, database: Database
+) -> None:
+    """By a sweep, which writes only what is new."""
+    for skills in ((), ("car",), ("car", "first_aid")):
+        await making.volunteer(skills=skills, emergency_opt_in=True)
+    for answer in (3, 0):
+        async with database.write() as session:
+            work = making.work(session)
+            assert await traits.keep_counts(work, await traits.count(work)) == answer
+            rows = await session.execute(select(Frequency.people))
+            assert sorted(rows.scalars()) == [1, 2, 3]
+            places = await session.scalar(
+                select(Frequency.places).where(Frequency.attribute == traits.EVERYONE)
+            )
+            assert [people for _, _, people in places or []] == [3]
 
 
 async def test_init_puts_right_what_doctor_finds(

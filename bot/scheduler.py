@@ -112,6 +112,7 @@ class Scheduler:
         if self._under_way:
             await asyncio.wait(self._under_way)
         self._ticker.shutdown(wait=False)
+        await asyncio.sleep(0)  # it ends in the loop's next turn; until then it would end twice
 
     async def run(self, sweep: Sweep) -> None:
         """One sweep in one transaction; what goes wrong is logged and tried again next time."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot, Chat, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
@@ -101,11 +102,15 @@ class Intake:
         self._something_answered.clear()
         done, self._answered = self._answered, []
         pressed, self._pressed = self._pressed, {}
-        if done:
-            async with self.database.write() as session:
-                await accounts.mark_answered(session, done, self.clock())
-                for (chat_id, at), message_ids in pressed.items():
-                    await outbox.seen(session, chat_id, message_ids, at)
+        if not done:
+            return
+
+        async def note(session: AsyncSession) -> None:
+            await accounts.mark_answered(session, done, self.clock())
+            for (chat_id, at), message_ids in pressed.items():
+                await outbox.seen(session, chat_id, message_ids, at)
+
+        await self.database.transact(note)
 
     async def poll(self) -> None:
         """Asks Telegram for updates until cancelled. Raises InvalidToken."""

@@ -118,8 +118,9 @@ class Scheduler:
         """One sweep in one transaction; what goes wrong is logged and tried again next time."""
         try:
             found = await self._look(sweep)
-            async with self.database.write() as session:
-                done = await sweep.run(Work(session, self.clock(), self.policy), *found)
+            done = await self.database.transact(
+                lambda session: sweep.run(Work(session, self.clock(), self.policy), *found)
+            )
         except Exception:
             log.exception("sweep failed", extra={"sweep": sweep.name})
         else:

@@ -100,6 +100,8 @@ class Sender:
         self._more = False
         self._flush: asyncio.TimerHandle | None = None
         self._paid_recorded = 0
+        self._paid_noted = 0
+        """In the transaction under way, which may yet be lost."""
         self._failed_in_a_row = 0
         self.idle = asyncio.Event()
         """Set while nothing is due and nothing in flight."""
@@ -120,8 +122,9 @@ class Sender:
 
     async def run(self) -> None:
         """Sends until `stop`; then what is in flight is awaited and recorded."""
-        async with self.database.write() as session:
-            resent = await outbox.release_claimed(session, self.clock())
+        resent = await self.database.transact(
+            lambda session: outbox.release_claimed(session, self.clock())
+        )
         if resent:
             log.warning("%d deliveries were in flight at the last stop", resent)
         try:
@@ -143,9 +146,13 @@ class Sender:
             self._more = False
             return
         now = self.clock()
-        async with self.database.write() as session:
+
+        async def record_and_claim(session: AsyncSession) -> Sequence[Due]:
             await self._record(session, receipts, now)
-            claimed = await outbox.claim_due(session, now, rooms)
+            return await outbox.claim_due(session, now, rooms)
+
+        claimed = await self.database.transact(record_and_claim)
+        self._paid_recorded += self._paid_noted
         for receipt in receipts:
             self._claimed.pop(receipt.delivery_id, None)
         self._more = bool(claimed) and len(claimed) >= max(rooms.values())
@@ -197,13 +204,15 @@ class Sender:
         self._receipts += [_put_back(due, self.clock()) for due in waiting]
         receipts = self._put_down()
         if receipts:
-            async with self.database.write() as session:
-                await self._record(session, receipts, self.clock())
+            await self.database.transact(
+                lambda session: self._record(session, receipts, self.clock())
+            )
 
     async def _record(
         self, session: AsyncSession, receipts: Sequence[Receipt], now: datetime
     ) -> None:
         """Broadcasts see to their own corrections, in portions."""
+        self._paid_noted = 0
         await outbox.record(session, receipts, now)
         landed = [
             one.delivery_id
@@ -220,8 +229,8 @@ class Sender:
         new = schedule.paid - self._paid_recorded
         today = self._today()
         paid = await outbox.note_paid(session, today, new)
-        self._paid_recorded += new
-        meanwhile = schedule.paid - self._paid_recorded
+        self._paid_noted = new
+        meanwhile = schedule.paid - self._paid_recorded - new
         cap = int(self.bounds.stars_a_day * MESSAGES_A_STAR)
         schedule.budget = max(0, cap - paid - meanwhile)
 

@@ -153,7 +153,8 @@ class Dispatcher:
                 known = await accounts.find_account(session, _telegram_id(update))
                 if known is not None:
                     return await self._answer(session, update, call, known)
-        async with self._queue_for(update, call), self.database.write() as session:
+
+        async def change(session: AsyncSession) -> tuple[str, list[Part]]:
             if not await accounts.claim_update(session, update.update_id, self.clock()):
                 raise AlreadyHandled
             user = update.effective_user
@@ -162,6 +163,9 @@ class Dispatcher:
                 session, _telegram_id(update), language, self.clock(), self.policy.zone
             )
             return await self._answer(session, update, call, met)
+
+        async with self._queue_for(update, call):
+            return await self.database.transact(change)
 
     def _queue_for(self, update: Update, call: Call) -> AbstractAsyncContextManager[object]:
         """Where order counts, presses of the same button wait for each other's transactions.

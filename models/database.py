@@ -1,23 +1,33 @@
 """The one way to the database: a session that reads, or a session that writes in one transaction.
 
 SQLite has one writer at a time. A writing transaction takes its turn at a lock of this process and
-begins with BEGIN IMMEDIATE, so that it never fails half way because another one was faster.
+begins with BEGIN IMMEDIATE, so that it never fails half way because another one was faster. On
+PostgreSQL two may wait for each other's rows; it gives one of them up, which is then done again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another process's lock."""
 WRITES = "muster_writes"
 POOL_SIZE = 8
+GIVEN_UP = frozenset({"40001", "40P01"})
+"""SQLSTATEs of a transaction that lost to another: serialization failure, deadlock."""
+ATTEMPTS = 4
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Database:
@@ -59,6 +69,22 @@ class Database:
                 yield session
         for listener in self._after_commit:
             listener(session)
+
+    async def transact(self, run: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """What `run` answers, in a transaction as of `write`.
+
+        Runs it anew where the database gave the transaction up for another one, so it must change
+        nothing but the database. Raises what `run` raises, and DBAPIError once it lost too often.
+        """
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                async with self.write() as session:
+                    return await run(session)
+            except DBAPIError as fault:
+                if not left or getattr(fault.orig, "sqlstate", None) not in GIVEN_UP:
+                    raise
+                log.info("transaction lost to another one and done again")
+        raise AssertionError("unreachable")
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncSession]:

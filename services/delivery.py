@@ -322,7 +322,9 @@ async def _correct_everywhere(
     Locked first, so that none lands unseen between the two.
     """
     under_way = and_(about, Delivery.state == DeliveryState.SENDING, Delivery.edits_id.is_(None))
-    found = await work.session.scalars(select(Delivery.id).where(under_way).with_for_update())
+    found = await work.session.scalars(
+        select(Delivery.id).where(under_way).order_by(Delivery.id).with_for_update()
+    )
     keys = found.all()
     message_id = literal(message.id)
     await _edit(work, message_id, _on_phones(message, about), lane=lane)

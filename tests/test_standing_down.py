@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from bot.settings import ChannelSettings
-from models import Account, Delivery
+from models import Account, Callout, CalloutState, Database, Delivery, Response
 from playground import Phone
 from tests.city import City
 from tests.emergencies import RALLY, Emergency
@@ -132,3 +132,34 @@ async def test_a_false_alarm_found_out_afterwards_reaches_exactly_who_got_the_al
 async def count(city: City) -> int:
     async with city.database.read() as session:
         return len((await session.scalars(select(Delivery.id))).all())
+
+
+# Beside another transaction
+
+
+async def somebody_waits(database: Database) -> None:
+    """Until a transaction waits for the rows of another one."""
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while not await connection.scalar(waiting):
+            pass
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+async def test_what_the_database_gives_up_for_another_is_done_again(emergency: Emergency) -> None:
+    """Two wait for each other's rows; the press is the one that PostgreSQL breaks off."""
+    city = emergency.city
+    (li,) = await emergency.crowd(1)
+    await emergency.declare(quota="1")
+    await emergency.on_scene(li)
+    await emergency.zhou.press("解除")
+    question = await emergency.zhou.sees("解除召集？")
+    async with Database(city.database_url).write() as other:
+        await other.execute(text("SET LOCAL deadlock_timeout = '1min'"))
+        await other.execute(select(Response).with_for_update())
+        emergency.zhou.tap(question, 0, 0)
+        await somebody_waits(city.database)
+        await other.execute(select(Callout).with_for_update())
+    await li.sees("平安到家后请告诉我一声")
+    assert (await emergency.callout()).state is CalloutState.ENDED

@@ -13,15 +13,15 @@ from math import erf, exp, lgamma, log, sqrt
 
 CERTAIN = 1.645
 """Standard deviations that leave 95% on one side."""
-FAITH = 10.0
-"""Answers' worth of trust in the assumed response; the prior of its multiplier is Gamma(10, 10)."""
-PATIENCE = 1.0
-"""Standard deviations of what is still to come, for which one waits before asking more people to
-over-book: whoever has been asked can't be unasked, and answers come every minute."""
+FAITH = 16.0
+"""Answers' worth of trust in the assumed response; the prior of its multiplier is Gamma(16, 16)."""
+STANDS = 18.0
+"""Minutes from the first call until the over-booking is covered, too: it only counts on scene."""
+PATIENCE = 2.5
+"""Standard deviations of what is still to come, for which one waits at first before asking more
+people to over-book; it runs out as that time does. Whoever has been asked can't be unasked."""
 LISTENS = 0.4
 """Of the horizon, between two waves: the first answers teach more than any assumption."""
-STANDS = 3.0
-"""Horizons from the first call within which the over-booking is to be covered, too."""
 EVEN = 1 / 3
 """By how much less than n is to be expected for n yes answers to be as likely as not (the median of
 a Poisson variable)."""
@@ -43,7 +43,7 @@ DOUBTED = 200
 """Of one past call-out, so many people count at most: an odd one must not wreck what is known."""
 ASSUMED_ASKED, ASSUMED_DELAYS = 100.0, 30.0
 """How many observations the assumptions weigh when past call-outs are learnt from."""
-BY_DAY, AT_NIGHT, CRITICAL = 4.5, 6.0, 3.5
+BY_DAY, AT_NIGHT, CRITICAL = 4.0, 5.0, 3.0
 """Minutes within which as many should have said yes as are wanted: the horizon."""
 LATE = 5.0
 """Minutes by which people who do come are late on average; exponential."""
@@ -155,10 +155,10 @@ def decide(
     rate = sum(one.weight * one.rate for one in learnt)
     gap = 0.0
     if needed and not (listens and _is_listening(asked, now, LISTENS * horizon, most)):
-        began = min((one.at for one in asked), default=now)
-        stands = max(horizon, STANDS * horizon - (now - began))
-        later = _look_ahead(learnt, asked, now, prior, stands)
-        gap = max(soon.gap(_unpromised(quota, asked, prior)), later.gap(needed, PATIENCE))
+        age = now - min((one.at for one in asked), default=now)
+        left = max(0.0, 1 - age / STANDS)
+        later = _look_ahead(learnt, asked, now, prior, max(horizon, left * STANDS))
+        gap = max(soon.gap(_unpromised(quota, asked, prior)), later.gap(needed, left * PATIENCE))
     people: Sequence[Asked | Candidate] = asked or candidates
     average = sum(one.p for one in people) / len(people) if people else prior.response
     return Decision(
@@ -278,8 +278,8 @@ def _look_ahead(
 def _learn_from(asked: Sequence[Asked], now: float, prior: Prior) -> list[_Learnt]:
     """Delay scales with their posterior weights, and the response multiplier given each.
 
-    Yes answers as a Poisson process of intensity m p f(t / k) / k a person, m ~ Gamma(10, 10)
-    and log k ~ N(0, 0.35): m given k is Gamma(10 + Y, 10 + E), with E the yes answers that should
+    Yes answers as a Poisson process of intensity m p f(t / k) / k a person, m ~ Gamma(16, 16)
+    and log k ~ N(0, 0.35): m given k is Gamma(16 + Y, 16 + E), with E the yes answers that should
     have come by now, and integrating m out gives the likelihood of k.
     """
     groups = Counter((one.at, one.p) for one in asked)

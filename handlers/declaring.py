@@ -101,7 +101,9 @@ async def show_all(turn: Turn) -> Reply:
     """
     await callouts.commands(turn.work)
     said = [] if turn.pressed else (turn.incoming.text or "").split(maxsplit=1)[1:]
-    details = "\n".join(part for part in (await _said_before(turn), *said) if part)
+    before = await _said_before(turn)
+    anew = [words for words in said if words not in before]
+    details = "\n".join(part for part in (before, *anew) if part)
     if len(details) > forms.LONGEST_NOTE:
         raise Refusal("form_too_long", most=forms.LONGEST_NOTE, length=len(details))
     return await start(turn, BEGIN, answers={"details": details} if details else {})

@@ -257,9 +257,10 @@ async def test_words_behind_the_command_stand_in_the_call_as_they_were_said(
     li = await emergency.volunteer("李雷")
     zhou = emergency.zhou
     said = "石岐街道民权路老房子进水，需要十个人搬东西，带水靴"
-    await zhou.say(f"/callout {said}")
+    for _ in range(2):  # in a hurry; it counts once
+        await zhou.say(f"/callout {said}")
     await zhou.press("实战")
-    assert said in (await zhou.sees("发生了什么")).words
+    assert (await zhou.sees("发生了什么")).words.count(said) == 1
     await zhou.press("👉 🌊 洪涝")
     await zhou.share_location(*RALLY)
     await zhou.press("👉 10 人（你刚说的）")

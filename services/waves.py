@@ -43,7 +43,7 @@ DOUBTED = 200
 """Of one past call-out, so many people count at most: an odd one must not wreck what is known."""
 ASSUMED_ASKED, ASSUMED_DELAYS = 100.0, 30.0
 """How many observations the assumptions weigh when past call-outs are learnt from."""
-BY_DAY, AT_NIGHT, CRITICAL = 4.0, 5.0, 3.0
+BY_DAY, AT_NIGHT, CRITICAL = 3.9, 4.6, 3.0
 """Minutes within which as many should have said yes as are wanted: the horizon."""
 LATE = 5.0
 """Minutes by which people who do come are late on average; exponential."""

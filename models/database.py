@@ -104,7 +104,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "foreign_keys = ON",
         f"busy_timeout = {int(BUSY_TIMEOUT * 1000)}",
         "temp_store = MEMORY",
-        "cache_size = -32000",
+        "cache_size = -16000",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

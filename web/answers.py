@@ -80,8 +80,9 @@ async def press(request: web.Request) -> web.Response:
         if request.app[PRESSES].too_many(delivery_id, now):
             return _apology(request, "errors/answer_link_fast", web.HTTPTooManyRequests.status_code)
         value = str((await request.post()).get("press", ""))[:LONGEST_PRESS]
-        async with request.app[DATABASE].write() as session:
-            return await _press(request, _work(request, session), delivery_id, value)
+        return await request.app[DATABASE].transact(
+            lambda session: _press(request, _work(request, session), delivery_id, value)
+        )
     except Refusal as refusal:
         return _refused(request, refusal)
     except web.HTTPException:

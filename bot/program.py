@@ -32,9 +32,9 @@ from handlers.turns import Surroundings
 from models import Database
 from services import accounts
 from services.words import Words
-from web.answers import PRESSES, Presses
 from web.app import WEBHOOK_PATH, add_webhook, make_app
 from web.keys import ACT, BOT_USERNAME, CLOCK, DATABASE, ON_PAGE, POLICY, WORDS
+from web.limits import LIMITS, Limits
 from web.pages import ROUTES
 
 log = logging.getLogger(__name__)
@@ -193,7 +193,7 @@ class Program:
         app[CLOCK] = self.clock
         app[ACT] = dispatcher.act
         app[ON_PAGE] = is_on_page
-        app[PRESSES] = Presses()
+        app[LIMITS] = Limits()
         app[BOT_USERNAME] = self.bot.username
         if self.settings.telegram.mode is Mode.WEBHOOK:
             secret = self.settings.telegram.webhook_secret.get_secret_value()

@@ -5,7 +5,6 @@ mail scanners look, too.
 """
 
 import logging
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from services.errors import Refusal
 from services.words import Rendered
 from services.work import Work
 from web.keys import ACT, CLOCK, DATABASE, ON_PAGE, POLICY, WORDS
+from web.limits import LIMITS, Rate
 
 log = logging.getLogger(__name__)
 
@@ -28,34 +28,10 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
 }
-MOST_PRESSES, WITHIN = 10, 60.0
-"""So many presses a minute by one link; nobody presses faster in earnest."""
-REMEMBERED = 1000
+PRESSES = Rate("answer_presses", most=10)
+"""By one link; nobody presses faster in earnest."""
 LONGEST_PRESS = 200
 PATH = "/a/{token:[0-9A-Za-z_-]{1,80}}"
-
-
-class Presses:
-    """When each link was pressed last."""
-
-    def __init__(self) -> None:
-        self._at: dict[int, deque[float]] = {}
-
-    def too_many(self, delivery_id: int, now: float) -> bool:
-        times = self._at.pop(delivery_id, deque())
-        while times and times[0] <= now - WITHIN:
-            times.popleft()
-        times.append(now)
-        self._at[delivery_id] = times
-        if len(self._at) > REMEMBERED:
-            del self._at[next(iter(self._at))]
-        if len(times) <= MOST_PRESSES:
-            return False
-        times.pop()
-        return True
-
-
-PRESSES: web.AppKey[Presses] = web.AppKey("presses")
 
 
 @routes.get(PATH)
@@ -77,7 +53,7 @@ async def press(request: web.Request) -> web.Response:
     try:
         delivery_id = _read(request)
         now = request.app[CLOCK]().timestamp()
-        if request.app[PRESSES].too_many(delivery_id, now):
+        if request.app[LIMITS].exceeded(PRESSES, delivery_id, now):
             return _apology(request, "errors/answer_link_fast", web.HTTPTooManyRequests.status_code)
         value = str((await request.post()).get("press", ""))[:LONGEST_PRESS]
         return await request.app[DATABASE].transact(

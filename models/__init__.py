@@ -27,6 +27,15 @@ from models.callouts import (
     Wave,
     Word,
 )
+from models.certificates import (
+    Certificate,
+    CertificateCount,
+    CertificateKind,
+    CertificateLine,
+    CertificateScope,
+    CertificateState,
+    RevocationReason,
+)
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -76,6 +85,12 @@ __all__ = [
     "BroadcastState",
     "Callout",
     "CalloutState",
+    "Certificate",
+    "CertificateCount",
+    "CertificateKind",
+    "CertificateLine",
+    "CertificateScope",
+    "CertificateState",
     "Claim",
     "Coming",
     "Confirmation",
@@ -120,6 +135,7 @@ __all__ = [
     "Readiness",
     "Response",
     "ResponseState",
+    "RevocationReason",
     "Role",
     "RoleKind",
     "SavedAudience",

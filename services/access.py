@@ -21,6 +21,8 @@ class Right(StrEnum):
     GRANT_ROLES = "grant_roles"
     LAUNCH_CALLOUTS = "launch_callouts"
     PLAN_DUTY = "plan_duty"
+    ISSUE_CERTIFICATES = "issue_certificates"
+    DESCRIBE_ORGANISATIONS = "describe_organisations"
 
 
 _COORDINATES = frozenset(
@@ -33,6 +35,7 @@ _COORDINATES = frozenset(
         Right.REGISTER_GROUPS,
         Right.ANNOUNCE,
         Right.PLAN_DUTY,
+        Right.ISSUE_CERTIFICATES,
     }
 )
 

@@ -75,10 +75,10 @@ class Request:
 
 
 def check_period(first: date, last: date, today: date) -> None:
-    """Raises Refusal for a period that ends before it begins, or has not begun."""
+    """Raises Refusal for a period that ends before it begins, or is not over."""
     if last < first:
         raise Refusal("certificate_order")
-    if first > today:
+    if last > today:
         raise Refusal("certificate_ahead")
 
 

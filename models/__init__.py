@@ -27,6 +27,7 @@ from models.callouts import (
     Wave,
     Word,
 )
+from models.console import ConsoleSession, LoginWay, Look
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -81,6 +82,7 @@ __all__ = [
     "Confirmation",
     "Consent",
     "ConsentKind",
+    "ConsoleSession",
     "Conversation",
     "Database",
     "Delivery",
@@ -101,6 +103,8 @@ __all__ = [
     "Lane",
     "LedgerEntry",
     "Loan",
+    "LoginWay",
+    "Look",
     "Means",
     "Message",
     "Need",

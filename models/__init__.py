@@ -36,6 +36,7 @@ from models.certificates import (
     CertificateState,
     RevocationReason,
 )
+from models.console import ConsoleSession, LoginWay, Look
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -96,6 +97,7 @@ __all__ = [
     "Confirmation",
     "Consent",
     "ConsentKind",
+    "ConsoleSession",
     "Conversation",
     "Database",
     "Delivery",
@@ -116,6 +118,8 @@ __all__ = [
     "Lane",
     "LedgerEntry",
     "Loan",
+    "LoginWay",
+    "Look",
     "Means",
     "Message",
     "Need",

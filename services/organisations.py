@@ -100,7 +100,7 @@ async def described(work: Work, organisation_id: int) -> Organisation:
     organisation = await work.session.get(Organisation, organisation_id)
     if organisation is None:
         raise Gone
-    await access.require(work, access.Right.DESCRIBE_ORGANISATIONS, organisation.id)
+    await access.require(work, access.Right.MANAGE_ORGANISATIONS, organisation.id)
     return organisation
 
 

@@ -95,18 +95,27 @@ def _delivered(turn: Turn, certificate: Certificate) -> Reply:
 
 def _asked_for(filled: Filled, today: date) -> Request:
     """What the answers ask for; a year is a period."""
-    scope, first, last = filled["scope"], filled.get("from_day"), filled.get("until_day")
-    days = [date.fromisoformat(day) if day else None for day in (first, last)]
+    scope = filled["scope"]
+    first, last = _day(filled.get("from_day")), _day(filled.get("until_day"))
     if scope == THIS_YEAR:
-        days = [date(today.year, 1, 1), today]
+        first, last = date(today.year, 1, 1), today
     if scope == LAST_YEAR:
-        days = [date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)]
+        first, last = date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)
     if scope in (THIS_YEAR, LAST_YEAR):
         scope = CertificateScope.PERIOD.value
     return Request(
-        CertificateKind(filled["kind"]), filled["language"], CertificateScope(scope), *days,
-        field_id=filled.get("field"), activity_id=filled.get("activity"),
-    )  # fmt: skip
+        CertificateKind(filled["kind"]),
+        filled["language"],
+        CertificateScope(scope),
+        from_day=first,
+        until_day=last,
+        field_id=filled.get("field"),
+        activity_id=filled.get("activity"),
+    )
+
+
+def _day(iso: str | None) -> date | None:
+    return date.fromisoformat(iso) if iso else None
 
 
 async def _issue(turn: Turn, filled: Filled) -> Reply:

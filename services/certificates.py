@@ -5,11 +5,12 @@ it later. Measures on service records and certificates (order 67): made on appli
 charge, by the organisation that records, and registered.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -26,14 +27,14 @@ from models import (
     RevocationReason,
     Standing,
 )
-from services import access, attesting, audit, delivery, verifying
+from services import access, attesting, audit, delivery, listing, verifying
 from services.access import Right
 from services.errors import Gone, NotAllowed, Refusal
+from services.listing import Slice
 from services.words import LANGUAGES
 from services.work import Work
 
 KIND = "certificate"
-PAGE = 20
 LISTED = 8
 MOST_A_DAY = 20
 """New numbers that one volunteer draws for themselves in a day."""
@@ -424,15 +425,7 @@ async def of_person(work: Work, person_id: int) -> list[Entry]:
     return await _entries(work, Certificate.person_id == person_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
-    entries: list[Entry]
-    page: int
-    pages: int
-    total: int
-
-
-async def register(work: Work, typed: str = "", page: int = 0) -> Register:
+async def register(work: Work, typed: str = "", page: int = 1) -> Slice[Entry]:
     """What the organisations issued for which the actor may, newest first, page by page.
 
     `typed` is a part of a number or of a holder's name, in characters or pinyin. Raises NotAllowed.
@@ -449,12 +442,8 @@ async def register(work: Work, typed: str = "", page: int = 0) -> Register:
                 Certificate.person_id.in_(holders),
             )
         )
-    counted = select(func.count()).select_from(Certificate).where(*conditions)
-    total = await work.session.scalar(counted) or 0
-    pages = max(1, -(-total // PAGE))
-    page = max(0, min(page, pages - 1))
-    entries = await _entries(work, *conditions, limit=PAGE, offset=page * PAGE)
-    return Register(entries, page, pages, total)
+    found = await listing.of(work, _listed(*conditions), page)
+    return replace(found, rows=await _with_present(work, found.rows))
 
 
 def _has_newer() -> ColumnElement[bool]:
@@ -468,23 +457,29 @@ async def _in_reach(work: Work) -> ColumnElement[bool]:
     return await access.within_reach(work, Right.ISSUE_CERTIFICATES, Certificate.organisation_id)
 
 
-async def _entries(
-    work: Work, *conditions: ColumnElement[bool], limit: int | None = None, offset: int = 0
-) -> list[Entry]:
-    rows = await work.session.execute(
+def _listed(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """The newest first, with what `Entry` needs beside."""
+    return (
         select(Certificate, Person.name, Organisation.names, ~_has_newer())
         .join(Person, Person.id == Certificate.person_id)
         .join(Organisation, Organisation.id == Certificate.organisation_id)
         .where(*conditions)
         .order_by(Certificate.issued_at.desc(), Certificate.id.desc())
-        .limit(limit)
-        .offset(offset)
     )
-    found = [(row[0], row[1], row[2], bool(row[3])) for row in rows]
-    now = await verifying.present(work, [certificate.id for certificate, *_ in found])
+
+
+async def _entries(
+    work: Work, *conditions: ColumnElement[bool], limit: int | None = None
+) -> list[Entry]:
+    rows = await work.session.execute(_listed(*conditions).limit(limit))
+    return await _with_present(work, rows.all())
+
+
+async def _with_present(work: Work, rows: Sequence[Any]) -> list[Entry]:
+    now = await verifying.present(work, [row[0].id for row in rows])
     return [
-        Entry(certificate, name, body, now.get(certificate.id, verifying.NOTHING), newest)
-        for certificate, name, body, newest in found
+        Entry(certificate, name, body, now.get(certificate.id, verifying.NOTHING), bool(newest))
+        for certificate, name, body, newest in rows
     ]
 
 

@@ -434,7 +434,7 @@ async def _tell(
     await delivery.tell_all(work, post, recipients)
 
 
-def _new_star(work: Work, gained: ColumnElement[int]) -> ColumnElement[int]:
+def _new_star(work: Work, gained: ColumnElement[int | None]) -> ColumnElement[int]:
     """The star that somebody has reached with these minutes, which already count; 0 for none."""
     reached = [
         (and_(Trait.minutes >= hours * 60, Trait.minutes - gained < hours * 60), star)

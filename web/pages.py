@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports
+from web import answers, boards, checkin, reports, verify
 from web.console import entry, settings, today
 
 STATIC = Path(__file__).parent / "static"
@@ -21,6 +21,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *answers.routes,
     *boards.routes,
     *reports.routes,
+    *verify.routes,
     *entry.routes,
     *today.pages,
     *settings.pages,

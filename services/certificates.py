@@ -36,8 +36,6 @@ from services.work import Work
 
 KIND = "certificate"
 LISTED = 8
-MOST_A_DAY = 20
-"""New numbers that one volunteer draws for themselves in a day."""
 DIGITS = 6
 LONGEST_REMARKS = 200
 LONGEST_REASON = 300
@@ -192,8 +190,9 @@ async def _check_pace(work: Work, person: Person) -> None:
     drawn = select(func.count()).select_from(Certificate).where(
         Certificate.issued_by_id == person.id, Certificate.issued_at >= midnight
     )  # fmt: skip
-    if (await work.session.scalar(drawn) or 0) >= MOST_A_DAY:
-        raise Refusal("certificate_many", most=MOST_A_DAY)
+    most = work.policy.certificates_per_day
+    if (await work.session.scalar(drawn) or 0) >= most:
+        raise Refusal("certificate_many", most=most)
 
 
 async def _next(work: Work, organisation_id: int) -> int:

@@ -335,11 +335,14 @@ async def revoke(
     certificate = await find(work, certificate_id, lock=True)
     await _check_may_issue(work, certificate)
     _check_holds(certificate)
+    words = " ".join(reason.split())
+    if not words:
+        raise Refusal("certificate_reason")
     certificate.state = CertificateState.REVOKED
     certificate.revoked_at = work.now
     certificate.revoked_by_id = work.person.id
     certificate.revocation = category
-    certificate.reason = " ".join(reason.split())[:LONGEST_REASON]
+    certificate.reason = words[:LONGEST_REASON]
     await work.session.flush()
     _note(work, "revoked", certificate, category=category.value)
     post = delivery.Post(
@@ -397,9 +400,24 @@ async def _own_or_issued(work: Work, certificate_id: int, *, lock: bool = False)
 
 
 async def entry(work: Work, certificate_id: int) -> Entry:
-    """One, for its holder or its issuer. Raises Gone or NotAllowed."""
-    certificate = await _own_or_issued(work, certificate_id)
+    """One, for its holder, its issuer, or the holder's organisation. Raises Gone or NotAllowed."""
+    certificate = await find(work, certificate_id)
+    whose = await work.session.get_one(Person, certificate.person_id)
+    if whose.id != work.person.id and not await may_issue(work, certificate):
+        await access.require(work, Right.ISSUE_CERTIFICATES, whose.organisation_id)
     return (await _entries(work, Certificate.id == certificate.id))[0]
+
+
+async def may_issue(work: Work, certificate: Certificate) -> bool:
+    """Whether the actor may revoke it, or issue it again."""
+    return await access.may(work, Right.ISSUE_CERTIFICATES, certificate.organisation_id)
+
+
+async def holder(work: Work, person_id: int) -> Person:
+    """Somebody for whom the actor may issue. Raises Gone or NotAllowed."""
+    person = await _holder(work, person_id)
+    await access.require(work, Right.ISSUE_CERTIFICATES, person.organisation_id)
+    return person
 
 
 async def own(work: Work) -> list[Entry]:
@@ -413,15 +431,9 @@ async def own(work: Work) -> list[Entry]:
 
 
 async def of_person(work: Work, person_id: int) -> list[Entry]:
-    """A volunteer's, all versions, as far as the actor may issue. Raises Gone or NotAllowed.
-
-    Coordinators of the volunteer's organisation see those that others issued as well.
-    """
-    person = await work.session.get(Person, person_id)
-    if person is None:
-        raise Gone
-    await access.require(work, Right.ISSUE_CERTIFICATES, person.organisation_id)
-    return await _entries(work, Certificate.person_id == person_id)
+    """A volunteer's, all versions, whoever issued them. Raises Gone or NotAllowed."""
+    person = await holder(work, person_id)
+    return await _entries(work, Certificate.person_id == person.id)
 
 
 async def register(work: Work, typed: str = "", page: int = 1) -> Slice[Entry]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from web import answers, boards, checkin, reports, verify
-from web.console import entry, settings, today
+from web.console import certificates, entry, settings, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -25,6 +25,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *entry.routes,
     *today.pages,
     *settings.pages,
+    *certificates.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

@@ -144,9 +144,13 @@ async def _may_issue(
         if activity is None:
             raise Gone
         body_id = activity.organisation_id
-    if work.person.id != person.id:
-        await access.require(work, Right.ISSUE_CERTIFICATES, body_id)
-    return person, await work.session.get_one(Organisation, body_id), asked
+    body = await work.session.get_one(Organisation, body_id)
+    if work.person.id != person.id and not await access.may(
+        work, Right.ISSUE_CERTIFICATES, body.id
+    ):
+        await access.require(work, Right.ISSUE_CERTIFICATES, person.organisation_id)
+        raise Refusal("certificate_other_body", body=body.names)
+    return person, body, asked
 
 
 async def _holder(work: Work, person_id: int) -> Person:

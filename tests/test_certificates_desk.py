@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from models import Person
@@ -79,6 +80,7 @@ async def test_the_register_is_searched_and_paged(city: City) -> None:
         assert "没有找到" in (await desk.open("/certificates?q=%25")).words
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 async def test_the_pages_are_fit_for_a_phone_and_a_screen_reader(city: City) -> None:
     phone, _, chen, _ = await prepared(city)
     first = await issued(city.making, chen)

@@ -41,5 +41,5 @@ def _body(organisation: Organisation) -> Reply:
 
 
 BODY = register(
-    Form("body", (Field("head", Text(most=40)), Field("contact", Text(most=120))), _describe)
+    Form("body", (Field("head", Text(most=40)), Field("contact", Text(most=100))), _describe)
 )

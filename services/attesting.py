@@ -1,7 +1,9 @@
 """What a certificate or service record says: from the ledger, and what is known of a person.
 
 Measures on service records and certificates (order 67), art. 5-8: personal data, service, training,
-recognition, evaluation. What Muster does not keep yet is there as empty lists, for later tables.
+recognition, evaluation. What Muster does not keep yet is there as empty lists, for later tables:
+training {content, organiser, day, place, minutes}, recognition {name, day, awarded_by}, evaluation
+{grade, grounds}.
 Changes nothing and checks no right; all of it is plain JSON, ready to be sealed.
 """
 

@@ -145,12 +145,16 @@ async def _may_issue(
             raise Gone
         body_id = activity.organisation_id
     body = await work.session.get_one(Organisation, body_id)
-    if work.person.id != person.id and not await access.may(
-        work, Right.ISSUE_CERTIFICATES, body.id
-    ):
+    if work.person.id != person.id:
+        await _check_may_issue_for(work, person, body)
+    return person, body, asked
+
+
+async def _check_may_issue_for(work: Work, person: Person, body: Organisation) -> None:
+    """Raises NotAllowed, Refusal("certificate_other_body") for one's volunteer elsewhere."""
+    if not await access.may(work, Right.ISSUE_CERTIFICATES, body.id):
         await access.require(work, Right.ISSUE_CERTIFICATES, person.organisation_id)
         raise Refusal("certificate_other_body", body=body.names)
-    return person, body, asked
 
 
 async def _holder(work: Work, person_id: int) -> Person:

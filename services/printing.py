@@ -14,7 +14,7 @@ from services import typesetting, verifying
 from services.errors import Gone
 from services.words import Words
 
-LISTED = 9
+LISTED = 12
 """Activities that a certificate names one by one; of more it says how much in each field."""
 
 

@@ -194,7 +194,9 @@ async def _check_pace(work: Work, person: Person) -> None:
     """Raises Refusal where somebody draws number after number for themselves."""
     if work.person.id != person.id:
         return
-    midnight = work.now.astimezone(work.policy.zone).replace(hour=0, minute=0, second=0)
+    midnight = work.now.astimezone(work.policy.zone).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
     drawn = select(func.count()).select_from(Certificate).where(
         Certificate.issued_by_id == person.id, Certificate.issued_at >= midnight
     )  # fmt: skip
@@ -429,12 +431,9 @@ async def holder(work: Work, person_id: int) -> Person:
 
 
 async def own(work: Work) -> list[Entry]:
-    """The actor's newest ones that hold or were revoked."""
+    """The actor's newest ones, each in its newest version."""
     return await _entries(
-        work,
-        Certificate.person_id == work.person.id,
-        Certificate.state != CertificateState.REPLACED,
-        limit=LISTED,
+        work, Certificate.person_id == work.person.id, ~_has_newer(), limit=LISTED
     )
 
 

@@ -39,7 +39,9 @@ async def begin(turn: Turn) -> Reply:
 @button("certificate.one")
 async def show_one(turn: Turn, certificate_id: int) -> Reply:
     found = await certificates.entry(turn.work, certificate_id)
-    return Show("certificates/one", _shown(found))
+    content = found.certificate.content
+    about = content["about"] if content else None
+    return Show("certificates/one", {**_shown(found), "about": about})
 
 
 @button("certificate.again")
@@ -61,7 +63,6 @@ def _shown(entry: certificates.Entry) -> dict[str, Any]:
         "version": one.version,
         "kind": one.kind.value,
         "state": one.state.value,
-        "about": one.content["about"] if one.content else None,
         "body": entry.body,
         "minutes": one.minutes,
         "issued_at": one.issued_at,

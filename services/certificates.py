@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, defer
 
 from models import (
     Activity,
@@ -301,6 +301,8 @@ async def renew(work: Work, certificate_id: int) -> Certificate:
     if old.state is CertificateState.REVOKED:
         await _check_may_issue(work, old)
     person = await _holder(work, old.person_id)
+    if old.kind is CertificateKind.RECORD and person.id != work.person.id:
+        await access.require(work, Right.ISSUE_CERTIFICATES, person.organisation_id)
     body = await work.session.get_one(Organisation, old.organisation_id)
     asked = Request(
         old.kind, old.language, old.scope, old.from_day, old.until_day, old.field_id,
@@ -415,7 +417,8 @@ async def entry(work: Work, certificate_id: int) -> Entry:
     whose = await work.session.get_one(Person, certificate.person_id)
     if whose.id != work.person.id and not await may_issue(work, certificate):
         await access.require(work, Right.ISSUE_CERTIFICATES, whose.organisation_id)
-    return (await _entries(work, Certificate.id == certificate.id))[0]
+    rows = await work.session.execute(_whole(Certificate.id == certificate.id))
+    return (await _with_present(work, rows.all()))[0]
 
 
 async def may_issue(work: Work, certificate: Certificate) -> bool:
@@ -475,7 +478,7 @@ async def _in_reach(work: Work) -> ColumnElement[bool]:
     return await access.within_reach(work, Right.ISSUE_CERTIFICATES, Certificate.organisation_id)
 
 
-def _listed(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+def _whole(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """The newest first, with what `Entry` needs beside."""
     return (
         select(Certificate, Person.name, Organisation.names, ~_has_newer())
@@ -484,6 +487,12 @@ def _listed(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
         .where(*conditions)
         .order_by(Certificate.issued_at.desc(), Certificate.id.desc())
     )
+
+
+def _listed(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """For a list: what is sealed stays so, since a record may be as long as a volunteer's life."""
+    sealed = (Certificate.content, Certificate.code)
+    return _whole(*conditions).options(*(defer(column, raiseload=True) for column in sealed))
 
 
 async def _entries(

@@ -372,6 +372,18 @@ async def test_what_was_revoked_is_issued_anew_by_its_issuer_under_the_same_numb
         assert [one["reason"] for one in told] == ["名单有误"]
 
 
+async def test_a_body_that_somebody_left_does_not_renew_their_record(planted: Planted) -> None:
+    making = planted.making
+    record = await issued(making, planted.chen, RECORD)
+    elsewhere = await making.organisation("zs-dongqu")
+    async with making.database.write() as session:
+        person = await session.get_one(Person, planted.chen.id)
+        person.organisation_id, person.phone = elsewhere.id, "+8613900000000"
+    with pytest.raises(NotAllowed):
+        await act(making, planted.wang, certificates.renew, record.id)
+    assert (await act(making, planted.wang, certificates.again, record.id)).id == record.id
+
+
 async def test_nobody_revokes_their_own_and_nothing_is_renewed_unchanged(
     planted: Planted,
 ) -> None:

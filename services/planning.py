@@ -17,6 +17,7 @@ from services import (
     announcements,
     audit,
     enrolment,
+    events,
     shifts,
 )
 from services.activities import planned
@@ -86,7 +87,7 @@ async def change(work: Work, activity_id: int, plan: Plan, link: str) -> Activit
                 work, activity_id, {"address": activity.address, "was_address": before["address"]}
             )
         await announcements.revise(work, activity, link)
-    _note(work, activity, "activity.changed")
+    await _changed(work, activity)
     return activity
 
 
@@ -189,7 +190,15 @@ async def _deadline_still_fits(work: Work, activity: Activity) -> None:
 async def _shifts_changed(work: Work, activity: Activity, link: str) -> None:
     if activity.state is ActivityState.PUBLISHED:
         await announcements.revise(work, activity, link)
+    await _changed(work, activity)
+
+
+async def _changed(work: Work, activity: Activity) -> None:
+    """Drafts are nobody else's business, but it is noted when they changed."""
     _note(work, activity, "activity.changed")
+    activity.changed_at = work.now
+    if activity.state is ActivityState.PUBLISHED:
+        await events.of_activity(work, events.Kind.ACTIVITY_CHANGED, activity)
 
 
 # Publishing and calling off
@@ -227,6 +236,7 @@ async def call_off(work: Work, activity_id: int, reason: str) -> Activity:
     await enrolment.release_all(work, activity_id)
     await announcements.call_off(work, activity, people)
     _note(work, activity, "activity.called_off")
+    await events.of_activity(work, events.Kind.ACTIVITY_CANCELLED, activity)
     return activity
 
 
@@ -242,6 +252,7 @@ async def _open(work: Work, activity: Activity) -> None:
     if not getattr(done, "rowcount", 0):
         raise Refusal("plan_published")
     _note(work, activity, "activity.published")
+    await events.of_activity(work, events.Kind.ACTIVITY_PUBLISHED, activity)
 
 
 async def _check_publishable(work: Work, activity: Activity) -> None:

@@ -4,7 +4,7 @@ Who hears of it is `announcements`' business, what becomes of enrolled people is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,23 @@ class Plan:
     bring: str = ""
     contact: str = ""
     """Whom to ask; the coordinator if it is empty."""
+
+
+def plan_of(activity: Activity) -> Plan:
+    """What was said of an activity, to copy or correct it."""
+    return Plan(
+        field_id=activity.field_id,
+        title=activity.title,
+        description=activity.description,
+        address=activity.address,
+        latitude=activity.latitude,
+        longitude=activity.longitude,
+        confirmation=activity.confirmation,
+        picture=activity.picture,
+        enrolment_deadline=activity.enrolment_deadline,
+        bring=activity.bring,
+        contact=activity.contact,
+    )
 
 
 async def places_to_plan(work: Work) -> list[Organisation]:
@@ -302,19 +319,8 @@ async def repeat(work: Work, activity_id: int, weeks: int, *, publish: bool) -> 
 
 async def _copy_by(work: Work, original: Activity, old: Sequence[Shift], by: timedelta) -> Activity:
     deadline = original.enrolment_deadline
-    plan = Plan(
-        field_id=original.field_id,
-        title=original.title,
-        description=original.description,
-        address=original.address,
-        latitude=original.latitude,
-        longitude=original.longitude,
-        confirmation=original.confirmation,
-        picture=original.picture,
-        enrolment_deadline=deadline + by if deadline and deadline + by > work.now else None,
-        bring=original.bring,
-        contact=original.contact,
-    )
+    later = deadline + by if deadline and deadline + by > work.now else None
+    plan = replace(plan_of(original), enrolment_deadline=later)
     activity = await _add(work, original.organisation_id, plan)
     activity.copied_from_id = original.id
     for shift in old:

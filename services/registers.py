@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from models import (
     Activity,
@@ -37,7 +37,7 @@ from models import (
 )
 from services import access, audit, organisations, people
 from services.access import Right
-from services.errors import Gone
+from services.errors import Gone, Refusal
 from services.work import Work
 
 R = TypeVar("R")
@@ -67,7 +67,7 @@ async def _portion(
 ) -> Portion[tuple[Any, ...]]:
     """Rows of a query in the order of `keys`; those of the last row are where the next begins."""
     if window.after is not None:
-        query = query.where(tuple_(*keys) > tuple_(*window.after))
+        query = query.where(_behind(keys, window.after))
     marks = [key.label(f"mark_{at}") for at, key in enumerate(keys)]
     found = await work.session.execute(
         query.add_columns(*marks).order_by(*keys).limit(window.limit + 1)
@@ -77,6 +77,16 @@ async def _portion(
         return Portion([row[: -len(keys)] for row in rows], None)
     rows = rows[: window.limit]
     return Portion([row[: -len(keys)] for row in rows], rows[-1][-len(keys) :])
+
+
+def _behind(keys: Sequence[Any], after: Sequence[Any]) -> ColumnElement[bool]:
+    """Raises Refusal("api_cursor") for a mark of another order."""
+    if len(keys) != len(after):
+        raise Refusal("api_cursor")
+    first, mark = keys[0], after[0]
+    if len(keys) == 1:
+        return first > mark  # type: ignore[no-any-return]
+    return and_(first >= mark, or_(first > mark, _behind(keys[1:], after[1:])))
 
 
 async def _within(work: Work, organisation_id: int | None) -> list[ColumnElement[bool]]:

@@ -71,6 +71,7 @@ class City:
         self.making = Making(self.program.database, self.clock)
         await self.program.start()
         await self.program.scheduler.stop()  # time passes only by the tests' own clock
+        self.program.webhooks.stop()  # the tests carry events themselves
         if self.drives_channels:
             self.program.other_channels.stop()
 

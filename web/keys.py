@@ -22,5 +22,7 @@ ACT: web.AppKey[Act] = web.AppKey("act")
 ON_PAGE: web.AppKey[Callable[[str], bool]] = web.AppKey("on_page")
 """Whether a button with this callback data may be pressed on a page."""
 BOT_USERNAME = web.AppKey("bot_username", str)
+PUBLIC_URL = web.AppKey("public_url", str)
+"""Where people reach the pages."""
 STOPPING = web.AppKey("stopping", asyncio.Event)
 """Set when the program stops, so that streams end."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports
+from web import answers, boards, checkin, feeds, reports
+from web.api import pages as api
 
 STATIC = Path(__file__).parent / "static"
 
@@ -13,5 +14,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *answers.routes,
     *boards.routes,
     *reports.routes,
+    *feeds.routes,
+    *api.ROUTES,
     web.static("/static", STATIC),
 ]

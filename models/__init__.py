@@ -27,6 +27,7 @@ from models.callouts import (
     Wave,
     Word,
 )
+from models.console import ConsoleSession, LoginWay, Look
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -90,6 +91,7 @@ __all__ = [
     "Confirmation",
     "Consent",
     "ConsentKind",
+    "ConsoleSession",
     "Conversation",
     "Database",
     "Delivery",
@@ -115,6 +117,8 @@ __all__ = [
     "Lane",
     "LedgerEntry",
     "Loan",
+    "LoginWay",
+    "Look",
     "Means",
     "Message",
     "Need",

@@ -66,9 +66,7 @@ def open_socket(info: tuple[Any, ...]) -> socket.socket:
 class Webhooks:
     """`run` carries events until `stop`."""
 
-    def __init__(
-        self, *, database: Database, policy: Policy, clock: Clock, private: bool
-    ) -> None:
+    def __init__(self, *, database: Database, policy: Policy, clock: Clock, private: bool) -> None:
         self.database = database
         self.policy = policy
         self.clock = clock

@@ -116,7 +116,9 @@ async def _bounded(work: Work, tops: list[Organisation]) -> list[Organisation]:
         return tops
     path = work.bounds.path
     if any(path.startswith(top.path) for top in tops):
-        return list(await work.session.scalars(select(Organisation).where(Organisation.path == path)))
+        return list(
+            await work.session.scalars(select(Organisation).where(Organisation.path == path))
+        )
     return [top for top in tops if top.path.startswith(path)]
 
 

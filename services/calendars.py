@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from icalendar import Calendar, Event, vDuration, vGeo, vText
+from icalendar import Calendar, Event, vGeo, vText
 
 from models import Activity, Duty, Shift
 
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A shift as a feed shows it; without its `contact`, who is a person, where anybody reads it."""
+    """A shift in a feed; its `contact` is a person, and left out where anybody reads it."""
 
     activity: Activity
     shift: Shift
@@ -45,7 +45,7 @@ def feed(name: str, entries: Iterable[Entry], turns: Iterable[tuple[Duty, str]] 
     file = _calendar()
     file.add("x-wr-calname", name)
     file.add("refresh-interval", ASK_AGAIN, parameters={"VALUE": "DURATION"})
-    file.add("x-published-ttl", vDuration(ASK_AGAIN).to_ical().decode())
+    file.add("x-published-ttl", f"PT{ASK_AGAIN // timedelta(hours=1)}H")
     for entry in entries:
         file.add_component(_entry(entry))
     for turn, heading in turns:

@@ -20,7 +20,6 @@ from models import (
     Event,
     Organisation,
     Person,
-    Shift,
     Webhook,
 )
 from services.delivery import storable
@@ -52,7 +51,7 @@ class Kind(StrEnum):
 SUBSCRIBABLE = tuple(kind for kind in Kind if kind is not Kind.TEST)
 
 
-async def note(work: Work, kind: str, organisation_id: int, **data: Any) -> None:
+async def note(work: Work, kind: str, organisation_id: int, /, **data: Any) -> None:
     """Tells whoever subscribed to `kind` in the organisation or above it."""
     await note_all(work, kind, organisation_id, [data])
 

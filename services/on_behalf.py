@@ -6,11 +6,21 @@ The rules are those of the volunteer's own presses; what is checked here is who 
 from dataclasses import dataclass
 from datetime import date
 
+import phonenumbers
 from sqlalchemy import select
 
 from models import Activity, Enrolment, Organisation, Person, Shift, Standing
-from services import access, activities, approvals, audit, delivery, enrolment, people, profile
-from services import signup
+from services import (
+    access,
+    activities,
+    approvals,
+    audit,
+    delivery,
+    enrolment,
+    people,
+    profile,
+    signup,
+)
 from services.access import Right
 from services.enrolment import Place
 from services.errors import Gone, Refusal
@@ -48,6 +58,8 @@ async def pre_register(work: Work, applicant: Applicant) -> Person:
     if applicant.email is not None:
         signup.checked_email(applicant.email)
     stranger = work.acting_as(None)
+    if not phonenumbers.is_valid_number(phonenumbers.parse(applicant.phone)):
+        raise Refusal("preregister_phone")
     await signup.check_phone(stranger, applicant.phone)
     id_number = applicant.id_number
     if id_number is not None:
@@ -83,7 +95,7 @@ async def pre_register(work: Work, applicant: Applicant) -> Person:
 
 async def volunteer(work: Work, person_id: int) -> Person:
     """Somebody whom the actor looks after, whatever their standing. Raises Gone."""
-    reach = await people.in_reach(work, Right.APPROVE_VOLUNTEERS)
+    reach = await people.in_reach(work, Right.SEE_VOLUNTEERS)
     found = await work.session.scalar(
         select(Person).where(Person.id == person_id, Person.standing != Standing.ERASED, reach)
     )
@@ -121,7 +133,7 @@ def _note(work: Work, action: str, person: Person) -> None:
 
 
 async def enrol(work: Work, shift_id: int, person_id: int) -> Enrolment:
-    """A place for one of the actor's volunteers, who is told. Raises Gone, NotAllowed or Refusal."""
+    """A place for a volunteer of the actor's, who is told. Raises Gone, NotAllowed or Refusal."""
     shift, activity = await _planned(work, shift_id)
     person = await _active(work, person_id)
     own = await enrolment.enrol(work.acting_as(person), shift.id)
@@ -151,9 +163,7 @@ async def _planned(work: Work, shift_id: int) -> tuple[Shift, Activity]:
 
 
 def _note_place(work: Work, action: str, own: Enrolment, activity: Activity) -> None:
-    audit.note(
-        work, action, f"enrolment:{own.id}", organisation_id=activity.organisation_id
-    )
+    audit.note(work, action, f"enrolment:{own.id}", organisation_id=activity.organisation_id)
 
 
 async def _tell(

@@ -141,7 +141,7 @@ async def volunteers(
     changed_since: datetime | None,
 ) -> Portion[tuple[Any, ...]]:
     """(person,); in the order of their changes where only those since a moment are asked for."""
-    reach = await people.in_reach(work, Right.APPROVE_VOLUNTEERS)
+    reach = await people.in_reach(work, Right.SEE_VOLUNTEERS)
     query = select(Person).where(reach, Person.standing != Standing.ERASED)
     if organisation_id is not None:
         below = select(Organisation.id).where(*await _within(work, organisation_id))
@@ -250,13 +250,7 @@ async def enrolments(
     state: EnrolmentState | None,
 ) -> Portion[tuple[Any, ...]]:
     """(enrolment, shift, attendance or None)"""
-    query = (
-        select(Enrolment, Shift, Attendance)
-        .join(Shift, Shift.id == Enrolment.shift_id)
-        .join(Activity, Activity.id == Shift.activity_id)
-        .outerjoin(Attendance, Attendance.enrolment_id == Enrolment.id)
-        .where(await access.within_reach(work, Right.TAKE_ROLL, Activity.organisation_id))
-    )
+    query = await _enrolments(work)
     if shift_id is not None:
         query = query.where(Enrolment.shift_id == shift_id)
     if volunteer_id is not None:
@@ -268,18 +262,22 @@ async def enrolments(
 
 async def enrolment(work: Work, enrolment_id: int) -> tuple[Any, ...]:
     """(enrolment, shift, attendance or None) Raises Gone."""
-    row = (
-        await work.session.execute(
-            select(Enrolment, Shift, Attendance)
-            .join(Shift, Shift.id == Enrolment.shift_id)
-            .join(Activity, Activity.id == Shift.activity_id)
-            .outerjoin(Attendance, Attendance.enrolment_id == Enrolment.id)
-            .where(
-                Enrolment.id == enrolment_id,
-                await access.within_reach(work, Right.TAKE_ROLL, Activity.organisation_id),
-            )
-        )
-    ).one_or_none()
+    return await _one(work, (await _enrolments(work)).where(Enrolment.id == enrolment_id))
+
+
+async def _enrolments(work: Work) -> Select[Any]:
+    query: Any = (
+        select(Enrolment, Shift, Attendance)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .outerjoin(Attendance, Attendance.enrolment_id == Enrolment.id)
+    )
+    reach = await access.within_reach(work, Right.TAKE_ROLL, Activity.organisation_id)
+    return query.where(reach)  # type: ignore[no-any-return]
+
+
+async def _one(work: Work, query: Select[Any]) -> tuple[Any, ...]:
+    row = (await work.session.execute(query)).one_or_none()
     if row is None:
         raise Gone
     return tuple(row)
@@ -294,13 +292,7 @@ async def attendances(
     state: HoursState | None,
 ) -> Portion[tuple[Any, ...]]:
     """(attendance, enrolment, shift)"""
-    query = (
-        select(Attendance, Enrolment, Shift)
-        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
-        .join(Shift, Shift.id == Enrolment.shift_id)
-        .join(Activity, Activity.id == Shift.activity_id)
-        .where(await access.within_reach(work, Right.CONFIRM_HOURS, Activity.organisation_id))
-    )
+    query = await _attendances(work)
     if shift_id is not None:
         query = query.where(Enrolment.shift_id == shift_id)
     if volunteer_id is not None:
@@ -312,21 +304,18 @@ async def attendances(
 
 async def attendance(work: Work, attendance_id: int) -> tuple[Any, ...]:
     """(attendance, enrolment, shift) Raises Gone."""
-    row = (
-        await work.session.execute(
-            select(Attendance, Enrolment, Shift)
-            .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
-            .join(Shift, Shift.id == Enrolment.shift_id)
-            .join(Activity, Activity.id == Shift.activity_id)
-            .where(
-                Attendance.id == attendance_id,
-                await access.within_reach(work, Right.CONFIRM_HOURS, Activity.organisation_id),
-            )
-        )
-    ).one_or_none()
-    if row is None:
-        raise Gone
-    return tuple(row)
+    return await _one(work, (await _attendances(work)).where(Attendance.id == attendance_id))
+
+
+async def _attendances(work: Work) -> Select[Any]:
+    reach = await access.within_reach(work, Right.CONFIRM_HOURS, Activity.organisation_id)
+    query: Any = (
+        select(Attendance, Enrolment, Shift)
+        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+    )
+    return query.where(reach)  # type: ignore[no-any-return]
 
 
 async def entries(

@@ -186,9 +186,7 @@ async def was_used(work: Work, token_id: int) -> None:
 # Answers that may be asked for again
 
 
-async def begin_answer(
-    work: Work, token_id: int, key: str, request: str
-) -> KeptAnswer | None:
+async def begin_answer(work: Work, token_id: int, key: str, request: str) -> KeptAnswer | None:
     """Claims an Idempotency-Key; None if it is new, else what was answered then.
 
     `request` is what was asked, to tell a repetition from another request. A second request at the
@@ -198,9 +196,7 @@ async def begin_answer(
     await _forget_answers(work, KeptAnswer.token_id == token_id, KeptAnswer.key_hash == key_hash)
     claimed = await work.session.scalar(
         _insert(work)(KeptAnswer)
-        .values(
-            token_id=token_id, key_hash=key_hash, request_hash=request_hash, kept_at=work.now
-        )
+        .values(token_id=token_id, key_hash=key_hash, request_hash=request_hash, kept_at=work.now)
         .on_conflict_do_nothing()
         .returning(KeptAnswer.token_id)
     )

@@ -305,9 +305,7 @@ def _letter(dispatch: Dispatch, event: Event, webhook: Webhook, now: datetime) -
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(Signer(one).sign(event.name, now, body) for one in signing),
     }
-    return Letter(
-        dispatch.id, webhook.id, dispatch.attempts, webhook.url, headers, body.encode()
-    )
+    return Letter(dispatch.id, webhook.id, dispatch.attempts, webhook.url, headers, body.encode())
 
 
 def wait_after(attempts: int, chance: float) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""Calendars to subscribe to, at secret addresses. They change no more than when they last changed."""
+"""Calendars to subscribe to, at secret addresses; they say since when they are as they are."""
 
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any

@@ -279,7 +279,7 @@ async def remove_shift(call: Call, shift_id: int) -> None:
 
 async def _needs(call: Call, said: dict[str, Any]) -> dict[str, Any]:
     """What is said of a shift, its needs by keys that exist. Raises Refusal("term_unknown")."""
-    tables = (
+    tables: tuple[tuple[str, type[Any]], ...] = (
         ("skills", Skill), ("qualifications", QualificationKind), ("languages", SpokenLanguage),
     )  # fmt: skip
     for name, table in tables:

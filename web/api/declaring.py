@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -78,6 +78,12 @@ class Route:
         return summary, " ".join(rest.split())
 
 
+class Declare(Protocol):
+    """What `Endpoints` gives: keeps the function and its type."""
+
+    def __call__(self, handle: H, /) -> H: ...
+
+
 class Endpoints:
     """Those of one topic, as a module declares them."""
 
@@ -85,19 +91,19 @@ class Endpoints:
         self.topic = topic
         self.routes: list[Route] = []
 
-    def look(self, path: str, scope: Scope | None, *, notes_looks: bool = False) -> Any:
+    def look(self, path: str, scope: Scope | None, *, notes_looks: bool = False) -> "Declare":
         return self._declare("GET", path, scope, 200, notes_looks=notes_looks)
 
-    def make(self, path: str, scope: Scope) -> Any:
+    def make(self, path: str, scope: Scope) -> "Declare":
         return self._declare("POST", path, scope, 201, keeps_answer=True)
 
-    def act(self, path: str, scope: Scope) -> Any:
+    def act(self, path: str, scope: Scope) -> "Declare":
         return self._declare("POST", path, scope, 200)
 
-    def change(self, path: str, scope: Scope) -> Any:
+    def change(self, path: str, scope: Scope) -> "Declare":
         return self._declare("PATCH", path, scope, 200)
 
-    def remove(self, path: str, scope: Scope) -> Any:
+    def remove(self, path: str, scope: Scope) -> "Declare":
         return self._declare("DELETE", path, scope, 204)
 
     def _declare(
@@ -109,7 +115,7 @@ class Endpoints:
         *,
         keeps_answer: bool = False,
         notes_looks: bool = False,
-    ) -> Callable[[H], H]:
+    ) -> "Declare":
         def register(handle: H) -> H:
             signature = inspect.signature(handle)
             parameters = signature.parameters

@@ -76,7 +76,7 @@ def _schemas(routes: Sequence[Route]) -> tuple[References, Json]:
     references: References = {
         (model, "in" if mode == "validation" else "out"): reference
         for (model, mode), reference in found.items()
-        if isinstance(model, type)
+        if isinstance(model, type) and issubclass(model, BaseModel)
     }
     return references, schema["$defs"]
 
@@ -105,9 +105,7 @@ def _operation(route: Route, references: References, schemas: Json) -> Json:
 
 def _keys(route: Route) -> list[Json]:
     key = {"type": "integer", "minimum": 1, "maximum": LARGEST_KEY}
-    return [
-        {"name": name, "in": "path", "required": True, "schema": key} for name in route.keys
-    ]
+    return [{"name": name, "in": "path", "required": True, "schema": key} for name in route.keys]
 
 
 def _query(route: Route, references: References, schemas: Json) -> list[Json]:

@@ -96,9 +96,7 @@ async def list_enrolments(call: Call, query: EnrolmentsAsked) -> Listing[Enrolme
         volunteer_id=query.volunteer_id,
         state=query.state,
     )
-    return Listing(
-        items=[_shape(*row) for row in found.rows], next=cursors.next_of(call, found)
-    )
+    return Listing(items=[_shape(*row) for row in found.rows], next=cursors.next_of(call, found))
 
 
 @endpoints.look("/enrolments/{enrolment_id}", Scope.ENROLMENTS_READ)

@@ -5,8 +5,14 @@ from typing import Any
 
 from pydantic import Field
 
-from models import Organisation, OrganisationKind, QualificationKind, ServiceField, Skill
-from models import SpokenLanguage
+from models import (
+    Organisation,
+    OrganisationKind,
+    QualificationKind,
+    ServiceField,
+    Skill,
+    SpokenLanguage,
+)
 from services import registers, terms
 from services.tokens import Scope
 from web.api import cursors

@@ -14,7 +14,9 @@ from web.keys import WORDS
 
 MEDIA_TYPE = "application/problem+json"
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-UNKNOWN = frozenset({"token_missing", "token_wrong", "token_revoked", "token_expired", "token_orphaned"})
+UNKNOWN = frozenset(
+    {"token_missing", "token_wrong", "token_revoked", "token_expired", "token_orphaned"}
+)
 """Codes of tokens that open nothing."""
 STATUS = {
     "gone": 404,
@@ -108,7 +110,10 @@ def invalid(fault: ValidationError, *, pointers: bool) -> Invalid:
         return Invalid("api_json")
     return Invalid(
         "api_invalid",
-        [Fault(where=_where(one["loc"], pointers=pointers), what=one["msg"]) for one in found[:SHOWN]],
+        [
+            Fault(where=_where(one["loc"], pointers=pointers), what=one["msg"])
+            for one in found[:SHOWN]
+        ],
     )
 
 

@@ -36,9 +36,7 @@ _key = TypeAdapter(AskedId)
 
 def serve(routes: Sequence[Route]) -> list[web.RouteDef]:
     """Routes of aiohttp, and one that answers for whatever else is asked below the prefix."""
-    served = [
-        web.route(route.method, PREFIX + route.path, _served(route)) for route in routes
-    ]
+    served = [web.route(route.method, PREFIX + route.path, _served(route)) for route in routes]
     return [*served, web.route("*", PREFIX + "/{rest:.*}", _nowhere(routes))]
 
 
@@ -96,9 +94,7 @@ async def _answer(request: web.Request, route: Route) -> web.StreamResponse:
         headers["Idempotency-Replayed"] = "true"
     if text is None:
         return web.Response(status=status, headers=headers)
-    return web.Response(
-        text=text, status=status, content_type="application/json", headers=headers
-    )
+    return web.Response(text=text, status=status, content_type="application/json", headers=headers)
 
 
 # Who asks

@@ -378,17 +378,12 @@ async def callout(work: Work, callout_id: int) -> Callout:
 
 
 async def counts_of(work: Work, callout_ids: Sequence[int]) -> dict[int, Counts]:
-    wanted = dict(
-        (
-            await work.session.execute(
-                select(Need.callout_id, func.sum(Need.quota))
-                .where(Need.callout_id.in_(callout_ids))
-                .group_by(Need.callout_id)
-            )
-        )
-        .tuples()
-        .all()
+    quotas = await work.session.execute(
+        select(Need.callout_id, func.sum(Need.quota))
+        .where(Need.callout_id.in_(callout_ids))
+        .group_by(Need.callout_id)
     )
+    wanted = {key: int(quota) for key, quota in quotas}
     rows = await work.session.execute(
         select(Response.callout_id, Response.state, func.count())
         .where(Response.callout_id.in_(callout_ids))
@@ -399,7 +394,7 @@ async def counts_of(work: Work, callout_ids: Sequence[int]) -> dict[int, Counts]
         by_state[key][state] = count
     return {
         key: Counts(
-            wanted=int(wanted.get(key) or 0),
+            wanted=wanted.get(key, 0),
             asked=sum(states.values()),
             coming=states.get(ResponseState.COMING, 0),
             on_scene=states.get(ResponseState.ON_SCENE, 0),

@@ -58,8 +58,7 @@ async def pre_register(work: Work, applicant: Applicant) -> Person:
     if applicant.email is not None:
         signup.checked_email(applicant.email)
     stranger = work.acting_as(None)
-    if not phonenumbers.is_valid_number(phonenumbers.parse(applicant.phone)):
-        raise Refusal("preregister_phone")
+    _check_exists(applicant.phone)
     await signup.check_phone(stranger, applicant.phone)
     id_number = applicant.id_number
     if id_number is not None:
@@ -91,6 +90,16 @@ async def pre_register(work: Work, applicant: Applicant) -> Person:
     organisation = await work.session.get_one(Organisation, person.organisation_id)
     await approvals.ask(work, person, organisation)
     return person
+
+
+def _check_exists(phone: str) -> None:
+    """Raises Refusal("preregister_phone") for a number that no network has."""
+    try:
+        valid = phonenumbers.is_valid_number(phonenumbers.parse(phone))
+    except phonenumbers.NumberParseException:
+        valid = False
+    if not valid:
+        raise Refusal("preregister_phone")
 
 
 async def volunteer(work: Work, person_id: int) -> Person:

@@ -118,6 +118,9 @@ async def test_somebody_is_registered_beforehand_approved_and_paused(city: City)
         assert (await program.post("/volunteers", new)).code == "signup_phone_known"
         young = {**new, "birth_date": "2015-02-03", "phone": "+8613912345679"}
         assert (await program.post("/volunteers", young)).code == "preregister_minor"
+        for none in ("+89050123486350", "+8612345678"):
+            unknown = await program.post("/volunteers", {**new, "phone": none})
+            assert unknown.code == "preregister_phone"
         key = made.json["id"]
         assert (await program.post(f"/volunteers/{key}/pause", {"until": "2026-12-24"})).code == (
             "not_active"
@@ -268,7 +271,7 @@ async def test_a_token_is_shown_once_and_kept_as_a_hash(city: City) -> None:
         assert (await program.get("/organisations")).status == 200
     async with city.database.read() as session:
         (token,) = await session.scalars(select(Token))
-        row = {name: getattr(token, name) for name in token.__mapper__.columns.keys()}
+        row = {c.name: getattr(token, c.name) for c in Token.__table__.columns}
     assert secret not in str(row) and token.ending == secret[-4:]
     assert token.last_used_at == city.clock()
 

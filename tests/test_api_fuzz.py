@@ -153,5 +153,6 @@ def test_whatever_is_asked_the_answer_is_as_the_document_says(served: Served) ->
     for found in schema.get_all_operations():
         for mode in schemathesis.GenerationMode:
             attempt(found.ok(), mode)
-    print(dict(sorted(statuses.items())))
+    if "MUSTER_FUZZ_EXAMPLES" in os.environ:
+        print(sum(statuses.values()), dict(sorted(statuses.items())))  # noqa: T201
     assert statuses["GET 200"] and statuses["POST 422"] and statuses["POST 201"]

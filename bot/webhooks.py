@@ -101,21 +101,23 @@ class Webhooks:
                 log.exception("webhooks failed")
             await self._rest()
         await self._land()
+        await self._close()
 
     async def turn(self) -> None:
         """Sends what is due now, and waits until it is written down."""
-        await self._step()
-        await self._land()
+        while await self._step():
+            await self._land()
+        await self._close()
 
-    async def _step(self) -> None:
-        """Writes down what is done, and begins what is due."""
+    async def _step(self) -> int:
+        """Writes down what is done, and begins what is due; answers how many."""
         done = list(self._done)
         room = AT_ONCE - len(self._under_way)
         now = self.clock()
         if not done:
             async with self.database.read() as session:
                 if room <= 0 or not await webhooks.is_due(session, now):
-                    return
+                    return 0
         under_way = self._taken - Counter(letter.webhook_id for letter, _ in done)
         async with self.database.write() as session:
             await self._record(session, done)
@@ -123,6 +125,7 @@ class Webhooks:
         self._put_down(done)
         for letter in letters:
             self._begin(letter)
+        return len(letters)
 
     async def _record(self, session: AsyncSession, done: list[tuple[Letter, Outcome]]) -> None:
         work = Work(session, self.clock(), self.policy)
@@ -142,6 +145,8 @@ class Webhooks:
             async with self.database.write() as session:
                 await self._record(session, done)
             self._put_down(done)
+
+    async def _close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -1,5 +1,6 @@
 """Other programs, as tests play them: one that asks the API, one that webhooks lead to."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -104,9 +105,18 @@ class Receiver:
         self.answers: list[tuple[int, str]] = []
         self.always: tuple[int, str] = (204, "")
         self.url = ""
+        self._came = asyncio.Condition()
+
+    async def has(self, count: int) -> None:
+        """Waits until so much has come."""
+        async with asyncio.timeout(10), self._came:
+            await self._came.wait_for(lambda: len(self.received) >= count)
 
     async def take(self, request: web.Request) -> web.Response:
-        self.received.append(Received(dict(request.headers), await request.read()))
+        body = await request.read()
+        async with self._came:
+            self.received.append(Received(dict(request.headers), body))
+            self._came.notify_all()
         status, said = self.answers.pop(0) if self.answers else self.always
         headers = {"Location": said} if status in (301, 302, 307) else {}
         return web.Response(status=status, text=said if status != 204 else None, headers=headers)

@@ -43,9 +43,10 @@ class Subscribed:
         self.key = webhook.id
         return self
 
-    async def act(self, who: Person | None, verb: Any, *given: Any, **named: Any) -> Any:
+    async def act(self, who: Person, verb: Any, *given: Any, **named: Any) -> Any:
         async with self.city.database.write() as session:
-            return await verb(self.city.making.work(session, who), *given, **named)
+            actor = await session.get_one(Person, who.id)
+            return await verb(self.city.making.work(session, actor), *given, **named)
 
     async def turn(self) -> None:
         await self.city.program.webhooks.turn()

@@ -42,6 +42,7 @@ from web.keys import (
     MINI_APP_KEY,
     ON_PAGE,
     POLICY,
+    PRIVATE_WEBHOOKS,
     PUBLIC_URL,
     WORDS,
 )
@@ -215,6 +216,7 @@ class Program:
         app[ON_PAGE] = is_on_page
         app[LIMITS] = Limits()
         app[BOT_USERNAME] = self.bot.username
+        app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks
         app[PUBLIC_URL] = self.settings.web.public_url
         app[MINI_APP_KEY] = mini_app.key_of(self.settings.telegram.token.get_secret_value())
         if self.settings.telegram.mode is Mode.WEBHOOK:

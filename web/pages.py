@@ -7,7 +7,7 @@ from aiohttp import web
 
 from web import answers, boards, checkin, feeds, reports
 from web.api import pages as api
-from web.console import entry, settings, today
+from web.console import entry, exchange, settings, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -27,6 +27,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *entry.routes,
     *today.pages,
     *settings.pages,
+    *exchange.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

@@ -1,6 +1,7 @@
 """The document of the API, and the page that shows it to people. Both need no token."""
 
 import json
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -23,9 +24,15 @@ DECLARED: list[Route] = [
 DOCUMENT = f"{PREFIX}/openapi.json"
 
 
+@cache
+def _written(public_url: str) -> dict[str, Any]:
+    """Of always the same declarations."""
+    return document.written(DECLARED, public_url)
+
+
 async def describe(request: web.Request) -> web.Response:
     """The OpenAPI document."""
-    written = document.written(DECLARED, request.app[PUBLIC_URL])
+    written = _written(request.app[PUBLIC_URL])
     headers = {"Cache-Control": "max-age=300", "Access-Control-Allow-Origin": "*"}
     text = json.dumps(written, ensure_ascii=False)
     return web.Response(text=text, content_type="application/json", headers=headers)
@@ -35,7 +42,7 @@ async def show(request: web.Request) -> web.Response:
     """The same for people, in the language of the browser."""
     words = request.app[WORDS]
     wanted = request.headers.get("Accept-Language", "").split(",")[0].split(";")[0].strip()
-    written = document.written(DECLARED, request.app[PUBLIC_URL])
+    written = _written(request.app[PUBLIC_URL])
     page = words.page(
         "exchange/api",
         words.language_for(wanted),

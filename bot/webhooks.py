@@ -31,6 +31,8 @@ AT_ONCE_EACH = 4
 LOOKS_EVERY = 5.0
 """Seconds; what is due again is looked for so often at least."""
 TIMEOUT = aiohttp.ClientTimeout(total=20, connect=10)
+PATIENCE = 2.0
+"""Seconds that answers are waited for when the program stops."""
 READ_AT_MOST = 800
 """Bytes of an answer."""
 USER_AGENT = "Muster-Webhooks/1"
@@ -100,7 +102,7 @@ class Webhooks:
             except Exception:  # everything else goes on meanwhile, and it is tried again
                 log.exception("webhooks failed")
             await self._rest()
-        await self._land()
+        await self._break_off()
         await self._close()
 
     async def turn(self) -> None:
@@ -145,6 +147,14 @@ class Webhooks:
             async with self.database.write() as session:
                 await self._record(session, done)
             self._put_down(done)
+
+    async def _break_off(self) -> None:
+        """Waits for a moment; what is not answered by then goes out again after the next start."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=PATIENCE)
+        for task in self._under_way:
+            task.cancel()
+        await self._land()
 
     async def _close(self) -> None:
         if self._session is not None:

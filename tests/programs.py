@@ -105,6 +105,7 @@ class Receiver:
         self.answers: list[tuple[int, str]] = []
         self.always: tuple[int, str] = (204, "")
         self.url = ""
+        self.hangs = False
         self._came = asyncio.Condition()
 
     async def has(self, count: int) -> None:
@@ -117,6 +118,8 @@ class Receiver:
         async with self._came:
             self.received.append(Received(dict(request.headers), body))
             self._came.notify_all()
+        if self.hangs:
+            await asyncio.Event().wait()
         status, said = self.answers.pop(0) if self.answers else self.always
         headers = {"Location": said} if status in (301, 302, 307) else {}
         return web.Response(status=status, text=said if status != 204 else None, headers=headers)
@@ -127,7 +130,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     receiving = Receiver()
     app = web.Application()
     app.router.add_post("/hook", receiving.take)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     receiving.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"

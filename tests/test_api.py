@@ -1,14 +1,14 @@
 """The JSON API as other programs use it."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from models import AuditEntry, Person, Role, RoleKind, Standing, Token
+from models import AuditEntry, Person, Role, RoleKind, Token
 from services import tokens
 from services.errors import NotAllowed
-from services.tokens import Scope
 from tests.city import City
 from tests.programs import ALL, BUT_PERSONAL, client, token_of
 
@@ -216,6 +216,18 @@ async def test_a_repeated_request_makes_nothing_twice(city: City) -> None:
         assert late.code == "signup_phone_known"
 
 
+async def test_the_same_request_at_the_same_time_is_done_once(city: City) -> None:
+    he = await administrator(city)
+    new = {"organisation_id": he.organisation_id, "name": "周敏", "phone": "+8613912345678",
+           "birth_date": "1991-02-03", "language": "zh_Hans"}  # fmt: skip
+    async with client(city, await token_of(city.making, he)) as program:
+        answers = await asyncio.gather(
+            *(program.post("/volunteers", new, Idempotency_Key="k1") for _ in range(6))
+        )
+        assert {(one.status, one.json["id"]) for one in answers} == {(201, answers[0].json["id"])}
+        assert sum("Idempotency-Replayed" in one.headers for one in answers) == 5
+
+
 async def test_too_many_requests_are_told_when_to_go_on(city: City) -> None:
     he = await administrator(city)
     limit = city.policy.api_per_minute
@@ -339,4 +351,3 @@ async def test_an_expired_or_revoked_token_opens_nothing(city: City) -> None:
         assert (await program.get("/terms?kind=skills")).code == "token_expired"
     async with client(city, other) as program:
         assert (await program.get("/terms?kind=skills")).code == "token_revoked"
-    assert Scope.STATISTICS_READ in BUT_PERSONAL and Standing.ACTIVE

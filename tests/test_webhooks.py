@@ -1,5 +1,6 @@
 """Webhooks: what happens reaches other programs, signed, once it is true, until they take it."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -300,6 +301,21 @@ async def test_what_was_under_way_at_a_crash_goes_out_again(city: City) -> None:
         city.drives_webhooks = False
         await city.start_again()
         await there.has(1)
+
+
+async def test_a_receiver_that_hangs_does_not_hold_up_the_programs_end(city: City) -> None:
+    async with receiver() as there:
+        at = await Subscribed(city, there).prepare()
+        there.hangs = True
+        city.drives_webhooks = False
+        await city.start_again()
+        await at.act(at.boss, webhooks.ping, at.key)
+        await there.has(1)
+        city.drives_webhooks = True
+        async with asyncio.timeout(10):
+            await city.start_again()
+        (sent,) = await at.dispatches()
+        assert sent.state is DispatchState.WAITING, "it goes out again after the start"
 
 
 async def test_only_administrators_manage_webhooks(city: City) -> None:

@@ -150,9 +150,8 @@ async def get_volunteer(call: Call, volunteer_id: int) -> Volunteer:
 async def pre_register(call: Call, body: NewVolunteer) -> Volunteer:
     """Somebody applies through you and waits for approval.
 
-    No consent is noted, since nobody can give it for them: they are asked when they first speak to
-    the bot, and are not called in emergencies before. Minors must sign up themselves, so that their
-    guardian can agree.
+    No consent is noted, since nobody can give it for them, and they are not called in emergencies
+    before they agree themselves. Minors must sign up themselves, so that their guardian can agree.
     """
     session = call.work.session
     await terms.check(session, Skill, body.skills)

@@ -28,6 +28,7 @@ WRONG_TOKENS = Rate("api_wrong_tokens", most=60)
 """From one address."""
 WINDOW = timedelta(minutes=1)
 LARGEST_BODY = 64 * 1024
+TOKEN = web.RequestKey("api_token", Token)
 IDEMPOTENCY = "Idempotency-Key"
 KEY_PATTERN = r"^[!-~]{1,128}$"
 BEARER = re.compile(r"[Bb]earer +([!-~]{1,200})")
@@ -44,19 +45,24 @@ def _served(route: Route) -> Callable[[web.Request], Any]:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             return await _answer(request, route)
-        except Invalid as fault:
-            return problems.answer(request, fault, errors=fault.errors)
         except Refusal as refusal:
-            return problems.answer(request, refusal)
+            return _refused(request, refusal)
         except web.HTTPRequestEntityTooLarge:
-            return problems.answer(request, Refusal("api_too_large"))
+            return _refused(request, Refusal("api_too_large"))
         except web.HTTPException:
             raise
         except Exception:
             log.exception("request of the API failed", extra={"route": route.name})
-            return problems.answer(request, Refusal("api_failed"))
+            return _refused(request, Refusal("api_failed"))
 
     return answer
+
+
+def _refused(request: web.Request, refusal: Refusal) -> web.Response:
+    errors = refusal.errors if isinstance(refusal, Invalid) else ()
+    token = request.get(TOKEN)
+    headers = _rate_headers(request, token) if token is not None else {}
+    return problems.answer(request, refusal, errors=errors, headers=headers)
 
 
 def _nowhere(routes: Sequence[Route]) -> Callable[[web.Request], Any]:
@@ -75,6 +81,7 @@ def _nowhere(routes: Sequence[Route]) -> Callable[[web.Request], Any]:
 
 async def _answer(request: web.Request, route: Route) -> web.StreamResponse:
     presented = await _let_in(request)
+    request[TOKEN] = presented.token
     limited = _limit(request, presented.token)
     if limited is not None:
         return limited

@@ -133,6 +133,7 @@ class Program:
         self._run(self.sender.run(), "sender")
         if self.settings.channels.urls:
             self._run(self.other_channels.run(), "other channels")
+        await self.webhooks.recover()
         self._run(self.webhooks.run(), "webhooks")
         self._run(self._register_menus(), "menus")
         await self._listen()

@@ -66,7 +66,7 @@ def open_socket(info: tuple[Any, ...]) -> socket.socket:
 
 
 class Webhooks:
-    """`run` carries events until `stop`."""
+    """`recover`, then `run` carries events until `stop`."""
 
     def __init__(self, *, database: Database, policy: Policy, clock: Clock, private: bool) -> None:
         self.database = database
@@ -90,11 +90,14 @@ class Webhooks:
         self._stopping = True
         self._wake.set()
 
-    async def run(self) -> None:
+    async def recover(self) -> None:
+        """What was on its way at the last stop goes out again. Before `run`."""
         async with self.database.write() as session:
             resent = await webhooks.release(session)
         if resent:
             log.warning("%d events were on their way at the last stop", resent)
+
+    async def run(self) -> None:
         while not self._stopping:
             self._wake.clear()
             try:
@@ -189,7 +192,7 @@ class Webhooks:
 
         What a fault says may hold the address, which may hold a secret.
         """
-        headers = {**letter.headers, "User-Agent": USER_AGENT}
+        headers = {**letter.headers, "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         try:
             async with self._client().post(
                 letter.url, data=letter.body, headers=headers, allow_redirects=False
@@ -206,7 +209,9 @@ class Webhooks:
                 socket_factory=None if self.private else open_socket,
                 force_close=True,
             )
-            self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=TIMEOUT, auto_decompress=False
+            )
         return self._session
 
 

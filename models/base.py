@@ -58,7 +58,7 @@ def as_of(column: str) -> Callable[[DefaultExecutionContext], Any]:
     """The default of a column: what another column of the new row says."""
 
     def value(context: DefaultExecutionContext) -> Any:
-        return context.get_current_parameters()[column]  # type: ignore[no-untyped-call]
+        return context.get_current_parameters().get(column)  # type: ignore[no-untyped-call]
 
     return value
 

@@ -322,7 +322,9 @@ async def record(work: Work, outcome: Outcome, chance: float) -> None:
         return
     found.status = outcome.status
     found.answer = outcome.answer.replace("\0", "")[:LONGEST_ANSWER]
-    webhook = await work.session.get_one(Webhook, found.webhook_id, with_for_update=True)
+    # Not so strong a lock that whoever writes an event for it would have to wait.
+    lock = {"key_share": True}
+    webhook = await work.session.get_one(Webhook, found.webhook_id, with_for_update=lock)
     if outcome.taken:
         found.state = DispatchState.TAKEN
         webhook.failing_since = None

@@ -55,6 +55,10 @@ class Policy(BaseModel):
     code_seconds: int = Field(30, ge=5, description="How long an on-site check-in code is shown.")
     dispute_days: int = Field(7, ge=0, description="Days in which a volunteer may object to hours.")
 
+    certificates_per_day: int = Field(
+        20, ge=1, description="New certificates that one volunteer draws for themselves in a day."
+    )
+
     api_per_minute: int = Field(
         300, ge=1, description="Requests a minute that one token of the API may make."
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, feeds, reports
+from web import answers, boards, checkin, feeds, reports, verify
 from web.api import pages as api
-from web.console import entry, exchange, settings, today
+from web.console import certificates, entry, exchange, settings, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -22,11 +22,13 @@ ROUTES: list[web.AbstractRouteDef] = [
     *answers.routes,
     *boards.routes,
     *reports.routes,
+    *verify.routes,
     *feeds.routes,
     *api.ROUTES,
     *entry.routes,
     *today.pages,
     *settings.pages,
+    *certificates.pages,
     *exchange.pages,
     web.static("/static", STATIC),
     web.static(

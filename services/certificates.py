@@ -395,7 +395,7 @@ async def _share(work: Work, kind: events.Kind, certificate: Certificate) -> Non
         certificate_id=certificate.id,
         number=certificate.number,
         volunteer_id=certificate.person_id,
-        kind_of_paper=certificate.kind.value,
+        paper=certificate.kind.value,
         state=certificate.state.value,
     )
 

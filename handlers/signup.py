@@ -95,9 +95,9 @@ def _no_id_asked(answers: dict[str, Any]) -> bool:
 
 
 ABOUT = (
-    Field("name", Text(least=2, most=32), check=_name),
+    Field("name", Text(least=2, most=signup.LONGEST_NAME), check=_name),
     Field("birth", Day(), check=_birth),
-    Field("guardian_name", Text(least=2, most=32), skip_if=_grown_up, check=_name),
+    Field("guardian_name", Text(least=2, most=signup.LONGEST_NAME), skip_if=_grown_up, check=_name),
     Field("guardian_phone", OtherPhone(), skip_if=_grown_up),
     Field("phone", Phone(), check=_phone),
     Field("area", Area()),
@@ -108,7 +108,7 @@ ABOUT = (
     Field("emergencies", Choice(("yes", "no"))),
     Field("quiet", Hours(presets=NIGHTS), optional=True, skip_if=_not_called),
     Field("any_hour", Choice(("yes", "no")), skip_if=_always_called),
-    Field("contact_name", Text(least=2, most=32), optional=True, check=_name),
+    Field("contact_name", Text(least=2, most=signup.LONGEST_NAME), optional=True, check=_name),
     Field("contact_phone", OtherPhone(), skip_if=_no_contact),
     Field("id_number", Text(least=15, most=24), skip_if=_no_id_asked, check=_id_number),
 )
@@ -286,7 +286,7 @@ async def _email(_asked: Asked, typed: str) -> str:
 PROFILE = register(
     Form(
         "profile",
-        (*ABOUT, Field("email", Text(most=200), optional=True, check=_email)),
+        (*ABOUT, Field("email", Text(most=signup.LONGEST_EMAIL), optional=True, check=_email)),
         _change,
         folder="signup",
     )

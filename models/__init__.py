@@ -41,6 +41,17 @@ from models.delivery import (
 )
 from models.duty import Duty, Swap, SwapOffer
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
+from models.imports import (
+    ClaimGuess,
+    Import,
+    Imported,
+    ImportedHours,
+    ImportKey,
+    ImportKind,
+    ImportPiece,
+    ImportPortion,
+    ImportState,
+)
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
 from models.people import (
@@ -77,6 +88,7 @@ __all__ = [
     "Callout",
     "CalloutState",
     "Claim",
+    "ClaimGuess",
     "Coming",
     "Confirmation",
     "Consent",
@@ -97,6 +109,14 @@ __all__ = [
     "Group",
     "Guardian",
     "HoursState",
+    "Import",
+    "ImportKey",
+    "ImportKind",
+    "ImportPiece",
+    "ImportPortion",
+    "ImportState",
+    "Imported",
+    "ImportedHours",
     "Inbox",
     "Lane",
     "LedgerEntry",

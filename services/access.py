@@ -21,6 +21,7 @@ class Right(StrEnum):
     GRANT_ROLES = "grant_roles"
     LAUNCH_CALLOUTS = "launch_callouts"
     PLAN_DUTY = "plan_duty"
+    IMPORT = "import"
 
 
 _COORDINATES = frozenset(
@@ -33,6 +34,7 @@ _COORDINATES = frozenset(
         Right.REGISTER_GROUPS,
         Right.ANNOUNCE,
         Right.PLAN_DUTY,
+        Right.IMPORT,
     }
 )
 

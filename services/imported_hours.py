@@ -6,11 +6,12 @@ minutes.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
-from sqlalchemy import BindParameter, Table, bindparam, insert, or_, select, update
+from sqlalchemy import BindParameter, Table, and_, bindparam, insert, or_, select, update
 
 from models import (
     Activity,
@@ -27,7 +28,7 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import columns, ledger, organisations
+from services import bulk, columns, ledger, organisations
 from services.columns import CellError, Cells, Fault
 from services.entering import (
     Context,
@@ -49,6 +50,10 @@ from services.work import Work
 USUAL_START = time(9)
 """Where the file does not say when on that day."""
 SERVED_BY = (Standing.ACTIVE, Standing.WITHDRAWN)
+AT_ONCE = 50
+"""Activities whose shifts are looked up by one statement."""
+Key = tuple[int, datetime, int]
+"""A shift by activity, start and minutes."""
 TITLE, REFERENCE = 80, 100
 """Characters."""
 
@@ -211,33 +216,34 @@ async def apply(work: Work, found: Import, verdicts: Sequence[Verdict]) -> None:
         return
     activities = await _activities(work, found, entries)
     shifts = await _shifts(work, activities, entries)
-    enrolments = [
-        Enrolment(
-            shift_id=shift.id,
-            person_id=entry.person_id,
-            state=EnrolmentState.ATTENDED,
-            queued_at=entry.starts_at,
-        )
-        for entry, shift in zip(entries, shifts, strict=True)
-    ]
-    work.session.add_all(enrolments)
-    await work.session.flush()
-    attendances = [
-        _attendance(work, entry, enrolment)
-        for entry, enrolment in zip(entries, enrolments, strict=True)
-    ]
-    work.session.add_all(attendances)
-    await work.session.flush()
+    enrolments = await bulk.add(
+        work,
+        Enrolment,
+        [
+            {
+                "shift_id": shift_id,
+                "person_id": entry.person_id,
+                "state": EnrolmentState.ATTENDED,
+                "queued_at": entry.starts_at,
+            }
+            for entry, shift_id in zip(entries, shifts, strict=True)
+        ],
+    )
+    attendances = await bulk.add(
+        work,
+        Attendance,
+        [_attendance(work, entry, key) for entry, key in zip(entries, enrolments, strict=True)],
+    )
     await work.session.execute(
         insert(ImportedHours),
         [
             {
-                "attendance_id": attendance.id,
+                "attendance_id": attendance_id,
                 "import_id": found.id,
                 "key": entry.key,
                 "service": entry.service,
             }
-            for entry, attendance in zip(entries, attendances, strict=True)
+            for entry, attendance_id in zip(entries, attendances, strict=True)
         ],
     )
     await _enter(work, entries, attendances)
@@ -298,37 +304,52 @@ def _activity(
 
 async def _shifts(
     work: Work, activities: Sequence[Activity], entries: Sequence[Entry]
-) -> list[Shift]:
-    """The shift of each entry, with room for exactly those who were there."""
+) -> list[int]:
+    """The key of each entry's shift, with room for exactly those who were there."""
     keys = [
         (activity.id, entry.starts_at, entry.minutes)
         for activity, entry in zip(activities, entries, strict=True)
     ]
     wanted = Counter(keys)
-    rows = await work.session.scalars(
-        select(Shift).where(
-            Shift.activity_id.in_({key[0] for key in wanted}),
-            Shift.starts_at.in_({key[1] for key in wanted}),
-        )
-    )
-    there = {
-        (row.activity_id, row.starts_at, (row.ends_at - row.starts_at) // timedelta(minutes=1)): row
-        for row in rows
-    }
-    await _widen(work, [(there[key].id, more) for key, more in wanted.items() if key in there])
+    there = await _existing(work, wanted)
+    await _widen(work, [(there[key], more) for key, more in wanted.items() if key in there])
     missing = [key for key in wanted if key not in there]
-    for key in missing:
-        activity_id, starts_at, minutes = key
-        there[key] = Shift(
-            activity_id=activity_id,
-            starts_at=starts_at,
-            ends_at=starts_at + timedelta(minutes=minutes),
-            quota=wanted[key],
-            taken=wanted[key],
-        )
-    work.session.add_all(there[key] for key in missing)
-    await work.session.flush()
+    if missing:
+        rows = [
+            {
+                "activity_id": activity_id,
+                "starts_at": starts_at,
+                "ends_at": starts_at + timedelta(minutes=minutes),
+                "quota": wanted[activity_id, starts_at, minutes],
+                "taken": wanted[activity_id, starts_at, minutes],
+            }
+            for activity_id, starts_at, minutes in missing
+        ]
+        there |= dict(zip(missing, await bulk.add(work, Shift, rows), strict=True))
     return [there[key] for key in keys]
+
+
+async def _existing(work: Work, wanted: Iterable[Key]) -> dict[Key, int]:
+    moments: dict[int, set[datetime]] = {}
+    for activity_id, starts_at, _ in wanted:
+        moments.setdefault(activity_id, set()).add(starts_at)
+    found: dict[Key, int] = {}
+    activities = list(moments.items())
+    for at in range(0, len(activities), AT_ONCE):
+        some = activities[at : at + AT_ONCE]
+        rows = await work.session.execute(
+            select(Shift.id, Shift.activity_id, Shift.starts_at, Shift.ends_at).where(
+                or_(
+                    *(
+                        and_(Shift.activity_id == key, Shift.starts_at.in_(starts))
+                        for key, starts in some
+                    )
+                )
+            )
+        )
+        for key, activity_id, starts_at, ends_at in rows:
+            found[activity_id, starts_at, (ends_at - starts_at) // timedelta(minutes=1)] = key
+    return found
 
 
 async def _widen(work: Work, shifts: Sequence[tuple[int, int]]) -> None:
@@ -345,29 +366,29 @@ async def _widen(work: Work, shifts: Sequence[tuple[int, int]]) -> None:
     )
 
 
-def _attendance(work: Work, entry: Entry, enrolment: Enrolment) -> Attendance:
-    return Attendance(
-        enrolment_id=enrolment.id,
-        checked_in_at=entry.starts_at,
-        in_means=Means.IMPORTED,
-        checked_out_at=entry.starts_at + timedelta(minutes=entry.minutes),
-        out_means=Means.IMPORTED,
-        state=HoursState.CONFIRMED,
-        minutes=entry.minutes,
-        decided_at=work.now,
-        decided_by_id=work.person.id,
-    )
+def _attendance(work: Work, entry: Entry, enrolment_id: int) -> dict[str, Any]:
+    return {
+        "enrolment_id": enrolment_id,
+        "checked_in_at": entry.starts_at,
+        "in_means": Means.IMPORTED,
+        "checked_out_at": entry.starts_at + timedelta(minutes=entry.minutes),
+        "out_means": Means.IMPORTED,
+        "state": HoursState.CONFIRMED,
+        "minutes": entry.minutes,
+        "decided_at": work.now,
+        "decided_by_id": work.person.id,
+    }
 
 
-async def _enter(work: Work, entries: Sequence[Entry], attendances: Sequence[Attendance]) -> None:
+async def _enter(work: Work, entries: Sequence[Entry], attendances: Sequence[int]) -> None:
     """The chains of the organisations in the order of their keys, so that no two wait for each
     other."""
     drafts: dict[int, list[ledger.Draft]] = {}
-    for entry, attendance in zip(entries, attendances, strict=True):
+    for entry, attendance_id in zip(entries, attendances, strict=True):
         drafts.setdefault(entry.organisation_id, []).append(
             ledger.Draft(
                 person_id=entry.person_id,
-                attendance_id=attendance.id,
+                attendance_id=attendance_id,
                 field_id=entry.field_id,
                 minutes=entry.minutes,
                 served_at=entry.starts_at,

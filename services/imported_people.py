@@ -21,7 +21,7 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import approvals, audit, claiming, columns, signup, traits
+from services import approvals, audit, bulk, claiming, columns, signup, traits
 from services.columns import CellError, Cells, Fault
 from services.entering import (
     Context,
@@ -211,11 +211,7 @@ async def apply(work: Work, found: Import, verdicts: Sequence[Verdict]) -> None:
 
 
 async def _enter(work: Work, found: Import, entries: Sequence[Entry]) -> list[int]:
-    rows = [_row(work, entry) for entry in entries]
-    inserted = await work.session.scalars(
-        insert(Person).returning(Person.id, sort_by_parameter_order=True), rows
-    )
-    keys = list(inserted)
+    keys = await bulk.add(work, Person, [_row(work, entry) for entry in entries])
     await _number(
         work, [key for key, entry in zip(keys, entries, strict=True) if entry.number is None]
     )

@@ -12,11 +12,8 @@ from datetime import date, time, timedelta
 from functools import lru_cache
 from typing import Any
 
-from stdnum.cn import ric
-from stdnum.exceptions import ValidationError
-
 from models import ImportKind
-from services import phones, signup
+from services import id_numbers, phones, signup
 from services.errors import Refusal
 from services.files import Row
 from services.finding import folded
@@ -237,7 +234,7 @@ class Cells:
 def printable(text: str) -> str:
     """Half-width, one line, nothing that can't be seen, no apostrophe before a number."""
     plain = unicodedata.normalize("NFKC", text)
-    shown = "".join(c if c.isprintable() else " " for c in plain)
+    shown = plain if plain.isprintable() else "".join(c if c.isprintable() else " " for c in plain)
     return " ".join(shown.split()).removeprefix("'")
 
 
@@ -265,13 +262,9 @@ def id_number(said: str) -> str:
     if "E+" in said.upper():
         raise CellError("id_rounded")
     try:
-        return str(ric.validate(said))
-    except ValidationError:
+        return id_numbers.checked(said)
+    except Refusal:
         raise CellError("id_number") from None
-
-
-def born_by(id_number: str) -> date:
-    return ric.get_birth_date(id_number)
 
 
 def number(said: str) -> str:

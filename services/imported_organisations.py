@@ -183,15 +183,20 @@ async def apply(work: Work, found: Import, verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         if verdict.known is None or verdict.outcome is Outcome.WRONG:
             continue
-        owner = verdict.known.owner
+        above_or_same = await _at(work, made, verdict.known.owner)
         if verdict.outcome is Outcome.NEW:
-            parent: Organisation = made.get(owner) or await work.session.get_one(Organisation, -owner)
-            made[verdict.line] = await _found(work, found, verdict, parent)
-        elif verdict.fills:
-            one = made.get(owner) or await work.session.get_one(Organisation, -owner)
-            for name in verdict.fills:
-                setattr(one, name, getattr(verdict.entry, name))
+            made[verdict.line] = await _found(work, found, verdict, above_or_same)
+            continue
+        for name in verdict.fills:
+            setattr(above_or_same, name, getattr(verdict.entry, name))
     await work.session.flush()
+
+
+async def _at(work: Work, made: dict[int, Organisation], owner: int) -> Organisation:
+    """By `Known.owner`: a line of this portion, or the negative of a key."""
+    if owner > 0:
+        return made[owner]
+    return await work.session.get_one(Organisation, -owner)
 
 
 async def _found(work: Work, found: Import, verdict: Verdict, parent: Organisation) -> Organisation:

@@ -21,7 +21,7 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import approvals, audit, bulk, claiming, columns, signup, traits
+from services import approvals, audit, bulk, claiming, columns, id_numbers, signup, traits
 from services.columns import CellError, Cells, Fault
 from services.entering import (
     Context,
@@ -104,7 +104,7 @@ def _entry(context: Context, line: int, cells: Cells) -> Entry:
 def _born(context: Context, cells: Cells, id_number: str | None) -> date | None:
     """As the cell says, else as the ID number does; both must agree."""
     said: date | None = cells.read("birth_date", columns.past_day(context.today))
-    by_id = columns.born_by(id_number) if id_number else None
+    by_id = id_numbers.birth_date(id_number) if id_number else None
     if said and by_id and said != by_id:
         cells.wrong("birth_date", "birth_and_id")
     found = said or by_id

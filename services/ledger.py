@@ -20,7 +20,7 @@ from models import Attendance, EntryKind, HoursState, LedgerEntry, Organisation
 from services import bulk, traits
 from services.work import Work
 
-COLUMNS = tuple(name for name in LedgerEntry.__table__.columns.keys() if name != "id")
+COLUMNS = tuple(column.name for column in LedgerEntry.__table__.columns if column.name != "id")
 BATCH = 1000
 """Entries that are held in memory while a chain is verified."""
 

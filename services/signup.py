@@ -6,8 +6,6 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import delete, select
-from stdnum.cn import ric
-from stdnum.exceptions import ValidationError
 
 from models import (
     Account,
@@ -20,7 +18,17 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import approvals, audit, consents, finding, geo, guardians, organisations, readiness
+from services import (
+    approvals,
+    audit,
+    consents,
+    finding,
+    geo,
+    guardians,
+    id_numbers,
+    organisations,
+    readiness,
+)
 from services.errors import Refusal
 from services.work import Work
 
@@ -124,12 +132,9 @@ async def with_phone(work: Work, phone: str) -> Person | None:
 async def check_id_number(
     work: Work, typed: str, birth_date: date, *, own: int | None = None
 ) -> str:
-    """The number as it is kept. Raises Refusal. GB 11643: 18 digits, the last one a check."""
-    try:
-        number = str(ric.validate(typed))
-    except ValidationError:
-        raise Refusal("signup_id_number") from None
-    if ric.get_birth_date(number) != birth_date:
+    """The number as it is kept. Raises Refusal."""
+    number = id_numbers.checked(typed)
+    if id_numbers.birth_date(number) != birth_date:
         raise Refusal("signup_id_birth")
     owner = await work.session.scalar(
         select(Person.id).where(Person.id_number_hash == keyring().fingerprint(number))

@@ -27,6 +27,7 @@ from models.callouts import (
     Wave,
     Word,
 )
+from models.console import ConsoleSession, LoginWay, Look
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -93,6 +94,7 @@ __all__ = [
     "Confirmation",
     "Consent",
     "ConsentKind",
+    "ConsoleSession",
     "Conversation",
     "Database",
     "Delivery",
@@ -121,6 +123,8 @@ __all__ = [
     "Lane",
     "LedgerEntry",
     "Loan",
+    "LoginWay",
+    "Look",
     "Means",
     "Message",
     "Need",

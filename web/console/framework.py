@@ -135,7 +135,14 @@ class Download:
     inline: bool = False
 
 
-Answer = Page | Goto | Download | web.StreamResponse
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What is sent bit by bit once the transaction is over, see `web.console.downloads`."""
+
+    send: Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+Answer = Page | Goto | Download | Later | web.StreamResponse
 Function = Callable[..., Awaitable[Any]]
 F = TypeVar("F", bound=Function)
 
@@ -196,8 +203,7 @@ class Pages(web.RouteTableDef):
     def upload(self, path: str, *, again: Function) -> Callable[[F], F]:
         """POST whose parts the function takes as they come, in transactions of its own.
 
-        It is given the request, what opens a visit in a session, and the parts; the form's token
-        must be the first of them.
+        The form's token must be the first of them.
         """
 
         def register(function: F) -> F:
@@ -363,6 +369,8 @@ async def _respond(visit: Visit, answer: Answer, status: int | None = None) -> w
         return web.Response(status=web.HTTPSeeOther.status_code, headers=where)
     if isinstance(answer, Download):
         return await _file(answer)
+    if isinstance(answer, Later):
+        return await answer.send(visit.request)
     inside = visit.logged_in.session.way is LoginWay.MINI_APP
     sources = {**(IN_TELEGRAM if inside else {}), **answer.sources}
     return web.Response(
@@ -389,6 +397,11 @@ async def _file(download: Download) -> web.Response:
         content_type=download.content_type,
         headers={**headers(), "Content-Disposition": name},
     )
+
+
+def saved_as(filename: str) -> str:
+    """The value of Content-Disposition for a file to be kept."""
+    return f"attachment; filename*=UTF-8''{quote(filename)}"
 
 
 def _rendered(visit: Visit, page: Page) -> str:

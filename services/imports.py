@@ -172,6 +172,13 @@ async def wrong_rows(work: Work, import_id: int, page: int = 0) -> tuple[list[Wr
     return found[first - skipped : first - skipped + PAGE], total
 
 
+async def taken_along(work: Work, import_id: int) -> Import:
+    """Before its rows are handed out, which is noted. Raises Gone or NotAllowed."""
+    found = await own(work, import_id)
+    audit.note(work, "import.fetched", f"import:{found.id}", organisation_id=found.organisation_id)
+    return found
+
+
 async def rows(work: Work, import_id: int, *, only_wrong: bool) -> AsyncIterator[Wrong]:
     """The rows as they were sent, in their order, with what is wrong with each.
 

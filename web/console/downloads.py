@@ -52,7 +52,7 @@ async def _sent(request: web.Request, path: Path, filename: str) -> web.StreamRe
         }
     )
     await answer.prepare(request)
-    with path.open("rb") as file:  # noqa: ASYNC230 - opening is quick; reading is done in a thread
+    with path.open("rb") as file:
         while piece := await asyncio.to_thread(file.read, PIECE):
             await answer.write(piece)
     await answer.write_eof()

@@ -48,7 +48,7 @@ async def show_all(visit: Visit) -> Page:
 
 @pages.upload("/imports", again=show_all)
 async def take(visit: Visit, parts: MultipartReader) -> Goto:
-    """The file goes into the database piece by piece, sealed; nothing of it is kept in the clear."""
+    """The file goes into the database piece by piece, sealed, and nowhere else."""
     fields: dict[str, str] = {}
     while isinstance(part := await parts.next(), BodyPartReader):
         if part.filename is None:

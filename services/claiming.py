@@ -28,6 +28,8 @@ LENGTH, GROUP = 12, 4
 GUESSES_WITHIN = timedelta(hours=1)
 PROOF_LASTS = timedelta(days=30)
 """In which the form must be filled in."""
+KEPT = ("email", "id_number", "id_number_hash")
+"""What their organisation knows and the form may not have asked for."""
 SLIPS = 500
 """On one paper at most."""
 
@@ -323,7 +325,11 @@ async def take_over(work: Work, account: Account, details: Details) -> Person:
         .values(claimed_at=work.now, code_hash=None)
         .execution_options(synchronize_session=False)
     )
+    kept = {name: getattr(person, name) for name in KEPT}
     await signup.enter(work, account, person, details, approved=stays)
+    for name, value in kept.items():
+        if getattr(person, name) is None:
+            setattr(person, name, value)
     await traits.renew(work, [person.id])
     audit.note(
         work.acting_as(person),

@@ -15,6 +15,7 @@ from models.sealed import keyring
 from services import sessions
 from tests.city import City
 from tests.consoles import Desk, desk_of
+from tests.importing import VOLUNTEERS, Bringing, written
 from web.console.framework import COOKIE, ENTRIES, Entry
 
 SECRET = "欧阳石岐"
@@ -34,6 +35,9 @@ async def examples(city: City) -> dict[str, int]:
         )
     activity = await city.making.activity(victim, f"{SECRET}的活动")
     shift = await city.making.shift(activity)
+    bringing = Bringing(city.database, city.making, victim)
+    file = await bringing.send(VOLUNTEERS, written(("姓名", "手机"), (SECRET, "13912345678")))
+    await bringing.check(file)
     assert opened is not None
     return {
         "person_id": victim.id,
@@ -41,6 +45,7 @@ async def examples(city: City) -> dict[str, int]:
         "session_id": opened,
         "activity_id": activity.id,
         "shift_id": shift.id,
+        "import_id": file,
     }
 
 

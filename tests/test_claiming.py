@@ -128,7 +128,7 @@ async def test_who_shares_the_phone_that_is_known_is_known(city: City) -> None:
     await sign_up_to_the_phone(chen)
     await chen.press("分享我的手机号")
     await chen.sees("我们早就认识你")
-    await chen.press("继续")
+    await chen.press("接着填")
     await agree_and_answer_the_rest(chen)
     await chen.sees("编号还是")
     await is_the_same(city, chen, before)
@@ -198,7 +198,8 @@ async def test_a_text_message_with_the_code_goes_out_once_to_who_was_told(city: 
         await city.settle()
         for _ in range(2):
             await city.program.other_channels.turn()
-        (sent,) = endpoint.received
+        (sent,) = endpoint.came
+        assert sent[0] == "/sms/+8613912345678"
         found = re.search(r"[A-Z2-9]{4}(-[A-Z2-9]{4}){2}", str(sent))
         assert found and found.group() == grouped(code_of(before.id, 1))
     async with city.database.read() as session:

@@ -3,11 +3,13 @@
 import io
 import zipfile
 from datetime import date
+from pathlib import Path
 
 import pytest
 import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
+from pypdf import PdfReader
 from sqlalchemy import delete, func, select
 
 from models import (
@@ -46,10 +48,13 @@ from services import (
     traits,
 )
 from services.channels import Channel, Reach
+from services.claiming import code_of, grouped
 from services.columns import Cells
 from services.delivery import Post
 from services.errors import NotAllowed, Refusal
 from services.policy import Policy
+from tests.city import City
+from tests.consoles import screen_of
 from tests.importing import HOURS, ORGANISATIONS, VOLUNTEERS, Bringing, codes, written
 from tests.making import Making
 
@@ -501,3 +506,42 @@ async def test_faults_are_kept_for_some_time_and_then_erased(bringing: Bringing)
     assert await bringing.wrong(found.id) == []
     async with bringing.database.read() as session:
         assert (await session.get_one(Import, found.id)).head is None
+
+
+# At a desk
+
+
+async def test_a_coordinator_imports_at_the_console_and_gets_the_faults_back(
+    city: City, tmp_path: Path
+) -> None:
+    wang = await city.coordinator("王强")
+    path = tmp_path / "名单.csv"
+    path.write_bytes(written(HEAD, CHEN, ("李大明", "139", "", ""), encoding="gb18030"))
+    async with screen_of(city, wang, "/imports") as page:
+        await page.set_input_files("input[type=file]", path)
+        await page.get_by_role("button", name="上传文件").click()
+        await page.get_by_text("正在读取文件").wait_for()
+        await city.program.scheduler.run_all()
+        await page.get_by_role("button", name="先检查，不改动").click()
+        await city.program.scheduler.run_all()
+        await page.get_by_role("heading", name="1 行有误").wait_for()
+        await page.get_by_text("手机号无效，请核对数字").wait_for()
+        async with page.expect_download() as fetched:
+            await page.get_by_role("button", name="只要有误的行").click()
+        content = Path(await (await fetched.value).path()).read_bytes()
+        await page.get_by_role("button", name="导入正确的行").click()
+        await city.program.scheduler.run_all()
+        await page.get_by_role("heading", name="1 人还没来认领").wait_for()
+        async with page.expect_download() as printed:
+            await page.get_by_role("button", name="张纸条").click()
+        (paper,) = PdfReader(await (await printed.value).path()).pages
+    async with city.database.read() as session:
+        (chen,) = await session.scalars(select(Person).where(Person.name == "陈晓丽"))
+    text = "".join(paper.extract_text().split())
+    assert grouped(code_of(chen.id, 1)) in text and "陈晓丽" in text and str(chen.number) in text
+    corrected = (await files.read(content, 10)).portions[0]
+    (_, head), (_, row) = files.rows_of(corrected)
+    assert head == [*HEAD, "问题"] and row[:2] == ["李大明", "139"]
+    assert row[4].startswith("手机号: 手机号无效")
+    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        assert "手机号无效" in parts.read("xl/comments1.xml").decode()

@@ -288,8 +288,8 @@ def import_people(
         except bringing.BringError as fault:
             _stop(fault)
     out.print(Text("columns: " + ", ".join(name or "-" for name in brought.columns)))
-    for fault in brought.faults:
-        out.print(Text(fault))
+    for line in brought.faults:
+        out.print(Text(line))
     counts = ", ".join(f"{count} {name}" for name, count in sorted(brought.counts.items()))
     out.print(f"Import {brought.import_id} is {brought.state.value}: {counts}.", highlight=False)
 

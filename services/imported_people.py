@@ -171,9 +171,9 @@ def _fills(entry: Entry, one: Known) -> frozenset[str]:
     if one.standing is not Standing.ACTIVE:
         return frozenset()
     if one.entry is not None:
-        fills = _merged(entry, one.entry)
+        merged = _merged(entry, one.entry)
         one.identity = one.entry.who.identity
-        return fills
+        return merged
     said = {name for name in one.empty if getattr(entry, name) is not None}
     fills = said if one.unclaimed else said - SENSITIVE
     one.empty -= fills

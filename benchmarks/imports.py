@@ -196,7 +196,9 @@ class Bench:
             sent, import_id = await self._timed(self._send(kind, content))
             read, _ = await self._timed(self._settle())
             check, _ = await self._timed(self._check(import_id))
+            processor = time.process_time()
             run, _ = await self._timed(self._go(import_id))
+            processor = time.process_time() - processor
         async with self.database.read() as session:
             found = await session.get_one(Import, import_id)
             rows = found.rows - 1
@@ -210,6 +212,7 @@ class Bench:
             "read_s": read,
             "dry_run_s": check,
             "import_s": run,
+            "import_processor_s": processor,
             "rows_per_s": rows / run,
             "bare_inserts_s": bare,
             "times_bare": run / bare,

@@ -89,7 +89,7 @@ async def permitted(
     return list(columns)
 
 
-async def rows_of(work: Work, statement: Select[Any]) -> AsyncIterator[Sequence[Any]]:
+async def rows_of(work: Work, statement: Select[*tuple[Any, ...]]) -> AsyncIterator[Sequence[Any]]:
     """The rows of a query, fetched in portions."""
     found = await work.session.stream(statement.execution_options(yield_per=AT_ONCE))
     async for row in found:

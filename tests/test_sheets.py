@@ -8,7 +8,7 @@ from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from sqlalchemy import select
@@ -60,6 +60,7 @@ async def test_nothing_that_people_wrote_becomes_a_formula_or_a_link(start: str)
     assert isinstance(found, str) and found.strip() == start.strip()
 
 
+@settings(max_examples=25)
 @given(st.text(max_size=50))
 async def test_any_text_can_be_written(said: str) -> None:
     found = await read([Column(said), Column("x")], [[said, "end"], [Marked(said, said), "end"]])

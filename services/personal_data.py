@@ -12,6 +12,7 @@ from models import (
     Attendance,
     AuditEntry,
     BroadcastAnswer,
+    Certificate,
     Consent,
     ConsoleSession,
     Conversation,
@@ -20,6 +21,7 @@ from models import (
     Duty,
     Enrolment,
     Guardian,
+    Imported,
     Inbox,
     LedgerEntry,
     Message,
@@ -44,7 +46,7 @@ from models import (
     Trait,
     Word,
 )
-from services import audit, enrolment, roles
+from services import audit, certificates, enrolment, roles
 from services.delivery import storable
 from services.errors import Refusal
 from services.work import Work
@@ -79,12 +81,14 @@ async def everything_about(work: Work) -> dict[str, Any]:
         ),
         "callout_words": select(Word).where(Word.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
+        "imported": select(Imported).where(Imported.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
         "forms_not_finished": select(Conversation).where(
             Conversation.account_id.in_(_accounts(mine))
         ),
         "ledger": select(LedgerEntry).where(LedgerEntry.person_id == mine),
+        "certificates": select(Certificate).where(Certificate.person_id == mine),
         "audit": select(AuditEntry).where(
             or_(AuditEntry.actor_id == mine, AuditEntry.subject == f"person:{mine}")
         ),
@@ -161,6 +165,7 @@ async def forget(work: Work) -> None:
     await enrolment.leave_everything(work, person.id)
     await _drop_what_is_only_theirs(work, person.id)
     await _blank_what_others_refer_to(work, person.id)
+    await certificates.erase(work, person.id)
     person.standing = Standing.ERASED
     for name in ("number", "birth_date", "phone", "phone_hash", "id_number", "id_number_hash",
                  "email", "home", "latitude", "longitude", "call_from", "call_until",
@@ -184,7 +189,7 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     )
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
-                  Role, OptOut, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
+                  Role, OptOut, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer, Imported,
                   Trait, Posting):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(

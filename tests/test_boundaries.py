@@ -13,6 +13,7 @@ from sqlalchemy import select
 from models import Base, ConsoleSession, LoginWay, RoleKind
 from models.sealed import keyring
 from services import sessions
+from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from tests.importing import VOLUNTEERS, Bringing, written
@@ -39,6 +40,7 @@ async def examples(city: City) -> dict[str, int]:
     file = await bringing.send(VOLUNTEERS, written(("姓名", "手机"), (SECRET, "13912345678")))
     await bringing.check(file)
     assert opened is not None
+    certificate = await issued(city.making, victim, RECORD)
     return {
         "person_id": victim.id,
         "organisation_id": victim.organisation_id,
@@ -46,6 +48,7 @@ async def examples(city: City) -> dict[str, int]:
         "activity_id": activity.id,
         "shift_id": shift.id,
         "import_id": file,
+        "certificate_id": certificate.id,
     }
 
 

@@ -21,8 +21,8 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import organisations
-from services.columns import CellError, Fault
+from services import columns, organisations
+from services.columns import CellError, Cells, Fault
 from services.finding import folded
 from services.policy import Policy
 from services.work import Work
@@ -154,6 +154,29 @@ class Who:
     @property
     def identity(self) -> int | None:
         return mark("id", self.id_hash) if self.id_hash else None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a row says by which its person is known."""
+
+    who: Who
+    name: str
+    phone: str | None
+    id_number: str | None
+    number: str | None
+
+
+def read_named(context: Context, cells: Cells) -> Named:
+    """A name, and one of phone, ID number and volunteer number, are needed."""
+    cells.require("name")
+    name = cells.read("name", columns.person_name) or ""
+    phone = cells.read("phone", columns.phone(context.policy.country))
+    id_number = cells.read("id_number", columns.id_number)
+    number = cells.read("number", columns.number)
+    if not cells.faults and not (phone or id_number or number):
+        cells.wrong(None, "nothing_to_know_by")
+    return Named(Who.named(name, phone, id_number, number), name, phone, id_number, number)
 
 
 @dataclass(slots=True)

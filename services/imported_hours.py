@@ -40,6 +40,7 @@ from services.entering import (
     known,
     mark,
     met,
+    read_named,
     remember,
     the_one,
     wrong,
@@ -89,13 +90,7 @@ def parse(context: Context, rows: Sequence[Row]) -> list[Entry]:
 
 
 def _entry(context: Context, line: int, cells: Cells) -> Entry:
-    cells.require("name")
-    name = cells.read("name", columns.person_name) or ""
-    phone = cells.read("phone", columns.phone(context.policy.country))
-    id_number = cells.read("id_number", columns.id_number)
-    number = cells.read("number", columns.number)
-    if not cells.faults and not (phone or id_number or number):
-        cells.wrong(None, "nothing_to_know_by")
+    named = read_named(context, cells)
     cells.require("activity")
     title = cells.read("activity", columns.bounded(TITLE)) or ""
     cells.require("date")
@@ -104,7 +99,7 @@ def _entry(context: Context, line: int, cells: Cells) -> Entry:
     starts_at = datetime.combine(day, starts, context.policy.zone).astimezone(UTC)
     return Entry(
         line,
-        Who.named(name, phone, id_number, number),
+        named.who,
         title,
         cells.read("organisation", context.organisations.find) or context.organisation_id,
         cells.read("field", context.fields.find) or context.default_field,

@@ -33,6 +33,7 @@ from services.entering import (
     Who,
     known,
     met,
+    read_named,
     remember,
     the_one,
     wrong,
@@ -72,23 +73,17 @@ def parse(context: Context, rows: Sequence[Row]) -> list[Entry]:
 
 
 def _entry(context: Context, line: int, cells: Cells) -> Entry:
-    cells.require("name")
-    name = cells.read("name", columns.person_name) or ""
-    phone = cells.read("phone", columns.phone(context.policy.country))
-    id_number = cells.read("id_number", columns.id_number)
-    number = cells.read("number", columns.number)
-    if not cells.faults and not (phone or id_number or number):
-        cells.wrong(None, "nothing_to_know_by")
+    named = read_named(context, cells)
     organisation_id = cells.read("organisation", context.organisations.find)
     return Entry(
         line,
-        Who.named(name, phone, id_number, number),
-        name,
-        signup.search_of(name),
-        phone,
-        id_number,
-        number,
-        _born(context, cells, id_number),
+        named.who,
+        named.name,
+        signup.search_of(named.name),
+        named.phone,
+        named.id_number,
+        named.number,
+        _born(context, cells, named.id_number),
         cells.read("email", columns.email),
         organisation_id or context.organisation_id,
         cells.read("registered_on", columns.past_day(context.today)),

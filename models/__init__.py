@@ -51,6 +51,15 @@ from models.delivery import (
 )
 from models.duty import Duty, Swap, SwapOffer
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
+from models.exchange import (
+    Dispatch,
+    DispatchState,
+    Event,
+    Feed,
+    KeptAnswer,
+    Token,
+    Webhook,
+)
 from models.imports import (
     ClaimGuess,
     Import,
@@ -114,6 +123,8 @@ __all__ = [
     "Database",
     "Delivery",
     "DeliveryState",
+    "Dispatch",
+    "DispatchState",
     "Dispute",
     "DisputeState",
     "Duty",
@@ -122,6 +133,8 @@ __all__ = [
     "EnrolmentState",
     "EntryKind",
     "Equipment",
+    "Event",
+    "Feed",
     "Frequency",
     "Group",
     "Guardian",
@@ -135,6 +148,7 @@ __all__ = [
     "Imported",
     "ImportedHours",
     "Inbox",
+    "KeptAnswer",
     "Lane",
     "LedgerEntry",
     "Loan",
@@ -175,8 +189,10 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "Token",
     "Trait",
     "UsualText",
     "Wave",
+    "Webhook",
     "Word",
 ]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Key, choice
+from models.base import Base, Key, as_of, choice
 
 
 class ActivityState(StrEnum):
@@ -61,6 +61,8 @@ class Activity(Base):
     copied_from_id: Mapped[int | None] = mapped_column(ForeignKey("activity.id"))
     import_id: Mapped[int | None] = mapped_column(ForeignKey("import.id"))
     """The file that past hours came from; nobody ever enrolled for such an activity."""
+    changed_at: Mapped[datetime | None] = mapped_column(default=as_of("created_at"), index=True)
+    """When it or its shifts last changed, for programs that keep in step."""
 
 
 class Shift(Base):

@@ -239,6 +239,7 @@ def _row(work: Work, entry: Entry) -> dict[str, Any]:
         "id_number": entry.id_number,
         "id_number_hash": entry.who.id_hash,
         "applied_at": since,
+        "changed_at": work.now,
         "registered_at": since,
         "decided_by_id": work.person.id,
     }
@@ -265,6 +266,7 @@ async def _fill(work: Work, verdicts: Sequence[Verdict]) -> None:
     }
     for verdict in verdicts:
         person = people[(verdict.known and verdict.known.person_id) or 0]
+        person.changed_at = work.now
         for name in verdict.fills:
             setattr(person, name, getattr(verdict.entry, name))
         if "phone" in verdict.fills:

@@ -175,6 +175,7 @@ async def enter(
 
     Raises Refusal.
     """
+    person.changed_at = work.now
     person.standing = Standing.AWAITING_APPROVAL
     write(person, details)
     work.session.add(person)

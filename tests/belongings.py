@@ -6,6 +6,7 @@ from models import ConsoleSession, Dispatch, DispatchState, Event, Person, Token
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
+from tests.importing import VOLUNTEERS, Bringing, written
 
 SECRET = "欧阳石岐"
 """The name of whoever holds them: no page of others may show it."""
@@ -22,6 +23,9 @@ async def examples(city: City) -> dict[str, int]:
     activity = await city.making.activity(victim, f"{SECRET}的活动")
     shift = await city.making.shift(activity)
     assert opened is not None
+    bringing = Bringing(city.database, city.making, victim)
+    file = await bringing.send(VOLUNTEERS, written(("姓名", "手机"), (SECRET, "13912345678")))
+    await bringing.check(file)
     certificate = await issued(city.making, victim, RECORD)
     program, listener, sent = await _exchange(city, victim)
     return {
@@ -31,6 +35,7 @@ async def examples(city: City) -> dict[str, int]:
         "activity_id": activity.id,
         "shift_id": shift.id,
         "certificate_id": certificate.id,
+        "import_id": file,
         "token_id": program,
         "webhook_id": listener,
         "dispatch_id": sent,

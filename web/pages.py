@@ -7,7 +7,7 @@ from aiohttp import web
 
 from web import answers, boards, checkin, feeds, reports, verify
 from web.api import pages as api
-from web.console import certificates, entry, exchange, settings, today
+from web.console import certificates, entry, exchange, imports, settings, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -28,6 +28,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *entry.routes,
     *today.pages,
     *settings.pages,
+    *imports.pages,
     *certificates.pages,
     *exchange.pages,
     web.static("/static", STATIC),

@@ -27,7 +27,7 @@ from models.callouts import (
     Wave,
     Word,
 )
-from models.console import ConsoleSession, LoginWay, Look
+from models.console import ConsoleSession, LoginWay, Look, SavedFilter
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -59,7 +59,7 @@ from models.people import (
 )
 from models.readiness import Equipment, PersonEquipment, Readiness
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
-from models.traits import Frequency, Posting, Trait
+from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
 __all__ = [
     "ENGAGED",
@@ -87,6 +87,7 @@ __all__ = [
     "Database",
     "Delivery",
     "DeliveryState",
+    "Directory",
     "Dispute",
     "DisputeState",
     "Duty",
@@ -127,6 +128,7 @@ __all__ = [
     "Role",
     "RoleKind",
     "SavedAudience",
+    "SavedFilter",
     "Screen",
     "ScreenPage",
     "ServiceField",
@@ -139,6 +141,7 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "Telegram",
     "Trait",
     "UsualText",
     "Wave",

@@ -16,6 +16,7 @@ from models import (
     ConsoleSession,
     Conversation,
     Delivery,
+    Directory,
     Dispute,
     Duty,
     Enrolment,
@@ -34,6 +35,7 @@ from models import (
     Readiness,
     Response,
     Role,
+    SavedFilter,
     ServiceField,
     Shift,
     Skill,
@@ -49,7 +51,9 @@ from services.delivery import storable
 from services.errors import Refusal
 from services.work import Work
 
-HIDDEN = frozenset({"phone_hash", "id_number_hash", "name_search", "code_hash", "id"})
+HIDDEN = frozenset(
+    {"phone_hash", "phone_tail_hash", "id_number_hash", "name_search", "code_hash", "id"}
+)
 """Columns that say nothing of a person beyond what others say in the clear."""
 
 
@@ -79,6 +83,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
         ),
         "callout_words": select(Word).where(Word.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
+        "saved_filters": select(SavedFilter).where(SavedFilter.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
         "forms_not_finished": select(Conversation).where(
@@ -185,7 +190,7 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
                   Role, OptOut, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
-                  Trait, Posting):  # fmt: skip
+                  Trait, Posting, Directory, SavedFilter):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(
         update(Inbox)

@@ -20,7 +20,17 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import approvals, audit, consents, finding, geo, guardians, organisations, readiness
+from services import (
+    approvals,
+    audit,
+    consents,
+    finding,
+    geo,
+    guardians,
+    organisations,
+    readiness,
+    traits,
+)
 from services.errors import Refusal
 from services.work import Work
 
@@ -167,7 +177,7 @@ async def register(work: Work, account: Account, details: Details) -> Person:
     )
     if details.guardian is not None and is_minor(work, details.birth_date):
         person.standing = Standing.AWAITING_GUARDIAN
-        await work.session.flush()
+        await traits.renew(work, [person.id])
     else:
         await approvals.let_in(work, person)
     return person

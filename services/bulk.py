@@ -74,9 +74,10 @@ class Done:
     after: int | None
 
 
-async def count(work: Work, chosen: Chosen, order: Order) -> int:
-    """How many there are with whom it can be done."""
-    found = (await _eligible(work, chosen, order)).subquery()
+async def count(work: Work, chosen: Chosen, order: Order, after: int = -1) -> int:
+    """How many there are with whom it can be done, of those with keys after `after`."""
+    eligible = await _eligible(work, chosen, order)
+    found = eligible.where(Directory.person_id > after).subquery()
     return await work.session.scalar(select(func.count()).select_from(found)) or 0
 
 

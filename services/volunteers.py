@@ -159,7 +159,7 @@ async def history(work: Work, person_id: int, page: int) -> Slice[Any]:
     Raises Gone or NotAllowed.
     """
     await seen(work, person_id)
-    places = (
+    places: Any = (
         select(Enrolment, Shift, Activity, Attendance)
         .join(Shift, Shift.id == Enrolment.shift_id)
         .join(Activity, Activity.id == Shift.activity_id)

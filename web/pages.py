@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from web import answers, boards, checkin, reports
-from web.console import entry, settings, today
+from web.console import bulk, decisions, entry, settings, today, volunteers
 
 STATIC = Path(__file__).parent / "static"
 
@@ -23,6 +23,9 @@ ROUTES: list[web.AbstractRouteDef] = [
     *reports.routes,
     *entry.routes,
     *today.pages,
+    *volunteers.pages,
+    *bulk.pages,
+    *decisions.pages,
     *settings.pages,
     web.static("/static", STATIC),
     web.static(

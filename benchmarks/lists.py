@@ -359,7 +359,7 @@ class Bench:
                 async with aiohttp.ClientSession(address, cookies={COOKIE: cookie}) as browser:
                     for name, wanted in cases(words).items():
                         for page in (1, 100, LAST) if name in DEEP else (1,):
-                            row = {"engine": kind, "who": who, "what": titled(name, page)}
+                            row: Row = {"engine": kind, "who": who, "what": titled(name, page)}
                             row |= await self._request(browser, wanted, page)
                             if isinstance(wanted, Wanted):
                                 statement = plain(wanted, at, path, page)

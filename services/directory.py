@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
 
 from models import (
     Directory,
@@ -189,7 +189,7 @@ async def _within(
     """In the subtree that is asked for, as far as the actor reaches; true where that is all."""
     tops = await access.organisations_with(work, right)
     below = select(Organisation.id).where(
-        or_(*(Organisation.path.startswith(top.path, autoescape=True) for top in tops))
+        or_(false(), *(Organisation.path.startswith(top.path, autoescape=True) for top in tops))
     )
     everywhere = any(top.parent_id is None for top in tops)
     if organisation_id is not None:
@@ -200,7 +200,7 @@ async def _within(
         everywhere = everywhere and path is not None and path.count(".") == 1
     if everywhere:
         return true()
-    return Directory.organisation_id.in_(below if tops else below.where(Organisation.id < 0))
+    return Directory.organisation_id.in_(below)
 
 
 def _described(wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -10,7 +10,20 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import Base, ConsoleSession, LoginWay, RoleKind
+from models import (
+    Attendance,
+    Base,
+    ConsoleSession,
+    Dispute,
+    Enrolment,
+    LoginWay,
+    Person,
+    Qualification,
+    QualificationKind,
+    RoleKind,
+    SavedFilter,
+    Shift,
+)
 from models.sealed import keyring
 from services import sessions
 from tests.city import City
@@ -34,6 +47,7 @@ async def examples(city: City) -> dict[str, int]:
         )
     activity = await city.making.activity(victim, f"{SECRET}的活动")
     shift = await city.making.shift(activity)
+    document, objection, kept = await handed_in(city, victim, shift)
     assert opened is not None
     return {
         "person_id": victim.id,
@@ -41,7 +55,36 @@ async def examples(city: City) -> dict[str, int]:
         "session_id": opened,
         "activity_id": activity.id,
         "shift_id": shift.id,
+        "qualification_id": document,
+        "dispute_id": objection,
+        "filter_id": kept,
     }
+
+
+async def handed_in(city: City, victim: Person, shift: Shift) -> tuple[int, int, int]:
+    """Keys of a document, an objection and a saved search of the victim."""
+    now = city.clock()
+    async with city.database.write() as session:
+        kind = (await session.scalars(select(QualificationKind.id).limit(1))).one()
+        document = Qualification(
+            person_id=victim.id, kind_id=kind, state="awaiting", picture="x", submitted_at=now
+        )
+        place = Enrolment(shift_id=shift.id, person_id=victim.id, state="attended", queued_at=now)
+        kept = SavedFilter(person_id=victim.id, name=SECRET, wanted={}, saved_at=now)
+        session.add_all((document, place, kept))
+        await session.flush()
+        attended = Attendance(
+            enrolment_id=place.id, checked_in_at=now, in_means="roll", state="rejected", minutes=60
+        )
+        session.add(attended)
+        await session.flush()
+        objection = Dispute(
+            attendance_id=attended.id, organisation_id=victim.organisation_id, text=SECRET,
+            state="open", raised_at=now,
+        )  # fmt: skip
+        session.add(objection)
+        await session.flush()
+        return document.id, objection.id, kept.id
 
 
 def filled(entry: Entry, keys: Mapping[str, int]) -> str:

@@ -39,6 +39,7 @@ async def _approvals_again(visit: Visit, person_id: int) -> Page:
 
 @pages.act("/approvals/{person_id}/refuse", again=_approvals_again)
 async def refuse(visit: Visit, person_id: int) -> Goto:
+    await approvals.check_may_decide(visit.work, person_id)
     await approvals.refuse(visit.work, person_id, reason_of(visit))
     return Goto("/approvals", done="refused")
 
@@ -88,6 +89,7 @@ async def _documents_again(visit: Visit, qualification_id: int) -> Page:
 
 @pages.act("/documents/{qualification_id}/refuse", again=_documents_again)
 async def refuse_document(visit: Visit, qualification_id: int) -> Goto:
+    await qualifications.to_look_at(visit.work, qualification_id)
     reason = reason_of(visit)
     await qualifications.decide(visit.work, qualification_id, accept=False, reason=reason)
     return Goto("/documents", done="document_refused")

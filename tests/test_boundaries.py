@@ -26,6 +26,7 @@ from models import (
 )
 from models.sealed import keyring
 from services import sessions
+from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
@@ -49,6 +50,7 @@ async def examples(city: City) -> dict[str, int]:
     shift = await city.making.shift(activity)
     document, objection, kept = await handed_in(city, victim, shift)
     assert opened is not None
+    certificate = await issued(city.making, victim, RECORD)
     return {
         "person_id": victim.id,
         "organisation_id": victim.organisation_id,
@@ -58,6 +60,7 @@ async def examples(city: City) -> dict[str, int]:
         "qualification_id": document,
         "dispute_id": objection,
         "filter_id": kept,
+        "certificate_id": certificate.id,
     }
 
 

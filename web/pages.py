@@ -5,8 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports
-from web.console import bulk, decisions, entry, settings, today, volunteers
+from web import answers, boards, checkin, reports, verify
+from web.console import bulk, certificates, decisions, entry, settings, today, volunteers
 
 STATIC = Path(__file__).parent / "static"
 
@@ -21,12 +21,14 @@ ROUTES: list[web.AbstractRouteDef] = [
     *answers.routes,
     *boards.routes,
     *reports.routes,
+    *verify.routes,
     *entry.routes,
     *today.pages,
     *volunteers.pages,
     *bulk.pages,
     *decisions.pages,
     *settings.pages,
+    *certificates.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

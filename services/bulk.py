@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, not_, select, true
 
 from models import Broadcast, Directory, Standing
-from services import access, approvals, audit, broadcasts, directory, profile, volunteers
+from services import access, approvals, broadcasts, directory, profile, volunteers
 from services.access import Right
 from services.audiences import Audience
 from services.directory import Wanted
@@ -35,7 +35,6 @@ class Act(StrEnum):
     RESUME = "resume"
     TRANSFER = "transfer"
     MESSAGE = "message"
-    EXPORT = "export"
 
 
 RIGHTS = {
@@ -44,7 +43,6 @@ RIGHTS = {
     Act.RESUME: Right.APPROVE_VOLUNTEERS,
     Act.TRANSFER: Right.APPROVE_VOLUNTEERS,
     Act.MESSAGE: Right.ANNOUNCE,
-    Act.EXPORT: Right.SEE_VOLUNTEERS,
 }
 
 
@@ -188,15 +186,3 @@ async def audience_of(work: Work, chosen: Chosen) -> Audience:
     if len(people) > MOST_NAMED:
         raise Refusal("bulk_too_many", most=MOST_NAMED)
     return Audience(people=people)
-
-
-async def note_export(work: Work, chosen: Chosen, number: int) -> None:
-    """A list that leaves the house stands in the audit log."""
-    tops = await access.organisations_with(work, Right.SEE_VOLUNTEERS)
-    audit.note(
-        work,
-        "volunteers.exported",
-        f"person:{work.person.id}",
-        organisation_id=tops[0].id if tops else None,
-        count=number,
-    )

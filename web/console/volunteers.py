@@ -18,7 +18,7 @@ from services import (
 )
 from services.access import Right
 from services.directory import STATUSES, Wanted
-from services.errors import Gone, Refusal
+from services.errors import Gone, NotAllowed, Refusal
 from web.console.framework import Goto, Page, Pages, Visit
 from web.keys import CLOCK
 from web.limits import LIMITS, Rate
@@ -58,7 +58,7 @@ def query_of(pairs: Iterable[tuple[str, str]]) -> str:
 @pages.look("/volunteers")
 async def show_list(visit: Visit) -> Page:
     if Right.SEE_VOLUNTEERS not in visit.rights:
-        raise Gone
+        raise NotAllowed
     wanted = wanted_of(visit.query)
     work = visit.work
     return Page(

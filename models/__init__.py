@@ -36,7 +36,7 @@ from models.certificates import (
     CertificateState,
     RevocationReason,
 )
-from models.console import ConsoleSession, LoginWay, Look
+from models.console import ConsoleSession, LoginWay, Look, SavedFilter
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -88,7 +88,7 @@ from models.people import (
 )
 from models.readiness import Equipment, PersonEquipment, Readiness
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
-from models.traits import Frequency, Posting, Trait
+from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
 __all__ = [
     "ENGAGED",
@@ -123,6 +123,7 @@ __all__ = [
     "Database",
     "Delivery",
     "DeliveryState",
+    "Directory",
     "Dispatch",
     "DispatchState",
     "Dispute",
@@ -177,6 +178,7 @@ __all__ = [
     "Role",
     "RoleKind",
     "SavedAudience",
+    "SavedFilter",
     "Screen",
     "ScreenPage",
     "ServiceField",
@@ -189,6 +191,7 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "Telegram",
     "Token",
     "Trait",
     "UsualText",

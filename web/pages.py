@@ -7,7 +7,17 @@ from aiohttp import web
 
 from web import answers, boards, checkin, feeds, reports, verify
 from web.api import pages as api
-from web.console import certificates, entry, exchange, imports, settings, today
+from web.console import (
+    certificates,
+    decisions,
+    entry,
+    exchange,
+    imports,
+    many,
+    settings,
+    today,
+    volunteers,
+)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -27,6 +37,9 @@ ROUTES: list[web.AbstractRouteDef] = [
     *api.ROUTES,
     *entry.routes,
     *today.pages,
+    *volunteers.pages,
+    *many.pages,
+    *decisions.pages,
     *settings.pages,
     *imports.pages,
     *certificates.pages,

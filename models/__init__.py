@@ -43,7 +43,15 @@ from models.delivery import (
 from models.duty import Duty, Swap, SwapOffer
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
 from models.ledger import EntryKind, LedgerEntry
-from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
+from models.organisations import (
+    Claim,
+    Group,
+    Organisation,
+    OrganisationKind,
+    RallyPoint,
+    Role,
+    RoleKind,
+)
 from models.people import (
     Account,
     Consent,
@@ -121,6 +129,7 @@ __all__ = [
     "Qualification",
     "QualificationKind",
     "QualificationState",
+    "RallyPoint",
     "Readiness",
     "Response",
     "ResponseState",

@@ -9,7 +9,12 @@ from services.work import Work
 def note(
     work: Work, action: str, subject: str, *, organisation_id: int | None = None, **details: Any
 ) -> None:
-    """Adds an entry to the transaction; `subject` is "kind:key"."""
+    """Adds an entry to the transaction; `subject` is "kind:key".
+
+    What people do to nobody but themselves is found with their own organisation.
+    """
+    if organisation_id is None and work.actor is not None:
+        organisation_id = work.actor.organisation_id
     work.session.add(
         AuditEntry(
             at=work.now,

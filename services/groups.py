@@ -36,7 +36,7 @@ async def bind(
         work.session.add(group)
     group.organisation_id = int(organisation_id)
     group.title, group.language, group.left_at = title, language, None
-    group.registered_by_id = work.person.id
+    group.registered_by_id, group.bound_at = work.person.id, work.now
     await work.session.flush()
     audit.note(work, "group.bound", f"group:{group.id}", organisation_id=group.organisation_id)
     return await work.session.get_one(Organisation, group.organisation_id)

@@ -85,6 +85,18 @@ async def rights(work: Work) -> frozenset[Right]:
     return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
 
 
+async def rights_in(work: Work, organisation_id: int) -> frozenset[Right]:
+    """What the actor may do in an organisation, by roles there and above."""
+    path = await work.session.scalar(
+        select(Organisation.path).where(Organisation.id == organisation_id)
+    )
+    keys = [int(key) for key in (path or "").split(".") if key]
+    kinds = await work.session.scalars(
+        select(Role.kind).where(Role.person_id == work.person.id, Role.organisation_id.in_(keys))
+    )
+    return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
+
+
 async def organisations_with(work: Work, right: Right) -> list[Organisation]:
     """The organisations in which the actor holds a role with `right` (the tops of subtrees)."""
     if work.actor is None:

@@ -40,7 +40,6 @@ class Wanted:
     about: str = ""
     """Of the person whom it concerns, or a thing as "activity:12"."""
     action: str = ""
-    """An action, or a topic with its dot ("role."), for all of its actions."""
     organisation_id: int | None = None
     """An organisation with all below it."""
     since: date | None = None
@@ -99,9 +98,7 @@ async def _found(work: Work, tops: Sequence[Organisation], wanted: Wanted) -> Se
         path = select(Organisation.path).where(Organisation.id == wanted.organisation_id)
         below = Organisation.path.like(path.scalar_subquery() + "%")
         conditions.append(AuditEntry.organisation_id.in_(select(Organisation.id).where(below)))
-    if wanted.action.endswith("."):
-        conditions.append(AuditEntry.action.startswith(wanted.action, autoescape=True))
-    elif wanted.action:
+    if wanted.action:
         conditions.append(AuditEntry.action == wanted.action)
     if wanted.who:
         conditions.append(AuditEntry.actor_id.in_(await _people(work, tops, wanted.who)))
@@ -116,9 +113,11 @@ async def _found(work: Work, tops: Sequence[Organisation], wanted: Wanted) -> Se
 
 def _within(tops: Sequence[Organisation]) -> list[ColumnElement[bool]]:
     """Nothing narrows for the whole city, which has the entries without an organisation as well."""
-    if any(top.parent_id is None for top in tops):
-        return []
-    return [AuditEntry.organisation_id.in_(select(Organisation.id).where(_below(tops)))]
+    return [] if _is_all(tops) else [AuditEntry.organisation_id.in_(select(Organisation.id).where(_below(tops)))]
+
+
+def _is_all(tops: Sequence[Organisation]) -> bool:
+    return any(top.parent_id is None for top in tops)
 
 
 def _below(tops: Sequence[Organisation]) -> ColumnElement[bool]:
@@ -140,8 +139,10 @@ def _midnight(work: Work, day: date) -> datetime:
 
 async def _people(work: Work, tops: Sequence[Organisation], typed: str) -> list[int]:
     """Keys of the people of one's subtrees whose name, pinyin or number was typed."""
-    within = Person.organisation_id.in_(select(Organisation.id).where(_below(tops)))
-    found = named_like(typed).with_only_columns(Person.id).where(within).limit(NAMED_LIKE)
+    found = named_like(typed).with_only_columns(Person.id).limit(NAMED_LIKE)
+    if not _is_all(tops):
+        below = select(Organisation.id).where(_below(tops))
+        found = found.where(Person.organisation_id.in_(below))
     return list(await work.session.scalars(found))
 
 

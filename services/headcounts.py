@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from models import Organisation, Person, Role, RoleKind, Standing
 from services import access, finding, organisations
 from services.access import Right
+from services.errors import NotAllowed
 from services.work import Work
 
 STAFF = tuple(kind for kind in RoleKind if kind is not RoleKind.CORE_VOLUNTEER)
@@ -21,6 +22,7 @@ class Node:
     """An organisation with what stands below it; the numbers are of the whole subtree."""
 
     organisation: Organisation
+    above: "Node | None" = None
     volunteers: int = 0
     below: list["Node"] = field(default_factory=list)
     people: set[int] = field(default_factory=set)
@@ -30,6 +32,11 @@ class Node:
     def staff(self) -> int:
         return len(self.people)
 
+    @property
+    def way(self) -> list[Organisation]:
+        """From the top that is seen down to the one right above it."""
+        return [*self.above.way, self.above.organisation] if self.above else []
+
     def walk(self) -> Iterator["Node"]:
         """Itself and all below it."""
         yield self
@@ -38,8 +45,11 @@ class Node:
 
 
 async def trees(work: Work) -> list[Node]:
-    """The subtrees whose volunteers the actor may see, each by its top."""
-    return await _grown(work, await access.subtrees_with(work, Right.SEE_VOLUNTEERS))
+    """The subtrees whose volunteers the actor may see, each by its top. Raises NotAllowed."""
+    members = await access.subtrees_with(work, Right.SEE_VOLUNTEERS)
+    if not members:
+        raise NotAllowed
+    return await _grown(work, members)
 
 
 async def tree_of(work: Work, organisation: Organisation) -> Node:
@@ -73,6 +83,7 @@ async def _grown(work: Work, members: Sequence[Organisation]) -> list[Node]:
         if parent is None:
             tops.append(node)
         else:
+            node.above = parent
             parent.below.append(node)
             parent.volunteers += node.volunteers
             parent.people |= node.people
@@ -86,9 +97,11 @@ def _deepest_first(node: Node) -> tuple[int, int]:
 async def _volunteers(work: Work, nodes: dict[int, Node]) -> list[tuple[int, int]]:
     counted = (
         select(Person.organisation_id, func.count())
-        .where(Person.standing == Standing.ACTIVE, Person.organisation_id.in_(list(nodes)))
+        .where(Person.standing == Standing.ACTIVE)
         .group_by(Person.organisation_id)
     )
+    if all(node.organisation.parent_id is not None for node in nodes.values()):
+        counted = counted.where(Person.organisation_id.in_(list(nodes)))
     return [(key, count) for key, count in await work.session.execute(counted)]
 
 

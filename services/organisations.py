@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Organisation, OrganisationKind
@@ -120,6 +120,26 @@ async def seen(
     """Raises NotAllowed to whoever does not hold the right there."""
     await access.require(work, right, organisation_id)
     return await work.session.get_one(Organisation, organisation_id)
+
+
+async def way_to(work: Work, organisation: Organisation) -> list[Organisation]:
+    """From the first on the way down that the actor looks after, to the organisation itself."""
+    tops = await access.organisations_with(work, Right.SEE_VOLUNTEERS)
+    paths = tuple(top.path for top in tops)
+    way = await chain(work.session, organisation)
+    return [step for step in way if step.path.startswith(paths)]
+
+
+async def at_hand(work: Work, right: Right, also: int | None = None) -> list[Organisation]:
+    """For a short list to choose from: the tops of the actor's subtrees and what is right below.
+
+    `also` one more, if it lies within.
+    """
+    tops = [top.id for top in await access.organisations_with(work, right)]
+    within = await access.within_reach(work, right, Organisation.id)
+    near = or_(Organisation.id.in_([*tops, also]), Organisation.parent_id.in_(tops))
+    found = select(Organisation).where(within, near).order_by(Organisation.path)
+    return list(await work.session.scalars(found))
 
 
 async def change(work: Work, organisation_id: int, said: Described) -> Organisation:

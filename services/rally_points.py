@@ -10,6 +10,9 @@ from services.access import Right
 from services.errors import Gone, Refusal
 from services.work import Work
 
+LONGEST_NAME = 80
+LONGEST_NOTE = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Described:
@@ -42,8 +45,9 @@ async def get(work: Work, rally_point_id: int) -> RallyPoint:
 
 
 async def add(work: Work, organisation_id: int, said: Described) -> RallyPoint:
-    """Raises NotAllowed or Refusal("rally_point_name")."""
+    """Raises NotAllowed, or Refusal for its words or a name that is taken."""
     await access.require(work, Right.LAUNCH_CALLOUTS, organisation_id)
+    _check_words(said)
     made = RallyPoint(organisation_id=organisation_id, **asdict(said))
     await _require_a_name_of_its_own(work, organisation_id, said.name)
     work.session.add(made)
@@ -53,8 +57,9 @@ async def add(work: Work, organisation_id: int, said: Described) -> RallyPoint:
 
 
 async def change(work: Work, rally_point_id: int, said: Described) -> RallyPoint:
-    """Raises Gone, NotAllowed or Refusal("rally_point_name")."""
+    """Raises Gone, NotAllowed, or Refusal for its words or a name that is taken."""
     found = await get(work, rally_point_id)
+    _check_words(said)
     if said.name != found.name:
         await _require_a_name_of_its_own(work, found.organisation_id, said.name)
     for name, value in asdict(said).items():
@@ -71,6 +76,14 @@ async def remove(work: Work, rally_point_id: int) -> int:
     await work.session.delete(found)
     await work.session.flush()
     return found.organisation_id
+
+
+def _check_words(said: Described) -> None:
+    if not said.name:
+        raise Refusal("form_too_short", least=1)
+    for words, most in ((said.name, LONGEST_NAME), (said.note, LONGEST_NOTE)):
+        if len(words) > most:
+            raise Refusal("form_too_long", most=most, length=len(words))
 
 
 async def _require_a_name_of_its_own(work: Work, organisation_id: int, name: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from web import answers, boards, checkin, reports
-from web.console import entry, settings, today
+from web.console import audit, entry, groups, organisations, rally_points, roles, settings, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -23,6 +23,11 @@ ROUTES: list[web.AbstractRouteDef] = [
     *reports.routes,
     *entry.routes,
     *today.pages,
+    *organisations.pages,
+    *rally_points.pages,
+    *roles.pages,
+    *groups.pages,
+    *audit.pages,
     *settings.pages,
     web.static("/static", STATIC),
     web.static(

@@ -103,6 +103,10 @@ class Visit:
         """The whole numbers of a field that may come several times. Raises Gone."""
         return [_key(str(value)) for value in self.form.getall(name, [])]
 
+    def key(self, name: str) -> int:
+        """The whole number of a field. Raises Gone."""
+        return _key(str(self.form.get(name, "")))
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

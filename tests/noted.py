@@ -28,6 +28,11 @@ class Source:
             for node in ast.walk(tree)
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
+        self.calls: dict[str, list[tuple[Function, ast.Call]]] = {}
+        for caller in self.functions:
+            for call in ast.walk(caller.node):
+                if isinstance(call, ast.Call):
+                    self.calls.setdefault(_name(call), []).append((caller, call))
 
     def actions(self) -> set[str]:
         """Raises AssertionError for an action whose words can't be read off the source."""
@@ -38,12 +43,11 @@ class Source:
         """What a function is called with."""
         names = [argument.arg for argument in function.node.args.args]
         found: set[str] = set()
-        for caller in self.functions:
-            for call in ast.walk(caller.node):
-                if isinstance(call, ast.Call) and _calls(call, caller.module, function):
-                    said = {word.arg: word.value for word in call.keywords}
-                    said |= dict(zip(names, call.args, strict=False))
-                    found |= self.values(said[parameter], caller)
+        for caller, call in self.calls.get(function.node.name, []):
+            if _calls(call, caller.module, function):
+                said = {word.arg: word.value for word in call.keywords}
+                said |= dict(zip(names, call.args, strict=False))
+                found |= self.values(said[parameter], caller)
         assert found, f"nobody calls {function.module}.{function.node.name}"
         return found
 
@@ -78,6 +82,14 @@ class Source:
 
 def _all(sets: Iterable[set[str]]) -> set[str]:
     return set().union(*sets)
+
+
+def _name(call: ast.Call) -> str:
+    """The last word of what is called."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def _calls(call: ast.Call, module: str, function: Function) -> bool:

@@ -40,6 +40,8 @@ TOKEN = "token"  # noqa: S105 - the name of a form's field
 ACTS = Rate("console_acts", most=120)
 """By one session; nobody presses faster in earnest."""
 LARGEST_KEY = 2**63 - 1
+NUL = "\0"
+"""PostgreSQL keeps no text with it, and nobody types it."""
 
 _SOURCES = {
     "default-src": "'none'",
@@ -280,11 +282,13 @@ def _require_token(request: web.Request, said: str) -> None:
 async def _visit(
     request: web.Request, session: AsyncSession, form: MultiDictProxy[Any] | None = None
 ) -> Visit:
-    """Raises NotLoggedIn."""
+    """Raises NotLoggedIn, or Gone for texts that no column can hold."""
     work = _work(request, session)
     logged_in = await sessions.current(work, request.cookies.get(COOKIE, ""))
     work = work.acting_as(logged_in.person)
     sent = MultiDictProxy(MultiDict[Any]()) if form is None else form
+    if any(NUL in said for said in (*request.query.values(), *sent.values()) if isinstance(said, str)):
+        raise Gone
     return Visit(request, work, logged_in, await access.rights(work), sent)
 
 

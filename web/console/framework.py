@@ -14,7 +14,7 @@ act is said on the page `again`, which still holds what was entered.
 
 import hmac
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import quote, urlencode
@@ -228,6 +228,7 @@ class Pages(web.RouteTableDef):
 
 
 async def _look(request: web.Request, function: Function) -> web.StreamResponse:
+    _require_text(request.query.values())
     async with request.app[DATABASE].read() as session:
         visit = await _visit(request, session)
         answer = await function(visit, **_keys(request, function))
@@ -242,6 +243,7 @@ async def _act(
 ) -> web.StreamResponse:
     form = await request.post()
     _require_token(request, str(form.get(TOKEN, "")))
+    _require_text([*request.query.values(), *form.values()])
 
     async def run(session: AsyncSession) -> tuple[Visit, Answer]:
         visit = await _visit(request, session, form)
@@ -279,16 +281,20 @@ def _require_token(request: web.Request, said: str) -> None:
         raise Refusal("page_too_fast")
 
 
+def _require_text(said: Iterable[Any]) -> None:
+    """Raises Gone for what no column can hold."""
+    if any(NUL in one for one in said if isinstance(one, str)):
+        raise Gone
+
+
 async def _visit(
     request: web.Request, session: AsyncSession, form: MultiDictProxy[Any] | None = None
 ) -> Visit:
-    """Raises NotLoggedIn, or Gone for texts that no column can hold."""
+    """Raises NotLoggedIn."""
     work = _work(request, session)
     logged_in = await sessions.current(work, request.cookies.get(COOKIE, ""))
     work = work.acting_as(logged_in.person)
     sent = MultiDictProxy(MultiDict[Any]()) if form is None else form
-    if any(NUL in said for said in (*request.query.values(), *sent.values()) if isinstance(said, str)):
-        raise Gone
     return Visit(request, work, logged_in, await access.rights(work), sent)
 
 

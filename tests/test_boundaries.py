@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import Base, ConsoleSession, LoginWay, RoleKind
+from models import Base, ConsoleSession, Group, LoginWay, Role, RoleKind
 from models.sealed import keyring
 from services import sessions
 from tests.city import City
@@ -32,15 +32,28 @@ async def examples(city: City) -> dict[str, int]:
         opened = await session.scalar(
             select(ConsoleSession.id).where(ConsoleSession.person_id == victim.id)
         )
+        role = await session.scalar(select(Role.id).where(Role.person_id == victim.id))
     activity = await city.making.activity(victim, f"{SECRET}的活动")
     shift = await city.making.shift(activity)
-    assert opened is not None
+    point = await city.making.rally_point("zs-shiqi", f"{SECRET}家门口", 22.53, 113.38)
+    async with city.database.write() as session:
+        group = Group(
+            chat_id=-77,
+            organisation_id=victim.organisation_id,
+            title=f"{SECRET}的群",
+            language="zh_Hans",
+        )
+        session.add(group)
+    assert opened is not None and role is not None
     return {
         "person_id": victim.id,
         "organisation_id": victim.organisation_id,
         "session_id": opened,
         "activity_id": activity.id,
         "shift_id": shift.id,
+        "role_id": role,
+        "rally_point_id": point.id,
+        "group_id": group.id,
     }
 
 

@@ -21,9 +21,16 @@ async def opened(
     may = await access.rights_in(visit.work, organisation_id)
     return {
         "organisation": organisation,
+        "middle": _middle(organisation),
         "way": await organisations.way_to(visit.work, organisation),
         "may": {one.value for one in may},
     }
+
+
+def _middle(organisation: Organisation) -> tuple[float, float] | None:
+    if organisation.latitude is None or organisation.longitude is None:
+        return None
+    return organisation.latitude, organisation.longitude
 
 
 async def figures(visit: Visit) -> dict[str, Any]:

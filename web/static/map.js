@@ -5,9 +5,9 @@ const STEP = 20; // pixels that an arrow key moves the pin
 
 for (const box of document.querySelectorAll("[data-map]")) draw(box, JSON.parse(box.dataset.map));
 
-function draw(box, { towns, spots, flags, here }) {
+function draw(box, { towns, spots, flags, here, near }) {
   const field = box.dataset.pin && document.getElementById(box.dataset.pin);
-  const map = L.map(box, { attributionControl: false, zoomControl: false, maxZoom: 17 });
+  const map = L.map(box, { attributionControl: false, zoomControl: false, maxZoom: 17, zoomSnap: .25 });
   L.control.zoom({ zoomInTitle: box.dataset.closer, zoomOutTitle: box.dataset.farther }).addTo(map);
   const points = [];
   const circle = ([latitude, longitude, name], className, radius) => {
@@ -22,7 +22,7 @@ function draw(box, { towns, spots, flags, here }) {
   for (const [latitude, longitude, name] of flags) {
     points.push([latitude, longitude]);
     L.marker([latitude, longitude], { icon: mark("flag-fill", "flag", [4, 20]), interactive: false, keyboard: false })
-      .bindTooltip(plain(name), { permanent: true, direction: "right", offset: [14, -10] })
+      .bindTooltip(plain(name), { permanent: true, direction: "right", offset: [20, -10] })
       .addTo(map);
   }
   if (here) {
@@ -30,7 +30,7 @@ function draw(box, { towns, spots, flags, here }) {
     L.circleMarker(here, { radius: 8, className: "here", weight: 2, interactive: false }).addTo(map);
   }
   const first = field && read(field.value);
-  look(map, first ? [first] : points, around);
+  look(map, first ? [first] : points.length ? points : near ? [near] : around);
   if (field) follow(map, field, first, box.dataset.pinName);
 }
 
@@ -46,10 +46,9 @@ function mark(icon, kind, anchor) {
 }
 
 // The points fill the map; a single one is seen with its surroundings.
-function look(map, points, around) {
-  const shown = points.length ? points : around;
-  if (shown.length > 1) map.fitBounds(shown, { padding: [50, 50], maxZoom: 14 });
-  else map.setView(shown[0] ?? [22.5, 113.4], shown.length ? 12 : 10);
+function look(map, points) {
+  if (points.length > 1) map.fitBounds(points, { padding: [40, 30], maxZoom: 14 });
+  else map.setView(points[0] ?? [22.5, 113.4], points.length ? 12 : 10);
 }
 
 function read(text) {

@@ -1,8 +1,8 @@
 """Reading the audit log: what was done in the organisations that the actor answers for.
 
-Each entry is seen with its organisation. Old ones that name none are seen by those alone who may see
-the whole city's. Names are shown of people within the actor's subtrees; of others only where they
-belong to, and nothing else of anybody.
+Each entry is seen with its organisation. Old ones that name none are seen by those alone who may
+see the whole city's. Names are shown of people within the actor's subtrees; of others only where
+they belong to, and nothing else of anybody.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from models import Activity, AuditEntry, Broadcast, Group, Organisation, Person,
 from services import access, listing
 from services.access import Right
 from services.errors import NotAllowed
-from services.people import named_like
+from services.people import in_reach, named_like
 from services.work import Work
 
 NAMED_LIKE = 200
@@ -101,9 +101,9 @@ async def _found(work: Work, tops: Sequence[Organisation], wanted: Wanted) -> Se
     if wanted.action:
         conditions.append(AuditEntry.action == wanted.action)
     if wanted.who:
-        conditions.append(AuditEntry.actor_id.in_(await _people(work, tops, wanted.who)))
+        conditions.append(AuditEntry.actor_id.in_(await _people(work, wanted.who)))
     if wanted.about:
-        conditions.append(AuditEntry.subject.in_(await _subjects(work, tops, wanted.about)))
+        conditions.append(AuditEntry.subject.in_(await _subjects(work, wanted.about)))
     return (
         select(AuditEntry.id)
         .where(*conditions)
@@ -113,15 +113,10 @@ async def _found(work: Work, tops: Sequence[Organisation], wanted: Wanted) -> Se
 
 def _within(tops: Sequence[Organisation]) -> list[ColumnElement[bool]]:
     """Nothing narrows for the whole city, which has the entries without an organisation as well."""
-    return [] if _is_all(tops) else [AuditEntry.organisation_id.in_(select(Organisation.id).where(_below(tops)))]
-
-
-def _is_all(tops: Sequence[Organisation]) -> bool:
-    return any(top.parent_id is None for top in tops)
-
-
-def _below(tops: Sequence[Organisation]) -> ColumnElement[bool]:
-    return or_(*(Organisation.path.startswith(top.path, autoescape=True) for top in tops))
+    if any(top.parent_id is None for top in tops):
+        return []
+    below = or_(*(Organisation.path.startswith(top.path, autoescape=True) for top in tops))
+    return [AuditEntry.organisation_id.in_(select(Organisation.id).where(below))]
 
 
 def _days(work: Work, wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -137,20 +132,18 @@ def _midnight(work: Work, day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=work.policy.zone)
 
 
-async def _people(work: Work, tops: Sequence[Organisation], typed: str) -> list[int]:
+async def _people(work: Work, typed: str) -> list[int]:
     """Keys of the people of one's subtrees whose name, pinyin or number was typed."""
-    found = named_like(typed).with_only_columns(Person.id).limit(NAMED_LIKE)
-    if not _is_all(tops):
-        below = select(Organisation.id).where(_below(tops))
-        found = found.where(Person.organisation_id.in_(below))
+    within = await in_reach(work, Right.SEE_AUDIT)
+    found = named_like(typed).with_only_columns(Person.id).where(within).limit(NAMED_LIKE)
     return list(await work.session.scalars(found))
 
 
-async def _subjects(work: Work, tops: Sequence[Organisation], typed: str) -> list[str]:
+async def _subjects(work: Work, typed: str) -> list[str]:
     kind, colon, key = typed.strip().partition(":")
     if colon and key.isdecimal():
         return [f"{kind}:{key}"]
-    return [f"{PERSON}:{key}" for key in await _people(work, tops, typed)]
+    return [f"{PERSON}:{key}" for key in await _people(work, typed)]
 
 
 # What is shown of a page
@@ -196,9 +189,7 @@ def _of_kind(subjects: Iterable[tuple[str, int | None]], wanted: str) -> set[int
     return {key for kind, key in subjects if kind == wanted and key is not None}
 
 
-async def _someone(
-    work: Work, tops: Sequence[Organisation], keys: set[int]
-) -> dict[int, Someone]:
+async def _someone(work: Work, tops: Sequence[Organisation], keys: set[int]) -> dict[int, Someone]:
     rows = await work.session.execute(
         select(Person.id, Person.name, Organisation.path, Organisation.names)
         .join(Organisation, Organisation.id == Person.organisation_id)
@@ -215,7 +206,7 @@ async def _names(work: Work, keys: set[int]) -> dict[int, Mapping[str, str]]:
     rows = await work.session.execute(
         select(Organisation.id, Organisation.names).where(Organisation.id.in_(keys))
     )
-    return {key: names for key, names in rows}
+    return dict(rows.tuples())
 
 
 async def _titles(

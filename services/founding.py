@@ -1,8 +1,8 @@
 """Founding a city: its organisations and terms out of a folder of TOML files.
 
 Each file says at its head what its keys mean; another city replaces the files. Founding again adds
-what is new and renames what has changed, by code; it takes nothing away, and leaves names and places
-of organisations as people have changed them at the console.
+what is new and renames what has changed, by code; it takes nothing away. Names and places of
+organisations that people have changed at the console stay as they are.
 """
 
 import tomllib

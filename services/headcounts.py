@@ -60,7 +60,7 @@ async def tree_of(work: Work, organisation: Organisation) -> Node:
 
 
 def found(tops: Sequence[Node], typed: str) -> list[Node]:
-    """Those whose name, place or pinyin fits what was typed, the best first; `MOST_FOUND` of them."""
+    """Those whose name, place or pinyin fits, the best first; not more than `MOST_FOUND`."""
     scored = [
         (score, node)
         for top in tops

@@ -1,4 +1,4 @@
-"""The tree of organisations: towns, stations, the way up and down, what lies nearest; changing it."""
+"""The tree of organisations: towns, stations, the way up and down, what lies nearest; changes."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -211,6 +211,4 @@ def _switches(values: Mapping[str, object]) -> dict[str, object]:
 
 def _note(work: Work, organisation: Organisation, what: str, **details: object) -> None:
     subject = f"organisation:{organisation.id}"
-    audit.note(
-        work, f"organisation.{what}", subject, organisation_id=organisation.id, **details
-    )
+    audit.note(work, f"organisation.{what}", subject, organisation_id=organisation.id, **details)

@@ -1,6 +1,6 @@
 """Finding people among those whom the actor may see."""
 
-from sqlalchemy import ColumnElement, Select, false, or_, select
+from sqlalchemy import ColumnElement, Select, false, or_, select, true
 
 from models import Organisation, Person, Standing
 from services import access
@@ -20,6 +20,8 @@ async def in_reach(work: Work, right: access.Right) -> ColumnElement[bool]:
     tops = await access.organisations_with(work, right)
     if not tops:
         return false()
+    if any(top.parent_id is None for top in tops):
+        return true()
     below = select(Organisation.id).where(
         or_(*(Organisation.path.startswith(top.path, autoescape=True) for top in tops))
     )

@@ -36,7 +36,9 @@ class Source:
 
     def actions(self) -> set[str]:
         """Raises AssertionError for an action whose words can't be read off the source."""
-        (note,) = (one for one in self.functions if (one.module, one.node.name) == ("audit", "note"))
+        (note,) = (
+            one for one in self.functions if (one.module, one.node.name) == ("audit", "note")
+        )
         return self.given(note, "action")
 
     def given(self, function: Function, parameter: str) -> set[str]:

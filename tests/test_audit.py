@@ -58,8 +58,14 @@ async def test_the_log_is_searched_by_who_what_whom_when_and_where(city: City) -
     async with desk_of(city, phone) as desk:
 
         async def finds(query: str) -> list[str]:
-            listed = (await desk.open(f"/audit?{query}")).text.partition("<ol")[2].partition("</ol>")[0]
-            return [one for one in ("退出志愿服务", "修改本人资料", "无人确认", "登录控制台") if one in listed]
+            listed = (
+                (await desk.open(f"/audit?{query}")).text.partition("<ol")[2].partition("</ol>")[0]
+            )
+            return [
+                one
+                for one in ("退出志愿服务", "修改本人资料", "无人确认", "登录控制台")
+                if one in listed
+            ]
 
         assert len(await finds("")) == 4
         assert await finds("who=李雷") == ["退出志愿服务"]

@@ -263,7 +263,9 @@ async def test_groups_are_listed_written_to_in_a_language_and_unbound(city: City
         assert key
         shown = await desk.send(f"/groups/{key.group(1)}/language", {"language": "en"})
         assert '<option value="en" selected>' in shown.text
-        assert (await desk.send(f"/groups/{key.group(1)}/language", {"language": "x"})).status == 404
+        assert (
+            await desk.send(f"/groups/{key.group(1)}/language", {"language": "x"})
+        ).status == 404
         shown = await desk.send(f"/groups/{key.group(1)}/unbind")
         assert "还没有绑定群" in shown.words
 

@@ -1,4 +1,4 @@
-"""The tree of organisations, and each one's own pages: what it is, its settings, a new one below."""
+"""The tree of organisations, and each one's pages: what it is, its settings, a new one below."""
 
 from typing import Any
 

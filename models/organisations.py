@@ -58,6 +58,9 @@ class Organisation(Base):
     asks_id_number: Mapped[bool] = mapped_column(default=False)
     edited: Mapped[bool] = mapped_column(default=False)
     """Its names and place were changed by people, so the city's file does not set them any more."""
+    head: Mapped[str | None] = mapped_column(String(64))
+    contact: Mapped[str | None] = mapped_column(String(200))
+    """Who heads it, and how it is reached, as its certificates say."""
     ledger_length: Mapped[int] = mapped_column(default=0)
     ledger_head: Mapped[str] = mapped_column(String(64), default="")
     """Hash of the newest ledger entry of this organisation's chain."""

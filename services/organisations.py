@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import Organisation, OrganisationKind
 from services import access, audit, geo
 from services.access import Right
-from services.errors import Refusal
+from services.errors import Gone, Refusal
 from services.work import Work
 
 LONGEST_NAME = 80
+LONGEST_HEAD = 40
+LONGEST_CONTACT = 100
 OF_THE_FILE = frozenset({"names", "place", "latitude", "longitude"})
 """What the city's file says as well, until people change it."""
 
@@ -112,6 +114,9 @@ class Described:
     longitude: float | None
     approves_registrations: bool
     asks_id_number: bool
+    head: str = ""
+    contact: str = ""
+    """As `describe_body` takes them."""
 
 
 async def seen(
@@ -144,7 +149,7 @@ async def at_hand(work: Work, right: Right, also: int | None = None) -> list[Org
 
 async def change(work: Work, organisation_id: int, said: Described) -> Organisation:
     """Raises NotAllowed, or Refusal("organisation_name") or ("form_too_long") for its names."""
-    organisation = await seen(work, organisation_id, Right.MANAGE_ORGANISATIONS)
+    organisation = await described(work, organisation_id)
     values = _values(work, said)
     changed = {
         name: value for name, value in values.items() if getattr(organisation, name) != value
@@ -162,7 +167,7 @@ async def create(
     work: Work, parent_id: int, kind: OrganisationKind, said: Described
 ) -> Organisation:
     """A new one right below another. Raises as `change`, or Refusal("organisation_kind")."""
-    parent = await seen(work, parent_id, Right.MANAGE_ORGANISATIONS)
+    parent = await described(work, parent_id)
     if kind not in kinds_below(parent):
         raise Refusal("organisation_kind")
     organisation = Organisation(
@@ -193,15 +198,25 @@ def _values(work: Work, said: Described) -> dict[str, object]:
     names, place = _named(said.names), _named(said.place)
     if work.policy.default_language not in names:
         raise Refusal("organisation_name")
-    return {**asdict(said), "names": names, "place": place or None}
+    return {
+        **asdict(said),
+        "names": names,
+        "place": place or None,
+        "head": _tidy(said.head, LONGEST_HEAD) or None,
+        "contact": _tidy(said.contact, LONGEST_CONTACT) or None,
+    }
 
 
 def _named(said: Mapping[str, str]) -> dict[str, str]:
-    names = {language: " ".join(name.split()) for language, name in said.items() if name.strip()}
-    longest = max(map(len, names.values()), default=0)
-    if longest > LONGEST_NAME:
-        raise Refusal("form_too_long", most=LONGEST_NAME, length=longest)
-    return names
+    return {language: _tidy(name, LONGEST_NAME) for language, name in said.items() if name.strip()}
+
+
+def _tidy(text: str, most: int) -> str:
+    """Raises Refusal."""
+    text = " ".join(text.split())
+    if len(text) > most:
+        raise Refusal("form_too_long", most=most, length=len(text))
+    return text
 
 
 def _switches(values: Mapping[str, object]) -> dict[str, object]:
@@ -212,3 +227,36 @@ def _switches(values: Mapping[str, object]) -> dict[str, object]:
 def _note(work: Work, organisation: Organisation, what: str, **details: object) -> None:
     subject = f"organisation:{organisation.id}"
     audit.note(work, f"organisation.{what}", subject, organisation_id=organisation.id, **details)
+
+
+# The issuing body
+
+
+async def described(work: Work, organisation_id: int) -> Organisation:
+    """One that the actor may describe. Raises Gone or NotAllowed."""
+    organisation = await work.session.get(Organisation, organisation_id)
+    if organisation is None:
+        raise Gone
+    await access.require(work, access.Right.MANAGE_ORGANISATIONS, organisation.id)
+    return organisation
+
+
+async def describe_body(
+    work: Work, organisation_id: int, *, head: str | None = None, contact: str | None = None
+) -> Organisation:
+    """Who heads it and how it is reached, as its certificates say from now on; None: as it was.
+
+    Raises Gone or NotAllowed.
+    """
+    organisation = await described(work, organisation_id)
+    for name, value in (("head", head), ("contact", contact)):
+        if value is not None:
+            setattr(organisation, name, " ".join(value.split()) or None)
+    await work.session.flush()
+    audit.note(
+        work,
+        "organisation.described",
+        f"organisation:{organisation.id}",
+        organisation_id=organisation.id,
+    )
+    return organisation

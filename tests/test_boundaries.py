@@ -13,6 +13,7 @@ from sqlalchemy import select
 from models import Base, ConsoleSession, Group, LoginWay, Role, RoleKind
 from models.sealed import keyring
 from services import sessions
+from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
@@ -45,6 +46,7 @@ async def examples(city: City) -> dict[str, int]:
         )
         session.add(group)
     assert opened is not None and role is not None
+    certificate = await issued(city.making, victim, RECORD)
     return {
         "person_id": victim.id,
         "organisation_id": victim.organisation_id,
@@ -54,6 +56,7 @@ async def examples(city: City) -> dict[str, int]:
         "role_id": role,
         "rally_point_id": point.id,
         "group_id": group.id,
+        "certificate_id": certificate.id,
     }
 
 

@@ -139,7 +139,9 @@ async def test_kinds_of_message_are_switched_off_and_on(city: City) -> None:
 
     async with desk_of(city, wang) as desk:
         shown = await desk.open("/settings")
-        assert "遇到突发事件不会呼叫你" in shown.words and "https://t.me/muster_test_bot" in shown.text
+        assert (
+            "遇到突发事件不会呼叫你" in shown.words and "https://t.me/muster_test_bot" in shown.text
+        )
         await desk.send("/settings/messages", {"kind": "survey", "wanted": ""})
         assert await refused() == {"survey"}
         await desk.send("/settings/messages", {"kind": "survey", "wanted": "1"})

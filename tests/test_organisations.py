@@ -35,6 +35,8 @@ def form(**changed: str) -> dict[str, str]:
         "area_zh_Hans": "石岐街道",
         "area_en": "Shiqi Subdistrict",
         "at": "22.53000, 113.37900",
+        "head": "",
+        "contact": "",
         **changed,
     }
 
@@ -86,9 +88,10 @@ async def test_an_organisations_page_shows_what_it_is_and_what_is_below(city: Ci
 async def test_settings_are_changed_by_an_administrator_and_noted(city: City) -> None:
     path = await path_of(city, "zs-shiqi")
     async with desk_of(city, await administrator(city)) as desk:
-        saved = await desk.send(f"{path}/settings", form(approves="1", id_number="1"))
-        assert "已保存" in saved.words
-        unchanged = await desk.send(f"{path}/settings", form(approves="1", id_number="1"))
+        said = form(approves="1", id_number="1", head=" 何 敏 ")
+        saved = await desk.send(f"{path}/settings", said)
+        assert "已保存" in saved.words and 'value="何 敏"' in saved.text
+        unchanged = await desk.send(f"{path}/settings", said)
         assert "已保存" in unchanged.words
     async with city.database.read() as session:
         (noted,) = await session.scalars(
@@ -97,7 +100,7 @@ async def test_settings_are_changed_by_an_administrator_and_noted(city: City) ->
     found = await city.making.organisation("zs-shiqi")
     assert found.approves_registrations and found.asks_id_number and not found.edited
     assert noted.organisation_id == found.id
-    assert noted.details["changed"] == ["approves_registrations", "asks_id_number"]
+    assert noted.details["changed"] == ["approves_registrations", "asks_id_number", "head"]
 
 
 async def test_a_place_is_typed_or_pasted_as_a_link_or_refused_with_all_that_was_entered(

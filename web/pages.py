@@ -5,8 +5,18 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports
-from web.console import audit, entry, groups, organisations, rally_points, roles, settings, today
+from web import answers, boards, checkin, reports, verify
+from web.console import (
+    audit,
+    certificates,
+    entry,
+    groups,
+    organisations,
+    rally_points,
+    roles,
+    settings,
+    today,
+)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -21,6 +31,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *answers.routes,
     *boards.routes,
     *reports.routes,
+    *verify.routes,
     *entry.routes,
     *today.pages,
     *organisations.pages,
@@ -29,6 +40,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *groups.pages,
     *audit.pages,
     *settings.pages,
+    *certificates.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

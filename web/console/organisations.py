@@ -119,6 +119,8 @@ def _described(visit: Visit) -> Described:
         longitude=at.longitude if at else None,
         approves_registrations=bool(visit.form.get("approves")),
         asks_id_number=bool(visit.form.get("id_number")),
+        head=str(visit.form.get("head", "")),
+        contact=str(visit.form.get("contact", "")),
     )
 
 

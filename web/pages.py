@@ -5,11 +5,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports, verify
+from web import answers, boards, checkin, feeds, reports, verify
+from web.api import pages as api
 from web.console import (
     audit,
     certificates,
     entry,
+    exchange,
     groups,
     organisations,
     rally_points,
@@ -32,6 +34,8 @@ ROUTES: list[web.AbstractRouteDef] = [
     *boards.routes,
     *reports.routes,
     *verify.routes,
+    *feeds.routes,
+    *api.ROUTES,
     *entry.routes,
     *today.pages,
     *organisations.pages,
@@ -41,6 +45,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *audit.pages,
     *settings.pages,
     *certificates.pages,
+    *exchange.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

@@ -60,6 +60,17 @@ from models.exchange import (
     Token,
     Webhook,
 )
+from models.imports import (
+    ClaimGuess,
+    Import,
+    Imported,
+    ImportedHours,
+    ImportKey,
+    ImportKind,
+    ImportPiece,
+    ImportPortion,
+    ImportState,
+)
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import (
     Claim,
@@ -110,6 +121,7 @@ __all__ = [
     "CertificateScope",
     "CertificateState",
     "Claim",
+    "ClaimGuess",
     "Coming",
     "Confirmation",
     "Consent",
@@ -135,6 +147,14 @@ __all__ = [
     "Group",
     "Guardian",
     "HoursState",
+    "Import",
+    "ImportKey",
+    "ImportKind",
+    "ImportPiece",
+    "ImportPortion",
+    "ImportState",
+    "Imported",
+    "ImportedHours",
     "Inbox",
     "KeptAnswer",
     "Lane",

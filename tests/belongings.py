@@ -16,6 +16,7 @@ from models import (
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
+from tests.importing import VOLUNTEERS, Bringing, written
 
 SECRET = "欧阳石岐"
 """The name of whoever holds them: no page of others may show it."""
@@ -33,6 +34,9 @@ async def examples(city: City) -> dict[str, int]:
     activity = await city.making.activity(victim, f"{SECRET}的活动")
     shift = await city.making.shift(activity)
     assert opened is not None and role is not None
+    bringing = Bringing(city.database, city.making, victim)
+    file = await bringing.send(VOLUNTEERS, written(("姓名", "手机"), (SECRET, "13912345678")))
+    await bringing.check(file)
     certificate = await issued(city.making, victim, RECORD)
     point = await city.making.rally_point("zs-shiqi", f"{SECRET}家门口", 22.53, 113.38)
     program, listener, sent = await _exchange(city, victim)
@@ -46,6 +50,7 @@ async def examples(city: City) -> dict[str, int]:
         "role_id": role,
         "rally_point_id": point.id,
         "group_id": await _group(city, victim),
+        "import_id": file,
         "token_id": program,
         "webhook_id": listener,
         "dispatch_id": sent,

@@ -5,7 +5,7 @@ see the whole city's. Names are shown of people within the actor's subtrees; of 
 they belong to, and nothing else of anybody.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -21,6 +21,8 @@ from services.work import Work
 
 NAMED_LIKE = 200
 """As many people are looked for by a part of a name."""
+MOST_EXPORTED = 20_000
+AT_ONCE = 1_000
 PERSON, ORGANISATION = "person", "organisation"
 TITLES: Mapping[str, tuple[type[Any], str]] = {
     "activity": (Activity, "title"),
@@ -76,12 +78,24 @@ class Line:
     details: Mapping[str, Any]
 
 
-async def read(work: Work, wanted: Wanted, number: int) -> listing.Slice[Line]:
+async def each(work: Work, wanted: Wanted) -> AsyncIterator[Line]:
+    """The newest `MOST_EXPORTED` lines, for a file. Raises NotAllowed."""
+    for number in range(1, MOST_EXPORTED // AT_ONCE + 1):
+        page = await read(work, wanted, number, per_page=AT_ONCE)
+        for line in page.rows:
+            yield line
+        if not page.more:
+            return
+
+
+async def read(
+    work: Work, wanted: Wanted, number: int, *, per_page: int = listing.PER_PAGE
+) -> listing.Slice[Line]:
     """A page of the log, the newest first. Raises NotAllowed."""
     tops = await access.organisations_with(work, Right.SEE_AUDIT)
     if not tops:
         raise NotAllowed
-    found = await listing.of(work, await _found(work, tops, wanted), number)
+    found = await listing.of(work, await _found(work, tops, wanted), number, per_page=per_page)
     keys = [row.id for row in found.rows]
     entries = await work.session.scalars(
         select(AuditEntry)

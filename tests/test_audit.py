@@ -1,8 +1,10 @@
 """The audit log at the console: who did what to whom, and who may read of it."""
 
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
+from python_calamine import CalamineWorkbook
 from sqlalchemy import select
 
 from models import AuditEntry, Person, RoleKind
@@ -82,6 +84,32 @@ async def test_the_log_is_searched_by_who_what_whom_when_and_where(city: City) -
             assert (await desk.open(f"/audit?{broken}")).status == 200, broken
         assert (await desk.open("/audit?who=%00")).status == 404
         assert (await desk.send("/settings/messages", {"kind": "\0"})).status == 404
+
+
+async def test_what_is_found_comes_as_a_spreadsheet_and_that_is_noted(city: City) -> None:
+    phone = await administrator(city)
+    li = await city.making.volunteer("李雷")
+    await noted(city, li, "person.withdrew", f"person:{li.id}", "zs-shiqi")
+    await noted(city, li, "person.changed", f"person:{li.id}", "zs-shiqi")
+    async with desk_of(city, phone) as desk:
+        shown = await desk.open("/audit?action=person.withdrew")
+        assert 'action="/console/audit/export?action=person.withdrew"' in shown.text
+        form = {"token": desk.token}
+        path = "/console/audit/export?action=person.withdrew"
+        async with desk.session.post(path, data=form) as answer:
+            rows = read(await answer.read())
+        assert [row[1:] for row in rows[1:]] == [
+            ["李雷", "退出志愿服务", "李雷", "石岐街道志愿服务协会"]
+        ]
+        assert "导出名单" in (await desk.open("/audit")).text.partition("<ol")[2]
+        async with desk.session.post("/console/organisations/export", data=form) as answer:
+            rows = read(await answer.read())
+        assert rows[1][:5] == ["石岐街道志愿服务协会", "镇街志愿服务协会", "", 2, 1]
+
+
+def read(file: bytes) -> list[list[Any]]:
+    """The rows of a spreadsheet."""
+    return CalamineWorkbook.from_filelike(BytesIO(file)).get_sheet_by_index(0).to_python()
 
 
 async def test_one_reads_of_ones_own_subtree_and_no_names_of_others(city: City) -> None:

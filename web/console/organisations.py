@@ -1,14 +1,19 @@
 """The tree of organisations, and each one's pages: what it is, its settings, a new one below."""
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from models import Organisation, OrganisationKind
 from services import access, headcounts, organisations, rally_points
 from services.access import Right
-from services.errors import Gone
+from services.errors import Gone, NotAllowed
+from services.formats import named
 from services.organisations import Described
+from services.sheets import Column, Kind
+from services.work import Work
 from web.console import placing
-from web.console.framework import Goto, Page, Pages, Visit
+from web.console.downloads import spreadsheet
+from web.console.framework import Goto, Later, Page, Pages, Visit
 
 pages = Pages()
 
@@ -59,6 +64,38 @@ async def show(visit: Visit, organisation_id: int) -> Page:
         "console/organisations/one",
         {**shown, **await figures(visit), "node": node, "points": points},
     )
+
+
+@pages.act("/organisations/export")
+async def export(visit: Visit) -> Later:
+    """The organisations that one sees as a spreadsheet, each below the one above it."""
+    if not await access.organisations_with(visit.work, Right.SEE_VOLUNTEERS):
+        raise NotAllowed
+    said, language = (
+        visit.words.values("console/organisations/sheet", visit.language),
+        visit.language,
+    )
+    kinds = (Kind.TEXT, Kind.TEXT, Kind.TEXT, *[Kind.NUMBER] * 4)
+    columns = [
+        Column(heading, kind, 28 if kind is Kind.TEXT else 12)
+        for heading, kind in zip(said["headings"], kinds, strict=True)
+    ]
+
+    async def rows(work: Work) -> AsyncIterator[Sequence[Any]]:
+        for top in await headcounts.trees(work):
+            for node in top.walk():
+                one, above = node.organisation, node.above
+                yield (
+                    named(one.names, language),
+                    said["kinds"][one.kind.value],
+                    named(above.organisation.names, language) if above else "",
+                    node.volunteers,
+                    node.staff,
+                    one.latitude,
+                    one.longitude,
+                )
+
+    return spreadsheet(visit, "organisations.xlsx", columns, rows)
 
 
 # Changing

@@ -72,7 +72,15 @@ from models.imports import (
     ImportState,
 )
 from models.ledger import EntryKind, LedgerEntry
-from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
+from models.organisations import (
+    Claim,
+    Group,
+    Organisation,
+    OrganisationKind,
+    RallyPoint,
+    Role,
+    RoleKind,
+)
 from models.people import (
     Account,
     Consent,
@@ -171,6 +179,7 @@ __all__ = [
     "Qualification",
     "QualificationKind",
     "QualificationState",
+    "RallyPoint",
     "Readiness",
     "Response",
     "ResponseState",

@@ -79,7 +79,7 @@ async def agree(work: Work, code: str, telegram_id: int) -> Person:
             given_at=work.now,
         )
     )
-    audit.note(work, "guardian.agreed", f"person:{person.id}")
+    _note(work, "guardian.agreed", person)
     await approvals.let_in(work.acting_as(person), person)
     await delivery.tell(
         work,
@@ -97,7 +97,11 @@ async def refuse(work: Work, code: str, telegram_id: int) -> Person:
     _, person = await asked(work, code, telegram_id)
     person.standing = Standing.REFUSED
     await traits.renew(work, [person.id])
-    audit.note(work, "guardian.refused", f"person:{person.id}")
+    _note(work, "guardian.refused", person)
     post = delivery.Post("guardians/refused", {"name": person.name}, kind="registration")
     await delivery.tell(work, post, [person.id])
     return person
+
+
+def _note(work: Work, action: str, person: Person) -> None:
+    audit.note(work, action, f"person:{person.id}", organisation_id=person.organisation_id)

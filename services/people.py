@@ -1,6 +1,17 @@
 """Finding people among those whom the actor may see."""
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, false, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Organisation, Person, Standing
@@ -25,6 +36,8 @@ async def in_reach(work: Work, right: access.Right) -> ColumnElement[bool]:
     tops = await access.organisations_with(work, right)
     if not tops:
         return false()
+    if any(top.parent_id is None for top in tops):
+        return true()
     below = select(Organisation.id).where(
         or_(*(Organisation.path.startswith(top.path, autoescape=True) for top in tops))
     )

@@ -11,12 +11,14 @@ from models import (
     DisputeState,
     Enrolment,
     Event,
+    Group,
     HoursState,
     Means,
     Person,
     Qualification,
     QualificationKind,
     QualificationState,
+    Role,
     SavedFilter,
     Token,
     Webhook,
@@ -47,10 +49,27 @@ async def examples(city: City) -> dict[str, int]:
         "session_id": opened,
         "certificate_id": certificate.id,
         "import_id": await _import(city, victim),
+        **await _organisation(city, victim),
         **await _activity(city, victim),
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
     }
+
+
+async def _organisation(city: City, victim: Person) -> dict[str, int]:
+    """A role in it, where it gathers, and its group."""
+    point = await city.making.rally_point("zs-shiqi", f"{SECRET}家门口", 22.53, 113.38)
+    async with city.database.write() as session:
+        role = (await session.scalars(select(Role.id).where(Role.person_id == victim.id))).one()
+        group = Group(
+            chat_id=-77,
+            organisation_id=victim.organisation_id,
+            title=f"{SECRET}的群",
+            language="zh_Hans",
+        )
+        session.add(group)
+        await session.flush()
+        return {"role_id": role, "rally_point_id": point.id, "group_id": group.id}
 
 
 async def _activity(city: City, victim: Person) -> dict[str, int]:

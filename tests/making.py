@@ -23,6 +23,7 @@ from models import (
     Qualification,
     QualificationKind,
     QualificationState,
+    RallyPoint,
     Role,
     RoleKind,
     ServiceField,
@@ -192,6 +193,17 @@ class Making:
                 )
             )
         return person
+
+    async def rally_point(
+        self, organisation: str, name: str, latitude: float, longitude: float, note: str = ""
+    ) -> RallyPoint:
+        home = (await self.organisation(organisation)).id
+        async with self.database.write() as session:
+            point = RallyPoint(
+                organisation_id=home, name=name, note=note, latitude=latitude, longitude=longitude
+            )
+            session.add(point)
+        return point
 
     async def activity(
         self,

@@ -5,7 +5,7 @@ told and noted. Who can't be done, because somebody was faster, is left as they 
 """
 
 import html
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, not_, select, true
 
 from models import Broadcast, Directory, Standing
-from services import access, approvals, broadcasts, directory, profile, volunteers
+from services import access, approvals, audit, broadcasts, directory, profile, volunteers
 from services.access import Right
 from services.audiences import Audience
 from services.directory import Wanted
@@ -35,6 +35,7 @@ class Act(StrEnum):
     RESUME = "resume"
     TRANSFER = "transfer"
     MESSAGE = "message"
+    EXPORT = "export"
 
 
 RIGHTS = {
@@ -43,6 +44,7 @@ RIGHTS = {
     Act.RESUME: Right.APPROVE_VOLUNTEERS,
     Act.TRANSFER: Right.APPROVE_VOLUNTEERS,
     Act.MESSAGE: Right.ANNOUNCE,
+    Act.EXPORT: Right.SEE_VOLUNTEERS,
 }
 
 
@@ -186,3 +188,27 @@ async def audience_of(work: Work, chosen: Chosen) -> Audience:
     if len(people) > MOST_NAMED:
         raise Refusal("bulk_too_many", most=MOST_NAMED)
     return Audience(people=people)
+
+
+# Spreadsheets
+
+
+async def take_along(work: Work, chosen: Chosen) -> None:
+    """Notes that the actor takes along who these people are. Raises NotAllowed."""
+    tops = await access.organisations_with(work, RIGHTS[Act.EXPORT])
+    if not tops:
+        raise NotAllowed
+    number = await count(work, chosen, Order(Act.EXPORT))
+    home = tops[0].id
+    subject = f"organisation:{home}"
+    audit.note(
+        work, "list.exported", subject, organisation_id=home, list="volunteers", count=number
+    )
+
+
+async def every(work: Work, chosen: Chosen) -> AsyncIterator[directory.Row]:
+    """Each of them whom the actor may see."""
+    wanted = Wanted() if chosen.ticked else chosen.wanted
+    async for portion in directory.every(work, wanted, chosen.ticked):
+        for one in portion:
+            yield one

@@ -1,10 +1,12 @@
 """Coordinators find volunteers on the console and see to them, one by one and many at once."""
 
+import io
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from python_calamine import CalamineWorkbook
 from sqlalchemy import select
 
 from models import (
@@ -325,3 +327,20 @@ async def test_a_message_to_those_found_becomes_a_draft_with_them_as_its_audienc
         assert (await audiences.count(work, broadcasts.audience_of(everybody))).total == 3
         notices = select(Message.id).where(Message.kind == "notice")
         assert await session.scalar(notices) is None, "nothing is sent before it was looked at"
+
+
+async def test_those_found_leave_as_a_spreadsheet_and_that_is_noted(city: City) -> None:
+    wang = await city.coordinator("王强")
+    await city.volunteer("=陈晓丽")
+    await city.volunteer("李小榄", organisation="zs-xiaolan")
+    async with desk_of(city, wang) as desk:
+        asked = await desk.open("/volunteers/many?act=export&which=all")
+        assert "2 位志愿者" in asked.words and "不含电话" in asked.words
+        form = {"token": desk.token, "act": "export", "which": "all"}
+        async with desk.session.post("/console/volunteers/many", data=form) as answer:
+            sheet = CalamineWorkbook.from_filelike(io.BytesIO(await answer.read()))
+    heading, *rows = sheet.get_sheet_by_index(0).to_python()
+    assert heading[:4] == ["姓名", "志愿者编号", "组织", "状态"]
+    assert sorted(row[0] for row in rows) == ["=陈晓丽", "王强"]
+    assert {row[3] for row in rows} == {"在册"}
+    assert len(await audited(city, "list.exported")) == 1

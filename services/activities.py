@@ -160,9 +160,17 @@ async def describe(
     With `counting` each shift says how many places are left (`left`); without, as in messages that
     nobody can keep up to date, `left` is None.
     """
+    shifts = await shifts_of(session, activity.id)
+    described = await describe_shifts(session, shifts, counting=counting)
+    return await describe_with(session, activity, described)
+
+
+async def describe_with(
+    session: AsyncSession, activity: Activity, shifts: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """The same of an activity that need not be kept anywhere, with shifts that are described."""
     field = await session.get_one(ServiceField, activity.field_id)
     organisation = await session.get_one(Organisation, activity.organisation_id)
-    shifts = await shifts_of(session, activity.id)
     about = {
         "id": activity.id,
         "state": activity.state.value,
@@ -179,7 +187,7 @@ async def describe(
         "bring": activity.bring,
         "contact": activity.contact,
         "cancel_reason": activity.cancel_reason,
-        "shifts": await describe_shifts(session, shifts, counting=counting),
+        "shifts": list(shifts),
     }
     described: dict[str, Any] = storable(about)
     return described

@@ -20,8 +20,9 @@ from models import (
     ServiceField,
     Shift,
 )
-from services import access, listing, organisations
+from services import access, activities, listing, organisations
 from services.access import Right
+from services.errors import Gone, NotAllowed
 from services.listing import Slice
 from services.work import Work
 
@@ -71,6 +72,7 @@ class Entry:
 class Slot:
     """A shift in the calendar."""
 
+    fill: Fill
     shift_id: int
     activity_id: int
     title: str
@@ -78,7 +80,6 @@ class Slot:
     state: ActivityState
     starts_at: datetime
     ends_at: datetime
-    fill: Fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +245,7 @@ async def calendar(work: Work, wanted: Wanted, *, most: int) -> list[Day]:
 
 
 def _slot(row: Any, waiting: int) -> Slot:
-    *about, taken, quota = row
-    return Slot(*about, Fill(taken, quota, waiting))
+    return Slot(Fill(row.taken, row.quota, waiting), *row[:7])
 
 
 def week_of(day: date) -> tuple[date, date]:
@@ -259,3 +259,47 @@ def weeks_of_month(day: date) -> tuple[date, date]:
     first = day.replace(day=1)
     last = (first + 31 * ONE_DAY).replace(day=1) - ONE_DAY
     return week_of(first)[0], week_of(last)[1]
+
+
+# One of them
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An activity that the actor sees; `plans`: whether they may change it as well."""
+
+    activity: Activity
+    plans: bool
+    about: dict[str, Any]
+    """As `activities.describe` gives it."""
+    waiting: dict[int, int]
+    """Shift -> how many stand on its waitlist."""
+    applications: int
+    over: bool
+
+
+async def shown(work: Work, activity_id: int) -> Shown:
+    """Raises Gone or NotAllowed."""
+    activity = await work.session.get(Activity, activity_id)
+    if activity is None:
+        raise Gone
+    plans = await access.may(work, Right.PLAN_ACTIVITIES, activity.organisation_id)
+    leads = await access.may(work, Right.TAKE_ROLL, activity.organisation_id)
+    if not plans and (not leads or activity.state is ActivityState.DRAFT):
+        raise NotAllowed
+    applied = (
+        select(func.count())
+        .select_from(Enrolment)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .where(Shift.activity_id == activity_id, Enrolment.state == EnrolmentState.APPLIED)
+    )
+    about = await activities.describe(work.session, activity)
+    ends = [datetime.fromisoformat(shift["ends_at"]) for shift in about["shifts"]]
+    return Shown(
+        activity,
+        plans,
+        about,
+        await _waiting(work, Shift.id, Shift.activity_id == activity_id),
+        await work.session.scalar(applied) or 0,
+        bool(ends) and max(ends) < work.now,
+    )

@@ -128,6 +128,11 @@ async def case(work: Work, dispute_id: int) -> Case:
     return (await _cases(work, [dispute]))[0]
 
 
+async def may_decide(work: Work, dispute: Dispute) -> bool:
+    """Whether the actor's organisation decides on an objection."""
+    return await access.may(work, access.Right.CONFIRM_HOURS, dispute.organisation_id)
+
+
 async def grant(work: Work, dispute_id: int, minutes: int, answer: str) -> Case:
     """The volunteer is right: the ledger gets an entry that makes it `minutes`.
 

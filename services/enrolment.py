@@ -594,6 +594,11 @@ async def offer(work: Work, enrolment_id: int) -> Place:
     return place
 
 
+async def shift_of(work: Work, enrolment_id: int) -> int:
+    """Key of the shift that an enrolment is for. Raises Gone."""
+    return (await _place(work, enrolment_id)).shift.id
+
+
 async def phone_of(work: Work, enrolment_id: int) -> str:
     """The number of somebody in a shift, for those who see volunteers; that they looked is noted.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from web import answers, boards, checkin, reports
-from web.console import entry, settings, today
+from web.console import activities, entry, hours, planning, rosters, settings, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -23,6 +23,10 @@ ROUTES: list[web.AbstractRouteDef] = [
     *reports.routes,
     *entry.routes,
     *today.pages,
+    *planning.pages,
+    *activities.pages,
+    *rosters.pages,
+    *hours.pages,
     *settings.pages,
     web.static("/static", STATIC),
     web.static(

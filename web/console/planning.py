@@ -70,7 +70,7 @@ async def _editor(visit: Visit, activity: Activity | None = None, **shown: Any) 
             "organisations": own,
             "service_fields": await terms.every(work.session, ServiceField),
             "ways": [way.value for way in Confirmation],
-            "map": await _map(visit, activity),
+            "map": await _map(visit, activity, {row.id for row in own}),
             "phones": {},
             "asked": 0,
             **(await _offered(visit) if activity is None else {}),
@@ -158,8 +158,11 @@ def _local(visit: Visit, name: str, moment: datetime) -> dict[str, str]:
     return {f"{name}_day": f"{local:%Y-%m-%d}", f"{name}_clock": f"{local:%H:%M}"}
 
 
-async def _map(visit: Visit, activity: Activity | None) -> dict[str, Any]:
-    """What the map draws: the towns and villages, and how near is near enough to check in."""
+async def _map(visit: Visit, activity: Activity | None, own: set[int]) -> dict[str, Any]:
+    """What the map draws: towns and villages, and how near is near enough to check in.
+
+    `own` are keys of the organisations that the actor plans for.
+    """
     known = await organisations.with_places(visit.work.session)
     return {
         "radius": activity.radius if activity is not None else USUAL_RADIUS,
@@ -169,6 +172,7 @@ async def _map(visit: Visit, activity: Activity | None) -> dict[str, Any]:
                 "latitude": row.latitude,
                 "longitude": row.longitude,
                 "kind": row.kind.value,
+                "own": row.id in own,
             }
             for row in known
         ],

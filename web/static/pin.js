@@ -5,16 +5,41 @@ const PAIR = /^\s*(-?\d{1,3}(?:\.\d+)?)\s*[,，/ ]\s*(-?\d{1,3}(?:\.\d+)?)\s*$/;
 const CLOSE = 15;
 const RED = "#d8382f";
 
+// Names are written by people: as text, never as markup.
+function plain(name) {
+  const span = document.createElement("span");
+  span.textContent = name;
+  return span;
+}
+
+// Of names that would lie on each other, the first is shown.
+function thin(dots) {
+  const shown = [];
+  for (const dot of dots) {
+    const name = dot.getTooltip().getElement();
+    if (!name) continue;
+    name.hidden = false;
+    const box = name.getBoundingClientRect();
+    const hides = shown.some((other) => box.left < other.right && other.left < box.right
+      && box.top < other.bottom && other.top < box.bottom);
+    name.hidden = hides;
+    if (!hides) shown.push(box);
+  }
+}
+
 for (const box of document.querySelectorAll("[data-pin]")) {
   const field = document.getElementById(box.dataset.pin);
-  const map = L.map(box, { attributionControl: false, preferCanvas: true });
+  const map = L.map(box, { attributionControl: false, preferCanvas: true, zoomSnap: 0.25 });
+  const names = [];
   const areas = JSON.parse(box.dataset.areas);
   for (const area of areas) {
     const town = area.kind === "town_association";
-    L.circleMarker([area.latitude, area.longitude], {
+    const dot = L.circleMarker([area.latitude, area.longitude], {
       radius: town ? 6 : 3, weight: 1, color: RED, fillOpacity: town ? 0.5 : 0.2,
-    }).bindTooltip(area.name, { permanent: town, direction: "right" }).addTo(map);
+    }).bindTooltip(plain(area.name), { permanent: town, direction: "right" }).addTo(map);
+    if (town) names.push(dot);
   }
+  map.on("zoomend viewreset", () => thin(names));
   L.control.scale({ imperial: false }).addTo(map);
 
   let pin = null;
@@ -49,11 +74,14 @@ for (const box of document.querySelectorAll("[data-pin]")) {
   });
 
   const at = read();
+  const own = areas.filter((area) => area.own);
   if (at !== null) {
     map.setView(at, CLOSE);
     put(at);
+  } else if (own.length === 1) {
+    map.setView([own[0].latitude, own[0].longitude], CLOSE - 2);
   } else if (areas.length > 0) {
-    map.fitBounds(areas.map((area) => [area.latitude, area.longitude]));
+    map.fitBounds(areas.map((area) => [area.latitude, area.longitude]), { padding: [24, 24] });
   } else {
     map.setView([0, 0], 1);
   }

@@ -108,9 +108,8 @@ async def places(work: Work) -> list[Organisation]:
 
 async def _conditions(work: Work, wanted: Wanted) -> list[ColumnElement[bool]]:
     found = [await within_reach(work)]
-    words = " ".join(wanted.typed.split())
-    if words:
-        found.append(Activity.title.icontains(words, autoescape=True))
+    if wanted.typed.strip():
+        found.append(activities.is_titled_like(work, wanted.typed))
     if wanted.organisation_id is not None:
         top = await work.session.get(Organisation, wanted.organisation_id)
         below = select(Organisation.id).where(organisations.within(top.path if top else "-"))
@@ -138,17 +137,40 @@ async def listed(work: Work, wanted: Wanted, number: int) -> Slice[Entry]:
     conditions = await _conditions(work, wanted)
     if wanted.since is None and wanted.until is None:
         found = select(Activity.id).where(*conditions).order_by(Activity.id.desc())
+    elif wanted.typed or wanted.organisation_id is not None or not await _sees_all(work):
+        found = _few_in_period(work, wanted, select(Activity.id).where(*conditions))
     else:
-        found = _in_period(work, wanted).where(*conditions)
+        found = _many_in_period(work, wanted).where(*conditions)
     page = await listing.of(work, found, number)
     return Slice(await _entries(work, [row[0] for row in page.rows]), page.number, page.more)
 
 
-def _in_period(work: Work, wanted: Wanted) -> Select[Any]:
-    """Activities by their first shift in the period, or by their last where it has no beginning.
+async def _sees_all(work: Work) -> bool:
+    """Whether the actor leads at the root of the tree."""
+    tops = await access.organisations_with(work, Right.TAKE_ROLL)
+    return any(top.parent_id is None for top in tops)
 
-    Read off the index of times, so that a page costs what it shows.
+
+def _few_in_period(work: Work, wanted: Wanted, which: Select[int]) -> Select[Any]:
+    """Those activities by their first shift in the period, or by their last if it has no beginning.
+
+    For few: the shifts of each are looked up.
     """
+    backwards = wanted.since is None
+    nearest = func.max(Shift.starts_at) if backwards else func.min(Shift.starts_at)
+    return (
+        select(Shift.activity_id)
+        .where(Shift.activity_id.in_(which), *_within(work, wanted, Shift))
+        .group_by(Shift.activity_id)
+        .order_by(
+            nearest.desc() if backwards else nearest,
+            Shift.activity_id.desc() if backwards else Shift.activity_id,
+        )
+    )
+
+
+def _many_in_period(work: Work, wanted: Wanted) -> Select[Any]:
+    """The same for most of them: read off the index of times, a page costs what it shows."""
     other = aliased(Shift)
     here, there = tuple_(Shift.starts_at, Shift.id), tuple_(other.starts_at, other.id)
     backwards = wanted.since is None
@@ -221,31 +243,38 @@ async def calendar(work: Work, wanted: Wanted, *, most: int) -> list[Day]:
     if wanted.since is None or wanted.until is None:
         return []
     rows = await work.session.execute(
+        select(Shift.id, Shift.starts_at)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(*await _conditions(work, wanted), *_within(work, wanted, Shift))
+        .order_by(Shift.starts_at, Shift.id)
+        .limit(MOST_SHIFTS)
+    )
+    by_day: dict[date, list[int]] = {}
+    for key, starts_at in rows:
+        by_day.setdefault(starts_at.astimezone(work.policy.zone).date(), []).append(key)
+    slots = await _slots(work, [key for keys in by_day.values() for key in keys[:most]])
+    days = []
+    for step in range((wanted.until - wanted.since).days + 1):
+        day = wanted.since + step * ONE_DAY
+        keys = by_day.get(day, [])
+        days.append(Day(day, [slots[key] for key in keys[:most]], max(0, len(keys) - most)))
+    return days
+
+
+async def _slots(work: Work, keys: Sequence[int]) -> dict[int, Slot]:
+    """By the key of the shift."""
+    waiting = await _waiting(work, Shift.id, Shift.id.in_(keys))
+    rows = await work.session.execute(
         select(
             Shift.id, Activity.id, Activity.title, Shift.title, Activity.state,
             Shift.starts_at, Shift.ends_at, Shift.taken, Shift.quota,
         )
         .join(Activity, Activity.id == Shift.activity_id)
-        .where(*await _conditions(work, wanted), *_within(work, wanted, Shift))
-        .order_by(Shift.starts_at, Shift.id)
-        .limit(MOST_SHIFTS)
+        .where(Shift.id.in_(keys))
     )  # fmt: skip
-    by_day: dict[date, list[Any]] = {}
-    for row in rows:
-        by_day.setdefault(row.starts_at.astimezone(work.policy.zone).date(), []).append(row)
-    shown = [row[0] for day in by_day.values() for row in day[:most]]
-    waiting = await _waiting(work, Shift.id, Shift.id.in_(shown))
-    days = []
-    for step in range((wanted.until - wanted.since).days + 1):
-        day = wanted.since + step * ONE_DAY
-        here = by_day.get(day, [])
-        slots = [_slot(row, waiting.get(row[0], 0)) for row in here[:most]]
-        days.append(Day(day, slots, len(here) - len(slots)))
-    return days
-
-
-def _slot(row: Any, waiting: int) -> Slot:
-    return Slot(Fill(row.taken, row.quota, waiting), *row[:7])
+    return {
+        row[0]: Slot(Fill(row.taken, row.quota, waiting.get(row[0], 0)), *row[:7]) for row in rows
+    }
 
 
 def week_of(day: date) -> tuple[date, date]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import case, func, select, true
+from sqlalchemy import case, func, select
 
 from models import (
     Account,
@@ -138,12 +138,11 @@ async def piles(work: Work) -> list[Pile]:
 async def listed_piles(work: Work, number: int, typed: str = "") -> Slice[Pile]:
     """The same a page at a time, with how many look odd; `typed` is in the activity's title."""
     waits = (await _waiting(work)).add_columns(oddities.is_odd().label("odd")).subquery()
-    words = " ".join(typed.split())
     found: Any = (
         select(Shift, Activity, func.count(), func.sum(case((waits.c.odd, 1), else_=0)))
         .join(Activity, Activity.id == Shift.activity_id)
         .join(waits, waits.c.shift_id == Shift.id)
-        .where(Activity.title.icontains(words, autoescape=True) if words else true())
+        .where(activities.is_titled_like(work, typed))
         .group_by(Shift.id, Activity.id)
         .order_by(Shift.starts_at, Shift.id)
     )

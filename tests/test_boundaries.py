@@ -10,9 +10,18 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import Base, ConsoleSession, LoginWay, RoleKind
+from models import (
+    Attendance,
+    Base,
+    ConsoleSession,
+    Dispute,
+    DisputeState,
+    LoginWay,
+    RoleKind,
+)
 from models.sealed import keyring
 from services import sessions
+from tests.attending import propose
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
@@ -34,6 +43,17 @@ async def examples(city: City) -> dict[str, int]:
         )
     activity = await city.making.activity(victim, f"{SECRET}的活动")
     shift = await city.making.shift(activity)
+    attendance_id = await propose(city.making, shift, victim)
+    async with city.database.write() as session:
+        attendance = await session.get_one(Attendance, attendance_id)
+        dispute = Dispute(
+            attendance_id=attendance_id,
+            organisation_id=victim.organisation_id,
+            text=SECRET,
+            state=DisputeState.OPEN,
+            raised_at=city.clock(),
+        )
+        session.add(dispute)
     assert opened is not None
     return {
         "person_id": victim.id,
@@ -41,6 +61,9 @@ async def examples(city: City) -> dict[str, int]:
         "session_id": opened,
         "activity_id": activity.id,
         "shift_id": shift.id,
+        "enrolment_id": attendance.enrolment_id,
+        "attendance_id": attendance_id,
+        "dispute_id": dispute.id,
     }
 
 

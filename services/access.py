@@ -85,6 +85,19 @@ async def rights(work: Work) -> frozenset[Right]:
     return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
 
 
+async def rights_in(work: Work, organisation_id: int) -> frozenset[Right]:
+    """What the actor may do in an organisation, by roles held there or anywhere above it."""
+    if work.actor is None:
+        return frozenset()
+    target = select(Organisation.path).where(Organisation.id == organisation_id).scalar_subquery()
+    kinds = await work.session.scalars(
+        select(Role.kind)
+        .join(Organisation, Organisation.id == Role.organisation_id)
+        .where(Role.person_id == work.actor.id, target.like(Organisation.path + literal("%")))
+    )
+    return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
+
+
 async def organisations_with(work: Work, right: Right) -> list[Organisation]:
     """The organisations in which the actor holds a role with `right` (the tops of subtrees)."""
     if work.actor is None:

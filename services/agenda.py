@@ -312,9 +312,9 @@ async def shown(work: Work, activity_id: int) -> Shown:
     activity = await work.session.get(Activity, activity_id)
     if activity is None:
         raise Gone
-    plans = await access.may(work, Right.PLAN_ACTIVITIES, activity.organisation_id)
-    leads = await access.may(work, Right.TAKE_ROLL, activity.organisation_id)
-    if not plans and (not leads or activity.state is ActivityState.DRAFT):
+    rights = await access.rights_in(work, activity.organisation_id)
+    plans = Right.PLAN_ACTIVITIES in rights
+    if not plans and (Right.TAKE_ROLL not in rights or activity.state is ActivityState.DRAFT):
         raise NotAllowed
     applied = (
         select(func.count())

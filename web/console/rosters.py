@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 from models import ActivityState, EnrolmentState
-from services import attendees, codes, enrolment, roll, typesetting
+from services import access, attendees, codes, enrolment, roll, typesetting
+from services.access import Right
 from services.attendees import Part
 from services.errors import Gone, Refusal
 from services.work import Work
@@ -32,6 +33,7 @@ async def _roster(visit: Visit, shift_id: int, **shown: Any) -> Page:
         visit.number("page", 1),
     )
     typed = visit.query.get("find", "")
+    rights = await access.rights_in(work, found.activity.organisation_id)
     return Page(
         "console/activities/roster",
         {
@@ -49,6 +51,9 @@ async def _roster(visit: Visit, shift_id: int, **shown: Any) -> Page:
             "phones": {},
             "full": None,
             "most": enrolment.REASON[1],
+            "plans": Right.PLAN_ACTIVITIES in rights,
+            "sees_phones": Right.SEE_VOLUNTEERS in rights,
+            "confirms": Right.CONFIRM_HOURS in rights,
             **shown,
         },
     )

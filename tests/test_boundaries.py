@@ -22,6 +22,7 @@ from models import (
 from models.sealed import keyring
 from services import sessions
 from tests.attending import propose
+from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
@@ -55,6 +56,7 @@ async def examples(city: City) -> dict[str, int]:
         )
         session.add(dispute)
     assert opened is not None
+    certificate = await issued(city.making, victim, RECORD)
     return {
         "person_id": victim.id,
         "organisation_id": victim.organisation_id,
@@ -64,6 +66,7 @@ async def examples(city: City) -> dict[str, int]:
         "enrolment_id": attendance.enrolment_id,
         "attendance_id": attendance_id,
         "dispute_id": dispute.id,
+        "certificate_id": certificate.id,
     }
 
 

@@ -51,6 +51,26 @@ from models.delivery import (
 )
 from models.duty import Duty, Swap, SwapOffer
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
+from models.exchange import (
+    Dispatch,
+    DispatchState,
+    Event,
+    Feed,
+    KeptAnswer,
+    Token,
+    Webhook,
+)
+from models.imports import (
+    ClaimGuess,
+    Import,
+    Imported,
+    ImportedHours,
+    ImportKey,
+    ImportKind,
+    ImportPiece,
+    ImportPortion,
+    ImportState,
+)
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
 from models.people import (
@@ -93,6 +113,7 @@ __all__ = [
     "CertificateScope",
     "CertificateState",
     "Claim",
+    "ClaimGuess",
     "Coming",
     "Confirmation",
     "Consent",
@@ -102,6 +123,8 @@ __all__ = [
     "Database",
     "Delivery",
     "DeliveryState",
+    "Dispatch",
+    "DispatchState",
     "Dispute",
     "DisputeState",
     "Duty",
@@ -110,11 +133,22 @@ __all__ = [
     "EnrolmentState",
     "EntryKind",
     "Equipment",
+    "Event",
+    "Feed",
     "Frequency",
     "Group",
     "Guardian",
     "HoursState",
+    "Import",
+    "ImportKey",
+    "ImportKind",
+    "ImportPiece",
+    "ImportPortion",
+    "ImportState",
+    "Imported",
+    "ImportedHours",
     "Inbox",
+    "KeptAnswer",
     "Lane",
     "LedgerEntry",
     "Loan",
@@ -155,8 +189,10 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "Token",
     "Trait",
     "UsualText",
     "Wave",
+    "Webhook",
     "Word",
 ]

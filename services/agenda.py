@@ -3,7 +3,7 @@
 Whoever takes the roll of an activity sees it; drafts only who plans.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from models import (
     ServiceField,
     Shift,
 )
-from services import access, activities, listing, organisations
+from services import access, activities, listing, organisations, sheets
 from services.access import Right
 from services.errors import Gone, NotAllowed
 from services.listing import Slice
@@ -233,6 +233,37 @@ async def _waiting(work: Work, by: Any, which: ColumnElement[bool]) -> dict[int,
         .group_by(by)
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def rows(work: Work, wanted: Wanted) -> AsyncIterator[Sequence[Any]]:
+    """All of a list, for a spreadsheet: title, names of organisation and field, state, first start,
+    last end, shifts, places taken and wanted, and how many wait.
+    """
+    waiting = (
+        select(func.count())
+        .select_from(Enrolment)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .where(Shift.activity_id == Activity.id, Enrolment.state == EnrolmentState.WAITLISTED)
+        .correlate(Activity)
+        .scalar_subquery()
+    )
+    starts_at = func.min(Shift.starts_at)
+    period = _within(work, wanted, Shift)
+    found = (
+        select(
+            Activity.title, Organisation.names, ServiceField.names, Activity.state, starts_at,
+            func.max(Shift.ends_at), func.count(Shift.id), func.sum(Shift.taken),
+            func.sum(Shift.quota), waiting,
+        )
+        .join(Organisation, Organisation.id == Activity.organisation_id)
+        .join(ServiceField, ServiceField.id == Activity.field_id)
+        .join(Shift, Shift.activity_id == Activity.id, isouter=not period)
+        .where(*await _conditions(work, wanted), *period)
+        .group_by(Activity.id, Organisation.id, ServiceField.id)
+        .order_by(starts_at, Activity.id)
+    )  # fmt: skip
+    async for row in sheets.rows_of(work, found):
+        yield row
 
 
 # As a calendar

@@ -1,5 +1,6 @@
 """Everyone who has to do with a shift, as a desk lists them: places, applications, the waitlist."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 
 from models import Activity, Attendance, Coming, Enrolment, EnrolmentState, Person, Shift
-from services import listing, people, roll
+from services import listing, people, roll, sheets
 from services.attendance import WITH_A_PLACE
 from services.enrolment import OVER
 from services.listing import Slice
@@ -67,6 +68,20 @@ async def everyone(work: Work, shift_id: int) -> tuple[Shift, Activity, list[Lin
     shift, activity = await roll.held(work, shift_id)
     rows = await work.session.execute(_lines(shift_id).where(_is(Part.PLACES)))
     return shift, activity, [Line(*row) for row in rows]
+
+
+async def rows(work: Work, shift_id: int) -> AsyncIterator[Sequence[Any]]:
+    """The whole roster for a spreadsheet: name, number, phone, state, arrival, leaving, minutes,
+    state of the hours. Raises Gone or NotAllowed.
+    """
+    await roll.held(work, shift_id)
+    found = _lines(shift_id).with_only_columns(
+        Person.name, Person.number, Person.phone, Enrolment.state, Attendance.checked_in_at,
+        Attendance.checked_out_at, Attendance.minutes, Attendance.state,
+        maintain_column_froms=True,
+    )  # fmt: skip
+    async for row in sheets.rows_of(work, found):
+        yield row
 
 
 def doubt(enrolment: Enrolment) -> str | None:

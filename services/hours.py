@@ -4,7 +4,7 @@ Nobody decides on their own hours. Each decision is made under a lock on its att
 two coordinators at once make one entry.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,18 @@ from models import (
     Shift,
     Trait,
 )
-from services import access, activities, audit, delivery, ledger, lengths, listing, oddities
+from services import (
+    access,
+    activities,
+    audit,
+    delivery,
+    events,
+    ledger,
+    lengths,
+    listing,
+    oddities,
+    sheets,
+)
 from services.errors import Gone, Refusal
 from services.listing import Slice
 from services.oddities import Odd
@@ -235,6 +246,28 @@ async def sheet(work: Work, shift_id: int, page: int = 0) -> Sheet:
     return Sheet(shift, activity, [Record(*row) for row in rows], page, pages, left)
 
 
+async def rows(work: Work) -> AsyncIterator[Sequence[Any]]:
+    """All that waits for the actor, for a spreadsheet: activity, start, name, number, arrival and
+    leaving each with its means, minutes; then whether each of `oddities` is found.
+    """
+    waits = (await _waiting(work)).with_only_columns(Attendance.id)
+    found = (
+        select(
+            Activity.title, Shift.starts_at, Person.name, Person.number,
+            Attendance.checked_in_at, Attendance.in_means, Attendance.checked_out_at,
+            Attendance.out_means, Attendance.minutes, *oddities.columns(),
+        )
+        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(Attendance.id.in_(waits))
+        .order_by(Shift.starts_at, Shift.id, Person.name_search, Attendance.id)
+    )  # fmt: skip
+    async for row in sheets.rows_of(work, found):
+        yield row
+
+
 async def desk(work: Work, shift_id: int, number: int) -> Desk:
     """The hours of a shift as a desk lists them: what waits first, the odd before the others.
 
@@ -397,6 +430,7 @@ async def _confirm(work: Work, records: Sequence[Record]) -> None:
     drafts = [draft(one, one.attendance.minutes or 0) for one in records]
     await ledger.append(work, organisation_id, drafts)
     await _tell(work, "confirmed", records, counted=0)
+    await _share(work, events.Kind.HOURS_CONFIRMED, records)
 
 
 async def correct(work: Work, attendance_id: int, minutes: int, reason: str) -> Record:
@@ -451,6 +485,24 @@ async def enter(work: Work, found: Record, minutes: int, reason: str | None) -> 
     await ledger.append(
         work, found.activity.organisation_id, [draft(found, minutes - before, corrects_id)]
     )
+    first = corrects_id is None
+    kind = events.Kind.HOURS_CONFIRMED if first else events.Kind.HOURS_CORRECTED
+    await _share(work, kind, [found])
+
+
+async def _share(work: Work, kind: events.Kind, records: Sequence[Record]) -> None:
+    """Other programs hear what is confirmed now of attendances at one activity."""
+    happened = [
+        {
+            "attendance_id": one.attendance.id,
+            "volunteer_id": one.person.id,
+            "shift_id": one.shift.id,
+            "activity_id": one.activity.id,
+            "minutes": one.attendance.minutes,
+        }
+        for one in records
+    ]
+    await events.note_all(work, kind, records[0].activity.organisation_id, happened)
 
 
 def draft(found: Record, minutes: int, corrects_id: int | None = None) -> ledger.Draft:

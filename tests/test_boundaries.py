@@ -10,64 +10,17 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import (
-    Attendance,
-    Base,
-    ConsoleSession,
-    Dispute,
-    DisputeState,
-    LoginWay,
-    RoleKind,
-)
+from models import Base, ConsoleSession, LoginWay, RoleKind
 from models.sealed import keyring
 from services import sessions
-from tests.attending import propose
-from tests.certified import RECORD, issued
+from tests.belongings import SECRET, examples
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
 
-SECRET = "欧阳石岐"
-"""The name of the victim: no page of others may show it."""
 REFUSED = {401, 403, 404, 410}
 UNSTABLE = {"console_session", "audit_entry", "inbox", "delivery"}
 """Tables in which logging in leaves a trace, and a refused visit may."""
-
-
-async def examples(city: City) -> dict[str, int]:
-    """One of each thing in a town, by the name that paths give its key."""
-    phone = await city.coordinator(SECRET, organisation="zs-shiqi")
-    victim = await city.person(phone)
-    async with desk_of(city, phone), city.database.read() as session:
-        opened = await session.scalar(
-            select(ConsoleSession.id).where(ConsoleSession.person_id == victim.id)
-        )
-    activity = await city.making.activity(victim, f"{SECRET}的活动")
-    shift = await city.making.shift(activity)
-    attendance_id = await propose(city.making, shift, victim)
-    async with city.database.write() as session:
-        attendance = await session.get_one(Attendance, attendance_id)
-        dispute = Dispute(
-            attendance_id=attendance_id,
-            organisation_id=victim.organisation_id,
-            text=SECRET,
-            state=DisputeState.OPEN,
-            raised_at=city.clock(),
-        )
-        session.add(dispute)
-    assert opened is not None
-    certificate = await issued(city.making, victim, RECORD)
-    return {
-        "person_id": victim.id,
-        "organisation_id": victim.organisation_id,
-        "session_id": opened,
-        "activity_id": activity.id,
-        "shift_id": shift.id,
-        "enrolment_id": attendance.enrolment_id,
-        "attendance_id": attendance_id,
-        "dispute_id": dispute.id,
-        "certificate_id": certificate.id,
-    }
 
 
 def filled(entry: Entry, keys: Mapping[str, int]) -> str:

@@ -1,17 +1,29 @@
 """Hours at the desk: what looks odd waits for a look; corrections, objections, history."""
 
+from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
+from python_calamine import CalamineWorkbook
 from sqlalchemy import select
 
-from models import Attendance, Dispute, DisputeState, HoursState, LedgerEntry, Means, RoleKind
-from services import disputes, hours
+from models import (
+    Attendance,
+    AuditEntry,
+    Dispute,
+    DisputeState,
+    HoursState,
+    LedgerEntry,
+    Means,
+    RoleKind,
+)
+from services import disputes, hours, sheets
 from services.oddities import Odd
 from tests.attending import propose
 from tests.browser import PHONE
 from tests.city import City
-from tests.consoles import desk_of, screen_of
+from tests.consoles import Desk, desk_of, screen_of
 from tests.making import Making
 from tests.test_console_activities import has_no_fault
 
@@ -147,3 +159,38 @@ async def act(making: Making, who: Any, verb: Any, *given: Any) -> Any:
     making.clock.forward(**{"minutes": 1})
     async with making.database.write() as session:
         return await verb(making.work(session, who), *given)
+
+
+# Taken along
+
+
+async def test_activities_rosters_and_hours_are_taken_along_as_spreadsheets(city: City) -> None:
+    phone = await city.coordinator("王强")
+    leader = await city.coordinator("赵队长", role=RoleKind.TEAM_LEADER)
+    shift = await city.making.shift(await city.making.activity(await city.person(phone)), hours=13)
+    chen = await city.making.volunteer("陈晓丽")
+    await propose(city.making, shift, chen, 700)
+    async with desk_of(city, phone) as desk, desk_of(city, leader) as other:
+        await desk.open("/activities")
+        (line,) = await sheet(desk, "/activities/export")
+        assert line[0] == "河岸植树" and line[3] == "已发布" and line[6:] == [1, 0, 20, 0]
+        assert await sheet(desk, "/activities/export?q=别的") == []
+        (line,) = await sheet(desk, f"/shifts/{shift.id}/export")
+        assert line[:3] == ["陈晓丽", chen.number, chen.phone] and line[7] == "等待确认"
+        (line,) = await sheet(desk, "/hours/export")
+        assert line[2] == "陈晓丽" and line[8:] == [timedelta(minutes=700), "时间过长"]
+        await other.open("/activities")
+        (line,) = await sheet(other, f"/shifts/{shift.id}/export")
+        assert chen.phone not in line
+    async with city.database.read() as session:
+        taken = select(AuditEntry.actor_id).where(AuditEntry.action == "list.exported")
+        assert (await session.scalars(taken)).all() == [(await city.person(phone)).id]
+
+
+async def sheet(desk: Desk, path: str) -> list[list[Any]]:
+    """The rows of a spreadsheet below its headings."""
+    sent = desk.session.post("/console" + path, data={"token": desk.token})
+    async with sent as answer:
+        assert answer.content_type == sheets.CONTENT_TYPE
+        book = CalamineWorkbook.from_filelike(BytesIO(await answer.read()))
+    return book.get_sheet_by_index(0).to_python()[1:]

@@ -5,12 +5,16 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports, verify
+from web import answers, boards, checkin, feeds, reports, verify
+from web.api import pages as api
 from web.console import (
     activities,
     certificates,
     entry,
+    exchange,
     hours,
+    imports,
+    lists,
     planning,
     rosters,
     settings,
@@ -31,14 +35,19 @@ ROUTES: list[web.AbstractRouteDef] = [
     *boards.routes,
     *reports.routes,
     *verify.routes,
+    *feeds.routes,
+    *api.ROUTES,
     *entry.routes,
     *today.pages,
     *planning.pages,
     *activities.pages,
     *rosters.pages,
     *hours.pages,
+    *lists.pages,
     *settings.pages,
+    *imports.pages,
     *certificates.pages,
+    *exchange.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

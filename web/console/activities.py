@@ -27,7 +27,7 @@ def link_to(visit: Visit, activity_id: int) -> str:
 # Looking for them
 
 
-def _wanted(visit: Visit) -> Wanted:
+def wanted_of(visit: Visit) -> Wanted:
     """What the address asks for; who asks for nothing sees what is to come."""
     query = visit.query
     states = set(ActivityState)
@@ -57,7 +57,7 @@ async def _searching(visit: Visit, wanted: Wanted) -> dict[str, Any]:
 
 @pages.look("/activities")
 async def show_list(visit: Visit) -> Page:
-    wanted = _wanted(visit)
+    wanted = wanted_of(visit)
     found = await agenda.listed(visit.work, wanted, visit.number("page", 1))
     shown = {"page": found, "now": visit.work.now, **await _searching(visit, wanted)}
     return Page("console/activities/list", shown)
@@ -68,7 +68,7 @@ async def show_calendar(visit: Visit) -> Page:
     day = fields.day_in_query(visit, "day") or visit.work.today
     by_week = visit.query.get("view") == "week"
     first, last = agenda.week_of(day) if by_week else agenda.weeks_of_month(day)
-    wanted = replace(_wanted(visit), since=first, until=last)
+    wanted = replace(wanted_of(visit), since=first, until=last)
     days = await agenda.calendar(visit.work, wanted, most=IN_WEEK if by_week else IN_MONTH)
     month = day.replace(day=1)
     return Page(

@@ -25,6 +25,10 @@ class Right(StrEnum):
     IMPORT = "import"
     ISSUE_CERTIFICATES = "issue_certificates"
     SEE_VOLUNTEERS = "see_volunteers"
+    SEE_CONTACTS = "see_contacts"
+    """Phone, e-mail and emergency contact, one at a time."""
+    SEE_SENSITIVE = "see_sensitive"
+    """ID number and home, one at a time."""
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
     EXCHANGE = "exchange"
@@ -44,6 +48,7 @@ _COORDINATES = frozenset(
         Right.IMPORT,
         Right.ISSUE_CERTIFICATES,
         Right.SEE_VOLUNTEERS,
+        Right.SEE_CONTACTS,
     }
 )
 
@@ -101,7 +106,7 @@ async def rights(work: Work) -> frozenset[Right]:
 
 
 async def rights_in(work: Work, organisation_id: int) -> frozenset[Right]:
-    """What the actor may do in an organisation, by roles held there or anywhere above it."""
+    """What the actor may do in one organisation."""
     if work.actor is None:
         return frozenset()
     target = select(Organisation.path).where(Organisation.id == organisation_id).scalar_subquery()

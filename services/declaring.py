@@ -18,6 +18,7 @@ from models import (
     OrganisationKind,
     Qualification,
     QualificationState,
+    RallyPoint,
     Skill,
     UsualText,
 )
@@ -29,6 +30,7 @@ from services import (
     events,
     mobilising,
     organisations,
+    rally_points,
     waves,
 )
 from services.access import Right
@@ -48,6 +50,10 @@ DEMANDS = ("skills", "qualifications", "languages", "equipment", "team_id")
 EVERYTHING = "everything"
 PLACES = 3
 """Earlier rally points that are proposed."""
+READY = 5
+"""As many that are kept ready."""
+SORTS = 3
+"""Where a known place comes from: kept ready, an earlier call-out, or an area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +112,18 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class KnownPlace:
-    """Somewhere that has a name, in WGS-84 degrees; `earlier`: it was a rally point before."""
+    """Somewhere that has a name, in WGS-84 degrees; `earlier`: it was a rally point before.
 
+    `kept`: it is one of the rally points that organisations keep ready, and among the nearest.
+    `key` is the same at every look, whatever else has come or gone.
+    """
+
+    key: int
     names: dict[str, str]
     latitude: float
     longitude: float
     earlier: bool
+    kept: bool = False
 
 
 async def usual_skills(work: Work, kind: Emergency) -> list[int]:
@@ -272,8 +284,13 @@ async def teams(work: Work) -> list[Organisation]:
     return list(found)
 
 
-async def known_places(work: Work) -> list[KnownPlace]:
-    """The actor's latest rally points, the newest first, and the areas of the city."""
+async def known_places(work: Work, organisation_id: int | None = None) -> list[KnownPlace]:
+    """Rally points that are kept ready, the actor's latest ones, and the areas of the city.
+
+    Those of the organisation for which is declared come first.
+    """
+    ready = await rally_points.for_callouts(work, organisation_id)
+    named = {one.name for one in ready}
     within = await access.within_reach(work, Right.LAUNCH_CALLOUTS, Callout.organisation_id)
     found = await work.session.scalars(
         select(Callout)
@@ -283,17 +300,35 @@ async def known_places(work: Work) -> list[KnownPlace]:
     )
     latest: dict[str, Callout] = {}
     for callout in found:
-        latest.setdefault(callout.address, callout)
-    earlier = [
-        KnownPlace({work.policy.default_language: address}, one.latitude, one.longitude, True)
-        for address, one in list(latest.items())[:PLACES]
+        if callout.address not in named:
+            latest.setdefault(callout.address, callout)
+    language = work.policy.default_language
+    return [
+        *(
+            _known(0, one, {language: one.name}, kept=number < READY)
+            for number, one in enumerate(ready)
+        ),
+        *(
+            _known(1, one, {language: address}, earlier=True)
+            for address, one in list(latest.items())[:PLACES]
+        ),
+        *(
+            _known(2, one, organisations.area_names(one))
+            for one in await organisations.with_places(work.session)
+        ),
     ]
-    areas = [
-        KnownPlace(organisations.area_names(one), one.latitude, one.longitude, False)
-        for one in await organisations.with_places(work.session)
-        if one.latitude is not None and one.longitude is not None
-    ]
-    return earlier + areas
+
+
+def _known(
+    sort: int,
+    one: RallyPoint | Callout | Organisation,
+    names: dict[str, str],
+    *,
+    earlier: bool = False,
+    kept: bool = False,
+) -> KnownPlace:
+    key = SORTS * one.id + sort
+    return KnownPlace(key, names, one.latitude or 0.0, one.longitude or 0.0, earlier, kept)
 
 
 async def preview(work: Work, callout_id: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ SAYS = {
     "title": "河岸植树",
     "description": "一起在岐江边种树。",
     "address": "岐江公园北门",
-    "place": "22.53, 113.38",
+    "at": "22.53, 113.38",
     "confirmation": "automatic",
     "day": "2026-11-28",
     "begins": "09:00",
@@ -154,9 +154,9 @@ async def test_an_activity_is_planned_with_a_pin_looked_at_and_published(city: C
             await page.locator(f"[name={name}]").fill(SAYS[name])
         await page.locator(".map").click(position={"x": 200, "y": 150})
         await page.locator(".leaflet-marker-icon").wait_for()
-        pinned = await page.locator("[name=place]").input_value()
-        await page.locator("[name=place]").fill(SAYS["place"])
-        box = await page.locator(".leaflet-marker-icon").bounding_box()
+        pinned = await page.locator("[name=at]").input_value()
+        await page.locator("[name=at]").fill(SAYS["at"])
+        box = await page.locator(".mark.pin").bounding_box()
         assert pinned.startswith("22.") and box is not None
         await page.get_by_role("button", name="预览").click()
         await page.locator(".phone").first.wait_for()
@@ -187,7 +187,7 @@ async def test_the_editor_keeps_to_the_rules_of_the_chat(city: City) -> None:
         for wrong, why in (
             ({"title": "树"}, "名称：请写 2 到 60 个字"),
             ({"bring": "水" * 201}, "携带物品：最多 200 个字"),
-            ({"place": "岐江公园"}, "这里面找不到位置"),
+            ({"at": "岐江公园"}, "位置"),
             ({"day": "2026-11-20"}, "这个时间已经过了"),
             ({"day": "2026-02-31"}, "没有这个日期或时间"),
             ({"quota": "0"}, "1"),
@@ -203,7 +203,7 @@ async def test_the_editor_keeps_to_the_rules_of_the_chat(city: City) -> None:
         unknown = await says(city, desk, skills=999)
         assert (await desk.send("/activities/new", unknown)).status == 404
         link = "https://uri.amap.com/marker?position=113.392800,22.517600&name=x"
-        over_night = {"begins": "22:00", "ends": "06:00", "least_age": "16", "place": link}
+        over_night = {"begins": "22:00", "ends": "06:00", "least_age": "16", "at": link}
         made = await desk.send("/activities/new", await says(city, desk, **over_night))
         assert "草稿已保存" in made.words and "年满 16 岁" in made.words
     activity = await newest(city)
@@ -221,7 +221,7 @@ async def test_who_must_confirm_again_is_counted_before_it_is_saved(city: City) 
     shift = await city.making.shift(planting)
     mine = await place(city.making, shift, await city.person(chen))
     about = {
-        **SAYS, "field": planting.field_id, "place": "22.530000, 113.380000", "contact": "王强",
+        **SAYS, "field": planting.field_id, "at": "22.53, 113.38", "contact": "王强",
     }  # fmt: skip
     async with desk_of(city, phone) as desk:
         edit = f"/activities/{planting.id}/edit"

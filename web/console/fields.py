@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import TypeVar
 
 from services.errors import Gone, Refusal
-from services.places import At, place_in
 from web.console.framework import Visit
 
 E = TypeVar("E", bound=StrEnum)
@@ -65,14 +64,6 @@ def span(visit: Visit, day: str, begins: str, ends: str) -> tuple[datetime, date
     """A start and an end; an end that is not later than the start is on the next day."""
     start, end = moment(visit, day, begins), moment(visit, day, ends)
     return start, end if end > start else end + timedelta(days=1)
-
-
-def place(visit: Visit, name: str) -> At:
-    """Typed coordinates, those of a click, or a link from a map. Raises Refusal."""
-    found = place_in(str(visit.form.get(name, "")))
-    if found is None:
-        raise Refusal("page_place")
-    return found
 
 
 def day_in_query(visit: Visit, name: str) -> date | None:

@@ -65,7 +65,6 @@ async def show_one(visit: Visit, attendance_id: int) -> Page:
             and dispute.state is DisputeState.OPEN
             and await disputes.may_decide(visit.work, dispute),
             "most": hours.REASON[1],
-            "most_answer": disputes.ANSWER[1],
         },
     )
 
@@ -95,25 +94,3 @@ def _minutes(visit: Visit) -> int:
         return parse_duration(fields.words(visit, "minutes"))
     except MomentError:
         raise Refusal("form_duration") from None
-
-
-# Objections
-
-
-async def show_objection(visit: Visit, dispute_id: int) -> Page:
-    """The attendance that an objection is about."""
-    case = await disputes.case(visit.work, dispute_id)
-    return await show_one(visit, case.record.attendance.id)
-
-
-@pages.act("/hours/objections/{dispute_id}/grant", again=show_objection)
-async def grant(visit: Visit, dispute_id: int) -> Goto:
-    answer = fields.words(visit, "answer")
-    case = await disputes.grant(visit.work, dispute_id, _minutes(visit), answer)
-    return Goto(f"/hours/of/{case.record.attendance.id}", done="answered")
-
-
-@pages.act("/hours/objections/{dispute_id}/dismiss", again=show_objection)
-async def dismiss(visit: Visit, dispute_id: int) -> Goto:
-    case = await disputes.dismiss(visit.work, dispute_id, fields.words(visit, "answer"))
-    return Goto(f"/hours/of/{case.record.attendance.id}", done="answered")

@@ -7,6 +7,7 @@ from typing import Any
 from models import (
     Activity,
     Confirmation,
+    Organisation,
     QualificationKind,
     ServiceField,
     Shift,
@@ -14,22 +15,21 @@ from models import (
     SpokenLanguage,
 )
 from models.activities import USUAL_RADIUS
-from services import activities, organisations, planning, shifts, terms
+from services import activities, planning, shifts, terms
 from services.errors import NotAllowed
-from services.formats import named
-from services.places import At
 from services.planning import Plan
 from services.shifts import ShiftPlan
-from web.console import fields
+from web.console import fields, placing
 from web.console.activities import link_to, phones
 from web.console.framework import Goto, Page, Pages, Visit
+from web.console.organisations import figures
 
 pages = Pages()
 
 PREVIEW = "preview"
 NEEDS = ("skills", "qualifications", "languages")
 EMPTY: dict[str, Any] = {
-    **dict.fromkeys(("title", "field", "description", "place", "address", "confirmation"), ""),
+    **dict.fromkeys(("title", "field", "description", "address", "confirmation"), ""),
     **dict.fromkeys(("deadline_day", "deadline_clock", "bring", "contact"), ""),
     **dict.fromkeys(("post", "day", "begins", "ends", "quota", "least_age"), ""),
     **dict.fromkeys(NEEDS, ()),
@@ -70,7 +70,7 @@ async def _editor(visit: Visit, activity: Activity | None = None, **shown: Any) 
             "organisations": own,
             "service_fields": await terms.every(work.session, ServiceField),
             "ways": [way.value for way in Confirmation],
-            "map": await _map(visit, activity, {row.id for row in own}),
+            **await _map(visit, activity, own[0]),
             "phones": {},
             "asked": 0,
             **(await _offered(visit) if activity is None else {}),
@@ -103,7 +103,7 @@ async def change(visit: Visit, activity_id: int) -> Page | Goto:
 
 
 def _plan(visit: Visit, before: Activity | None) -> Plan:
-    at = _place(visit, before)
+    at = placing.required(visit)
     deadline = None
     if fields.words(visit, "deadline_day"):
         deadline = fields.moment(visit, "deadline_day", "deadline_clock")
@@ -122,17 +122,6 @@ def _plan(visit: Visit, before: Activity | None) -> Plan:
     )
 
 
-def _place(visit: Visit, before: Activity | None) -> At:
-    """A place that nobody touched is the same to the last digit, so that nobody is asked anew."""
-    if before is not None and fields.words(visit, "place") == _written(before):
-        return At(before.latitude, before.longitude)
-    return fields.place(visit, "place")
-
-
-def _written(activity: Activity) -> str:
-    return f"{activity.latitude:.6f}, {activity.longitude:.6f}"
-
-
 def _values(visit: Visit, activity: Activity | None) -> Mapping[str, Any]:
     """What stands in the fields at first."""
     if activity is None:
@@ -143,7 +132,6 @@ def _values(visit: Visit, activity: Activity | None) -> Mapping[str, Any]:
         "title": activity.title,
         "field": activity.field_id,
         "description": activity.description,
-        "place": _written(activity),
         "address": activity.address,
         "confirmation": activity.confirmation.value,
         "bring": activity.bring,
@@ -158,24 +146,12 @@ def _local(visit: Visit, name: str, moment: datetime) -> dict[str, str]:
     return {f"{name}_day": f"{local:%Y-%m-%d}", f"{name}_clock": f"{local:%H:%M}"}
 
 
-async def _map(visit: Visit, activity: Activity | None, own: set[int]) -> dict[str, Any]:
-    """What the map draws: towns and villages, and how near is near enough to check in.
-
-    `own` are keys of the organisations that the actor plans for.
-    """
-    known = await organisations.with_places(visit.work.session)
+async def _map(visit: Visit, activity: Activity | None, own: Organisation) -> dict[str, Any]:
+    """Where one is, and how near is near enough to check in."""
     return {
-        "radius": activity.radius if activity is not None else USUAL_RADIUS,
-        "areas": [
-            {
-                "name": named(organisations.area_names(row), visit.language),
-                "latitude": row.latitude,
-                "longitude": row.longitude,
-                "kind": row.kind.value,
-                "own": row.id in own,
-            }
-            for row in known
-        ],
+        **await figures(visit),
+        "near": None if own.latitude is None else (own.latitude, own.longitude),
+        "radius": USUAL_RADIUS if activity is None else activity.radius,
     }
 
 

@@ -8,7 +8,7 @@ from handlers.routes import Audience, button, command
 from handlers.turns import Turn
 from services import disputes, hours
 
-ANSWER = Text(least=2, most=300, lines=True)
+ANSWER = Text(*disputes.ANSWER, lines=True)
 
 
 @button("object")

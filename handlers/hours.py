@@ -8,7 +8,7 @@ from handlers.routes import Audience, button, command
 from handlers.turns import Turn
 from services import hours
 
-REASON = Text(least=2, most=200)
+REASON = Text(*hours.REASON)
 
 
 @command("hours", menu=Audience.COORDINATORS)

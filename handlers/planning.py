@@ -315,15 +315,20 @@ def _without_needs(answers: dict[str, Any]) -> bool:
     return bool(answers.get("open_to") == EVERYONE)
 
 
+def _words(name: str, *, lines: bool = False) -> Text:
+    least, most = planning.LENGTHS[name]
+    return Text(max(1, least), most, lines)
+
+
 _ABOUT = (
-    Field("title", Text(least=2, most=60)),
+    Field("title", _words("title")),
     Field("field", Pick(options.fields)),
-    Field("description", Text(least=2, most=600, lines=True)),
+    Field("description", _words("description", lines=True)),
     Field("picture", Photo(), optional=True),
     Field("place", Location()),
-    Field("address", Text(least=2, most=120)),
+    Field("address", _words("address")),
 )
-_POST = Field("post", Text(most=30), optional=True)
+_POST = Field("post", Text(most=shifts.LONGEST_TITLE), optional=True)
 _TIME_AND_PEOPLE = (
     Field("span", Span(), check=_check_span),
     Field("quota", Number(1, shifts.MOST_PLACES)),
@@ -354,8 +359,8 @@ _TIME_AND_PEOPLE = (
 _ENROLMENT = (
     Field("deadline", Instant(), optional=True, check=_check_deadline),
     Field("confirmation", Choice(tuple(way.value for way in Confirmation))),
-    Field("bring", Text(most=200), optional=True),
-    Field("contact", Text(most=100), optional=True),
+    Field("bring", _words("bring"), optional=True),
+    Field("contact", _words("contact"), optional=True),
 )
 
 PLAN = register(
@@ -384,7 +389,7 @@ RESHIFT = register(
 CALL_OFF = register(
     Form(
         "calloff",
-        (Field("reason", Text(least=2, most=300)),),
+        (Field("reason", Text(*planning.REASON)),),
         _submit_call_off,
         _describe_call_off,
     )

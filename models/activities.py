@@ -23,6 +23,10 @@ class Confirmation(StrEnum):
     BY_HAND = "by_hand"
 
 
+USUAL_RADIUS = 300
+"""Metres."""
+
+
 class Activity(Base):
     __tablename__ = "activity"
     __table_args__ = (
@@ -47,7 +51,7 @@ class Activity(Base):
     address: Mapped[str] = mapped_column(String(200))
     latitude: Mapped[float]
     longitude: Mapped[float]
-    radius: Mapped[int] = mapped_column(default=300)
+    radius: Mapped[int] = mapped_column(default=USUAL_RADIUS)
     """Metres round the place within which a shared location counts as being there."""
     enrolment_deadline: Mapped[datetime | None]
     confirmation: Mapped[Confirmation] = mapped_column(choice(Confirmation))

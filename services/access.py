@@ -113,7 +113,11 @@ async def rights_in(work: Work, organisation_id: int) -> frozenset[Right]:
     kinds = await work.session.scalars(
         select(Role.kind)
         .join(Organisation, Organisation.id == Role.organisation_id)
-        .where(Role.person_id == work.actor.id, target.like(Organisation.path + literal("%")))
+        .where(
+            Role.person_id == work.actor.id,
+            target.like(Organisation.path + literal("%")),
+            _in_bounds(work, target),
+        )
     )
     return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
 

@@ -66,6 +66,15 @@ def subject(activity_id: int) -> str:
     return f"activity:{activity_id}"
 
 
+def is_titled_like(work: Work, typed: str) -> ColumnElement[bool]:
+    """The condition that a title contains what was typed, in capitals or not."""
+    words = " ".join(typed.split())
+    if work.session.get_bind().dialect.name == "sqlite":
+        # Its LIKE minds no capitals by itself; lower() would double the time.
+        return Activity.title.contains(words, autoescape=True)
+    return Activity.title.icontains(words, autoescape=True)
+
+
 async def planned(work: Work, activity_id: int) -> Activity:
     """An activity that the actor may plan. Raises Gone or NotAllowed."""
     activity = await work.session.get(Activity, activity_id)
@@ -160,9 +169,17 @@ async def describe(
     With `counting` each shift says how many places are left (`left`); without, as in messages that
     nobody can keep up to date, `left` is None.
     """
+    shifts = await shifts_of(session, activity.id)
+    described = await describe_shifts(session, shifts, counting=counting)
+    return await describe_with(session, activity, described)
+
+
+async def describe_with(
+    session: AsyncSession, activity: Activity, shifts: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """The same of an activity that need not be kept anywhere, with shifts that are described."""
     field = await session.get_one(ServiceField, activity.field_id)
     organisation = await session.get_one(Organisation, activity.organisation_id)
-    shifts = await shifts_of(session, activity.id)
     about = {
         "id": activity.id,
         "state": activity.state.value,
@@ -179,7 +196,7 @@ async def describe(
         "bring": activity.bring,
         "contact": activity.contact,
         "cancel_reason": activity.cancel_reason,
-        "shifts": await describe_shifts(session, shifts, counting=counting),
+        "shifts": list(shifts),
     }
     described: dict[str, Any] = storable(about)
     return described

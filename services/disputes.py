@@ -7,13 +7,15 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, func, select
 
 from models import Attendance, Dispute, DisputeState, Enrolment, HoursState, Organisation
-from services import access, audit, delivery, hours
+from services import access, audit, delivery, hours, lengths
 from services.errors import Gone, Refusal
 from services.hours import Record
 from services.work import Work
 
 KIND = "dispute"
 PAGE = 8
+ANSWER = (2, 300)
+"""Characters of the answer to an objection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,13 @@ async def waiting(work: Work) -> int:
     return await work.session.scalar(found) or 0
 
 
-async def listed(work: Work) -> list[Case]:
+async def listed(work: Work, most: int = PAGE) -> list[Case]:
     """Objections that wait for the actor, the earliest first."""
     found = await work.session.scalars(
         select(Dispute)
         .where(*await _open_to(work))
         .order_by(Dispute.raised_at, Dispute.id)
-        .limit(PAGE)
+        .limit(most)
     )
     return await _cases(work, found.all())
 
@@ -128,6 +130,11 @@ async def case(work: Work, dispute_id: int) -> Case:
     return (await _cases(work, [dispute]))[0]
 
 
+async def may_decide(work: Work, dispute: Dispute) -> bool:
+    """Whether the actor's organisation decides on an objection."""
+    return await access.may(work, access.Right.CONFIRM_HOURS, dispute.organisation_id)
+
+
 async def grant(work: Work, dispute_id: int, minutes: int, answer: str) -> Case:
     """The volunteer is right: the ledger gets an entry that makes it `minutes`.
 
@@ -136,6 +143,7 @@ async def grant(work: Work, dispute_id: int, minutes: int, answer: str) -> Case:
     found = await check_may_decide(work, dispute_id)
     confirmed = found.record.attendance.state is HoursState.CONFIRMED
     hours.check_minutes(found.record.shift, minutes)
+    lengths.check("answer", answer, ANSWER)
     if confirmed and minutes == found.record.attendance.minutes:
         raise Refusal("hours_same", minutes=minutes)
     await hours.enter(work, found.record, minutes, answer)
@@ -146,6 +154,7 @@ async def grant(work: Work, dispute_id: int, minutes: int, answer: str) -> Case:
 async def dismiss(work: Work, dispute_id: int, answer: str) -> Case:
     """The decision stands, and the answer says why. Raises Gone, NotAllowed or Refusal."""
     found = await check_may_decide(work, dispute_id)
+    lengths.check("answer", answer, ANSWER)
     await _close(work, found, DisputeState.DISMISSED, answer)
     return found
 

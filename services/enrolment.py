@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 
 from models import (
     ENGAGED,
@@ -31,8 +31,19 @@ from models import (
     ShiftSkill,
     Skill,
     SpokenLanguage,
+    Standing,
 )
-from services import access, accounts, activities, audit, delivery, events, matching, traits
+from services import (
+    access,
+    accounts,
+    activities,
+    audit,
+    delivery,
+    events,
+    lengths,
+    matching,
+    traits,
+)
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
 
@@ -44,6 +55,8 @@ OPEN = (
     EnrolmentState.WAITLISTED,
 )
 """States that the person can still cancel."""
+REASON = (2, 300)
+"""Characters of a reason."""
 OVER = (EnrolmentState.CANCELLED, EnrolmentState.DECLINED)
 """States after which one may enrol anew."""
 
@@ -242,16 +255,16 @@ async def free_place(work: Work, shift_id: int) -> None:
     enrolment = await work.session.scalar(first)
     if enrolment is None or not await take_place(work, shift_id):
         return
+    await _offer(work, Place(enrolment, shift, activity))
+
+
+async def _offer(work: Work, place: Place) -> None:
+    """Holds a place that was taken for somebody, and asks whether they want it."""
     lasts = timedelta(minutes=work.policy.offer_minutes)
-    enrolment.state = EnrolmentState.OFFERED
-    enrolment.offer_expires_at = min(work.now + lasts, shift.starts_at)
+    place.enrolment.state = EnrolmentState.OFFERED
+    place.enrolment.offer_expires_at = min(work.now + lasts, place.shift.starts_at)
     await work.session.flush()
-    await _tell(
-        work,
-        Place(enrolment, shift, activity),
-        "offer",
-        expires_at=enrolment.offer_expires_at,
-    )
+    await _tell(work, place, "offer", expires_at=place.enrolment.offer_expires_at)
 
 
 async def accept_offer(work: Work, enrolment_id: int) -> Place:
@@ -420,14 +433,7 @@ async def ask_to_reconfirm(work: Work, activity_id: int, changed: dict[str, Any]
 
     `changed` names what is new (`address`, or `shift_id` with its times) and what it was.
     """
-    concerned = [
-        Shift.activity_id == activity_id,
-        Shift.ends_at > work.now,
-        Enrolment.state.in_((EnrolmentState.APPLIED, EnrolmentState.CONFIRMED)),
-    ]
-    if "shift_id" in changed:
-        concerned.append(Shift.id == changed["shift_id"])
-    keys = select(Enrolment.id).join(Shift, Shift.id == Enrolment.shift_id).where(*concerned)
+    keys = _to_reconfirm(work, activity_id, changed.get("shift_id"))
     activity = await work.session.get_one(Activity, activity_id)
     recipients = recipients_of(work, Enrolment.id.in_(keys))
     asked = await delivery.tell_all(
@@ -447,6 +453,25 @@ async def ask_to_reconfirm(work: Work, activity_id: int, changed: dict[str, Any]
         .execution_options(synchronize_session=False)
     )
     return asked
+
+
+async def count_to_reconfirm(work: Work, activity_id: int, shift_id: int | None = None) -> int:
+    """How many people a change of time or place would ask anew."""
+    keys = _to_reconfirm(work, activity_id, shift_id)
+    people = select(func.count(Enrolment.person_id.distinct())).where(Enrolment.id.in_(keys))
+    return await work.session.scalar(people) or 0
+
+
+def _to_reconfirm(work: Work, activity_id: int, shift_id: int | None) -> Select[int]:
+    """Keys of the enrolments that a change of an activity, or of one of its shifts, concerns."""
+    concerned = [
+        Shift.activity_id == activity_id,
+        Shift.ends_at > work.now,
+        Enrolment.state.in_((EnrolmentState.APPLIED, EnrolmentState.CONFIRMED)),
+    ]
+    if shift_id is not None:
+        concerned.append(Shift.id == shift_id)
+    return select(Enrolment.id).join(Shift, Shift.id == Enrolment.shift_id).where(*concerned)
 
 
 async def answer_coming(work: Work, enrolment_id: int, coming: Coming) -> Place:
@@ -513,6 +538,135 @@ async def decide(work: Work, enrolment_id: int, *, accept: bool) -> Place:
         organisation_id=place.activity.organisation_id,
     )
     return place
+
+
+# At the coordinator's desk
+
+
+async def enrol_other(work: Work, shift_id: int, person_id: int) -> Enrolment:
+    """A place for somebody who asked the coordinator for it; on the waitlist if all are taken.
+
+    The coordinator's word is confirmation enough. Raises Gone, NotAllowed, or a Refusal that says
+    why this person can't join.
+    """
+    shift, activity = await activities.published_shift(work, shift_id)
+    await access.require(work, access.Right.PLAN_ACTIVITIES, activity.organisation_id)
+    person = await work.session.get(Person, person_id)
+    if person is None or person.standing is not Standing.ACTIVE:
+        raise Gone
+    known = await _check_joins(work.acting_as(person), shift, activity)
+    enrolment = known or Enrolment(shift_id=shift_id, person_id=person_id)
+    placed = await take_place(work, shift_id)
+    enrolment.state = EnrolmentState.CONFIRMED if placed else EnrolmentState.WAITLISTED
+    enrolment.queued_at = work.now
+    _forget_earlier(enrolment)
+    work.session.add(enrolment)
+    await traits.recount(work, [person_id])
+    await work.session.flush()
+    await _tell(work, Place(enrolment, shift, activity), "enrolled", placed=placed)
+    _note(work, "enrolment.made", enrolment, activity)
+    if placed:
+        await is_confirmed(work, activity, enrolment)
+    return enrolment
+
+
+async def _check_joins(work: Work, shift: Shift, activity: Activity) -> Enrolment | None:
+    """What stands against the actor's own enrolment, told to whoever enrols them.
+
+    Answers their earlier enrolment that is over. A deadline binds volunteers, not the coordinator.
+    """
+    if activity.state is not ActivityState.PUBLISHED or shift.starts_at <= work.now:
+        raise Refusal("enrol_over")
+    known = await _of_person(work, shift.id)
+    try:
+        if known is not None and known.state not in OVER:
+            raise Refusal("enrol_already", state=known.state.value)
+        await check_suits(work, shift)
+        await check_clash(work, shift)
+    except Refusal as why:
+        name = work.person.name
+        raise Refusal("walkin_unsuited", name=name, why=why.code, **why.parameters) from None
+    return known
+
+
+async def remove(work: Work, enrolment_id: int, reason: str) -> Place:
+    """A coordinator ends somebody's enrolment; they learn why, and the next is offered the place.
+
+    Raises Gone, NotAllowed or Refusal.
+    """
+    place = await _led(work, enrolment_id)
+    enrolment = place.enrolment
+    if enrolment.state not in OPEN:
+        raise Refusal("remove_over")
+    if place.shift.starts_at <= work.now:
+        raise Refusal("remove_begun")
+    lengths.check("reason", reason, REASON)
+    held = enrolment.state in HOLDING_A_PLACE
+    enrolment.state = EnrolmentState.CANCELLED
+    enrolment.cancelled_at = work.now
+    enrolment.cancel_reason = reason
+    enrolment.offer_expires_at = None
+    await work.session.flush()
+    await _tell(work, place, "removed", reason=reason)
+    if held:
+        await give_back(work, place.shift.id)
+    _note(work, "enrolment.removed", enrolment, place.activity)
+    await _is_cancelled(work, place)
+    return place
+
+
+async def offer(work: Work, enrolment_id: int) -> Place:
+    """A free place to somebody on the waitlist, whoever else stands before them.
+
+    Raises Gone, NotAllowed or Refusal.
+    """
+    place = await _led(work, enrolment_id)
+    if place.activity.state is not ActivityState.PUBLISHED or place.shift.starts_at <= work.now:
+        raise Refusal("enrol_over")
+    if place.enrolment.state is not EnrolmentState.WAITLISTED:
+        raise Refusal("offer_not_waiting")
+    if not await take_place(work, place.shift.id):
+        raise Refusal("walkin_full", quota=place.shift.quota)
+    await _offer(work, place)
+    _note(work, "enrolment.offered", place.enrolment, place.activity)
+    return place
+
+
+async def shift_of(work: Work, enrolment_id: int) -> int:
+    """Key of the shift that an enrolment is for. Raises Gone."""
+    return (await _place(work, enrolment_id)).shift.id
+
+
+async def phone_of(work: Work, enrolment_id: int) -> str:
+    """The number of somebody in a shift, for those who see volunteers; that they looked is noted.
+
+    Raises Gone, also where there is no number, or NotAllowed.
+    """
+    place = await _place(work, enrolment_id)
+    organisation_id = place.activity.organisation_id
+    await access.require(work, access.Right.SEE_VOLUNTEERS, organisation_id)
+    person = await work.session.get_one(Person, place.enrolment.person_id)
+    if person.phone is None:
+        raise Gone
+    audit.note(work, "person.phone_seen", f"person:{person.id}", organisation_id=organisation_id)
+    return person.phone
+
+
+async def _led(work: Work, enrolment_id: int) -> Place:
+    """Locked, so that two who decide at once do so one after the other. Raises Gone, NotAllowed."""
+    await work.session.execute(
+        select(Enrolment)
+        .where(Enrolment.id == enrolment_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    place = await _place(work, enrolment_id)
+    await access.require(work, access.Right.PLAN_ACTIVITIES, place.activity.organisation_id)
+    return place
+
+
+def _note(work: Work, action: str, enrolment: Enrolment, activity: Activity) -> None:
+    audit.note(work, action, f"enrolment:{enrolment.id}", organisation_id=activity.organisation_id)
 
 
 async def _ask_coordinators(work: Work, place: Place) -> None:

@@ -36,6 +36,8 @@ class Formats:
             "day": self.day,
             "full_day": self.full_day,
             "month": self.month,
+            "whole_month": self.whole_month,
+            "weekday": self.weekday,
             "clock": self.clock,
             "span": self.span,
             "hours": self.hours,
@@ -71,6 +73,15 @@ class Formats:
     def month(self, value: date) -> str:
         """Dec, or 12月."""
         return dates.format_date(value, "LLL", locale=self.locale)
+
+    def whole_month(self, value: date) -> str:
+        """December 2026, or 2026年12月."""
+        pattern = "y年M月" if self.locale.language == "zh" else "MMMM y"
+        return dates.format_date(value, pattern, locale=self.locale)
+
+    def weekday(self, value: date) -> str:
+        """Mon, or 周一."""
+        return dates.format_date(value, "EEE", locale=self.locale)
 
     def clock(self, value: datetime | time | str | int) -> str:
         """14:05; an int is minutes of the day."""

@@ -4,7 +4,7 @@ Nobody decides on their own hours. Each decision is made under a lock on its att
 two coordinators at once make one entry.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,19 +15,36 @@ from models import (
     Account,
     Activity,
     Attendance,
+    AuditEntry,
     Dispute,
     Enrolment,
     HoursState,
+    LedgerEntry,
     Person,
     Shift,
     Trait,
 )
-from services import access, activities, audit, delivery, events, ledger
+from services import (
+    access,
+    activities,
+    audit,
+    delivery,
+    events,
+    ledger,
+    lengths,
+    listing,
+    oddities,
+    sheets,
+)
 from services.errors import Gone, Refusal
+from services.listing import Slice
+from services.oddities import Odd
 from services.work import Work
 
 KIND = "hours"
 PAGE = 8
+REASON = (2, 200)
+"""Characters of the reason for a correction or a rejection."""
 BEYOND_SHIFT = timedelta(hours=4)
 """A correction may give so much more than the shift's length, for those who stayed to help."""
 
@@ -50,6 +67,39 @@ class Pile:
     shift: Shift
     activity: Activity
     count: int
+    odd: int = 0
+    """How many of them look odd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An attendance as a desk lists it: what looks odd, and what was objected."""
+
+    record: Record
+    odd: list[Odd]
+    dispute: Dispute | None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A shift's hours at the desk; `sound` of the `left` that wait look right."""
+
+    shift: Shift
+    activity: Activity
+    page: Slice[Line]
+    left: int
+    sound: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of an attendance: its entries in the ledger, and who did what to it."""
+
+    line: Line
+    people: dict[int, str]
+    """Key -> name of whoever ticked, decided, recorded."""
+    entries: list[LedgerEntry]
+    decisions: list[AuditEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +116,12 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """`own` and `empty` tell how many were left out: the actor's own, and those of 0 minutes."""
+    """`own`, `empty` and `odd` tell how many were left out, and why."""
 
     count: int
     own: int
     empty: int
+    odd: int = 0
 
 
 # What waits
@@ -94,6 +145,22 @@ async def piles(work: Work) -> list[Pile]:
         .limit(PAGE)
     )
     return [Pile(row[0], row[1], row[2]) for row in rows]
+
+
+async def listed_piles(work: Work, number: int, typed: str = "") -> Slice[Pile]:
+    """The same a page at a time, with how many look odd; `typed` is in the activity's title."""
+    waits = (await _waiting(work)).add_columns(oddities.is_odd().label("odd")).subquery()
+    found: Any = (
+        select(Shift, Activity, func.count(), func.sum(case((waits.c.odd, 1), else_=0)))
+        .join(Activity, Activity.id == Shift.activity_id)
+        .join(waits, waits.c.shift_id == Shift.id)
+        .where(activities.is_titled_like(work, typed))
+        .group_by(Shift.id, Activity.id)
+        .order_by(Shift.starts_at, Shift.id)
+    )
+    page = await listing.of(work, found, number)
+    piles = [Pile(row[0], row[1], row[2], int(row[3])) for row in page.rows]
+    return Slice(piles, page.number, page.more)
 
 
 async def _waiting(work: Work) -> Any:
@@ -179,6 +246,88 @@ async def sheet(work: Work, shift_id: int, page: int = 0) -> Sheet:
     return Sheet(shift, activity, [Record(*row) for row in rows], page, pages, left)
 
 
+async def rows(work: Work) -> AsyncIterator[Sequence[Any]]:
+    """All that waits for the actor, for a spreadsheet: activity, start, name, number, arrival and
+    leaving each with its means, minutes; then whether each of `oddities` is found.
+    """
+    waits = (await _waiting(work)).with_only_columns(Attendance.id)
+    found = (
+        select(
+            Activity.title, Shift.starts_at, Person.name, Person.number,
+            Attendance.checked_in_at, Attendance.in_means, Attendance.checked_out_at,
+            Attendance.out_means, Attendance.minutes, *oddities.columns(),
+        )
+        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .join(Shift, Shift.id == Enrolment.shift_id)
+        .join(Activity, Activity.id == Shift.activity_id)
+        .where(Attendance.id.in_(waits))
+        .order_by(Shift.starts_at, Shift.id, Person.name_search, Attendance.id)
+    )  # fmt: skip
+    async for row in sheets.rows_of(work, found):
+        yield row
+
+
+async def desk(work: Work, shift_id: int, number: int) -> Desk:
+    """The hours of a shift as a desk lists them: what waits first, the odd before the others.
+
+    Raises Gone or NotAllowed.
+    """
+    shift, activity = await activities.published_shift(work, shift_id)
+    await access.require(work, access.Right.CONFIRM_HOURS, activity.organisation_id)
+    waits = Attendance.state == HoursState.PROPOSED
+    odd = oddities.is_odd()
+    left, sound = (
+        await work.session.execute(
+            select(func.count(), func.coalesce(func.sum(case((odd, 0), else_=1)), 0))
+            .select_from(Attendance)
+            .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+            .where(Enrolment.shift_id == shift_id, waits, Enrolment.person_id != work.person.id)
+        )
+    ).one()
+    rank = case((waits & odd, 0), (waits, 1), else_=2)
+    found = _lines().where(Shift.id == shift_id)
+    page = await listing.of(work, found.order_by(rank, Person.name_search, Attendance.id), number)
+    lines = [_line(row) for row in page.rows]
+    return Desk(shift, activity, Slice(lines, page.number, page.more), left, int(sound))
+
+
+async def history(work: Work, attendance_id: int) -> History:
+    """One attendance with all that was decided on it. Raises Gone or NotAllowed."""
+    found = (await work.session.execute(_lines().where(Attendance.id == attendance_id))).all()
+    if not found:
+        raise Gone
+    line = _line(found[0])
+    organisation_id = line.record.activity.organisation_id
+    await access.require(work, access.Right.CONFIRM_HOURS, organisation_id)
+    entries = await ledger.of_attendance(work, attendance_id)
+    subjects = [f"attendance:{attendance_id}"]
+    if line.dispute is not None:
+        subjects.append(f"dispute:{line.dispute.id}")
+    decisions = list(
+        await work.session.scalars(
+            select(AuditEntry)
+            .where(AuditEntry.subject.in_(subjects))
+            .order_by(AuditEntry.at, AuditEntry.id)
+        )
+    )
+    attendance = line.record.attendance
+    keys = {attendance.in_by_id, attendance.out_by_id, attendance.decided_by_id}
+    keys |= {entry.recorded_by_id for entry in entries} | {one.actor_id for one in decisions}
+    rows = await work.session.execute(select(Person.id, Person.name).where(Person.id.in_(keys)))
+    return History(line, {row[0]: row[1] for row in rows}, entries, decisions)
+
+
+def _lines() -> Any:
+    return _records().add_columns(Dispute, *oddities.columns())
+
+
+def _line(row: Any) -> Line:
+    record = Record(*row[:5])
+    waits = record.attendance.state is HoursState.PROPOSED
+    return Line(record, oddities.found_in(row) if waits else [], row[5])
+
+
 async def record(work: Work, attendance_id: int) -> Record:
     """One attendance, for those who decide on it. Raises Gone or NotAllowed."""
     found = await find(work, attendance_id)
@@ -216,10 +365,11 @@ def _records() -> Any:
 # Deciding
 
 
-async def confirm_all(work: Work, shift_id: int) -> Confirmed:
+async def confirm_all(work: Work, shift_id: int, *, sound_only: bool = False) -> Confirmed:
     """Confirms what is proposed for a shift. Raises Gone or NotAllowed.
 
-    The actor's own hours wait for somebody else, and proposals of 0 minutes for a single decision.
+    The actor's own hours wait for somebody else, and proposals of 0 minutes for a single decision;
+    with `sound_only` those that look odd wait for one as well.
     """
     shift, activity = await activities.published_shift(work, shift_id)
     await access.require(work, access.Right.CONFIRM_HOURS, activity.organisation_id)
@@ -229,7 +379,9 @@ async def confirm_all(work: Work, shift_id: int) -> Confirmed:
     )
     proposed = await find_all(work, held)
     others = [one for one in proposed if one.person.id != work.person.id]
-    due = [one for one in others if one.attendance.minutes]
+    odd = await _odd(work, shift_id) if sound_only else set()
+    sound = [one for one in others if one.attendance.id not in odd]
+    due = [one for one in sound if one.attendance.minutes]
     await _confirm(work, due)
     audit.note(
         work,
@@ -238,7 +390,22 @@ async def confirm_all(work: Work, shift_id: int) -> Confirmed:
         organisation_id=activity.organisation_id,
         count=len(due),
     )
-    return Confirmed(len(due), len(proposed) - len(others), len(others) - len(due))
+    left_out = len(others) - len(sound)
+    return Confirmed(len(due), len(proposed) - len(others), len(sound) - len(due), left_out)
+
+
+async def _odd(work: Work, shift_id: int) -> set[int]:
+    """Keys of a shift's proposals that look odd."""
+    found = await work.session.scalars(
+        select(Attendance.id)
+        .join(Enrolment, Enrolment.id == Attendance.enrolment_id)
+        .where(
+            Enrolment.shift_id == shift_id,
+            Attendance.state == HoursState.PROPOSED,
+            oddities.is_odd(),
+        )
+    )
+    return set(found)
 
 
 async def confirm(work: Work, attendance_id: int) -> Record:
@@ -276,6 +443,7 @@ async def correct(work: Work, attendance_id: int, minutes: int, reason: str) -> 
     if found.attendance.state is HoursState.OPEN:
         raise Refusal("hours_open")
     check_minutes(found.shift, minutes)
+    lengths.check("reason", reason, REASON)
     was_confirmed = found.attendance.state is HoursState.CONFIRMED
     if was_confirmed and minutes == before:
         raise Refusal("hours_same", minutes=minutes)
@@ -292,6 +460,7 @@ async def reject(work: Work, attendance_id: int, reason: str) -> Record:
         raise Refusal("hours_open")
     if found.attendance.state is not HoursState.PROPOSED:
         raise _decided(found)
+    lengths.check("reason", reason, REASON)
     decide(work, found, HoursState.REJECTED, found.attendance.minutes or 0, reason)
     await work.session.flush()
     await _tell(work, "rejected", [found])

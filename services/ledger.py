@@ -132,6 +132,12 @@ async def entry_to_correct(work: Work, attendance_id: int) -> LedgerEntry | None
     )
 
 
+async def of_attendance(work: Work, attendance_id: int) -> list[LedgerEntry]:
+    """All entries of an attendance, in their order."""
+    found = select(LedgerEntry).where(LedgerEntry.attendance_id == attendance_id)
+    return list(await work.session.scalars(found.order_by(LedgerEntry.sequence)))
+
+
 # Verifying
 
 

@@ -46,13 +46,14 @@ async def in_reach(work: Work, right: access.Right) -> ColumnElement[bool]:
 
 def named_like(typed: str) -> Select[Person]:
     """Active volunteers whose name, in characters or pinyin, contains what was typed."""
+    return select(Person).where(Person.standing == Standing.ACTIVE, is_named_like(typed))
+
+
+def is_named_like(typed: str) -> ColumnElement[bool]:
+    """The condition that a name, in characters or pinyin, contains what was typed."""
     wanted = "".join(typed.split()).lower()
-    return select(Person).where(
-        Person.standing == Standing.ACTIVE,
-        or_(
-            Person.name_search.contains(wanted, autoescape=True),
-            Person.number == wanted.upper(),
-        ),
+    return or_(
+        Person.name_search.contains(wanted, autoescape=True), Person.number == wanted.upper()
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import delete, update
 
-from models import Activity, ActivityState, Confirmation, Organisation, Shift
+from models import Activity, ActivityState, Confirmation, Organisation, ServiceField, Shift
 from services import (
     access,
     activities,
@@ -18,6 +18,7 @@ from services import (
     audit,
     enrolment,
     events,
+    lengths,
     shifts,
 )
 from services.activities import planned
@@ -28,6 +29,16 @@ from services.work import Work
 WEEK = timedelta(days=7)
 MOST_WEEKS = 12
 """For how many more weeks an activity can be repeated at once."""
+LENGTHS = {
+    "title": (2, 60),
+    "description": (2, 600),
+    "address": (2, 120),
+    "bring": (0, 200),
+    "contact": (0, 100),
+}
+"""Characters of what is said of an activity, least and most: it must fit a message."""
+REASON = (2, 300)
+"""Characters of the reason why an activity is called off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,12 @@ class Plan:
     bring: str = ""
     contact: str = ""
     """Whom to ask; the coordinator if it is empty."""
+
+
+def check(plan: Plan) -> None:
+    """Raises Refusal for words that are too short or too long."""
+    for what, length in LENGTHS.items():
+        lengths.check(what, getattr(plan, what), length)
 
 
 def plan_of(activity: Activity) -> Plan:
@@ -75,9 +92,7 @@ async def places_to_plan(work: Work) -> list[Organisation]:
 
 async def draft(work: Work, organisation_id: int, plan: Plan, first: ShiftPlan) -> Activity:
     """A new activity that nobody sees yet. Raises NotAllowed or Refusal."""
-    await access.require(work, access.Right.PLAN_ACTIVITIES, organisation_id)
-    shifts.check(work.now, first)
-    shifts.check_deadline(work.now, plan.enrolment_deadline, first.starts_at)
+    await _check_draft(work, organisation_id, plan, first)
     activity = await _add(work, organisation_id, plan)
     await shifts.add(work.session, activity.id, first)
     audit.note(
@@ -86,15 +101,40 @@ async def draft(work: Work, organisation_id: int, plan: Plan, first: ShiftPlan) 
     return activity
 
 
+async def foresee_draft(
+    work: Work, organisation_id: int, plan: Plan, first: ShiftPlan
+) -> dict[str, Any]:
+    """What volunteers would read of it, see `activities.describe`; nothing is kept.
+
+    Raises Gone, NotAllowed or Refusal.
+    """
+    await _check_draft(work, organisation_id, plan, first)
+    activity = Activity(organisation_id=organisation_id, state=ActivityState.DRAFT)
+    _write(activity, plan, work)
+    described = [await shifts.foreseen(work.session, first)]
+    return await activities.describe_with(work.session, activity, described)
+
+
+async def _check_draft(work: Work, organisation_id: int, plan: Plan, first: ShiftPlan) -> None:
+    await access.require(work, access.Right.PLAN_ACTIVITIES, organisation_id)
+    await _check_plan(work, plan)
+    shifts.check(work.now, first)
+    await shifts.check_known(work.session, first)
+    shifts.check_deadline(work.now, plan.enrolment_deadline, first.starts_at)
+
+
+async def _check_plan(work: Work, plan: Plan) -> None:
+    check(plan)
+    if await work.session.get(ServiceField, plan.field_id) is None:
+        raise Gone
+
+
 async def change(work: Work, activity_id: int, plan: Plan, link: str) -> Activity:
     """Corrects an activity; a new place is asked of everyone enrolled, the rest is edited.
 
     Raises Gone, NotAllowed or Refusal.
     """
-    activity = await _open_to_change(work, activity_id)
-    if plan.enrolment_deadline != activity.enrolment_deadline:
-        last = await shifts.last_start(work.session, activity_id)
-        shifts.check_deadline(work.now, plan.enrolment_deadline, last)
+    activity = await _check_change(work, activity_id, plan)
     before = _place(activity)
     _write(activity, plan, work)
     await work.session.flush()
@@ -106,6 +146,39 @@ async def change(work: Work, activity_id: int, plan: Plan, link: str) -> Activit
         await announcements.revise(work, activity, link)
     await _changed(work, activity)
     return activity
+
+
+async def _check_change(work: Work, activity_id: int, plan: Plan) -> Activity:
+    activity = await _open_to_change(work, activity_id)
+    await _check_plan(work, plan)
+    if plan.enrolment_deadline != activity.enrolment_deadline:
+        last = await shifts.last_start(work.session, activity_id)
+        shifts.check_deadline(work.now, plan.enrolment_deadline, last)
+    return activity
+
+
+async def foresee_change(work: Work, activity_id: int, plan: Plan) -> dict[str, Any]:
+    """What volunteers would read of it then; nothing is kept. Raises Gone, NotAllowed, Refusal."""
+    activity = await _check_change(work, activity_id, plan)
+    changed = Activity(
+        id=activity.id, organisation_id=activity.organisation_id, state=activity.state
+    )
+    _write(changed, plan, work)
+    known = await activities.shifts_of(work.session, activity_id)
+    described = await activities.describe_shifts(work.session, known, counting=False)
+    return await activities.describe_with(work.session, changed, described)
+
+
+async def to_be_asked(work: Work, activity_id: int, plan: Plan) -> int:
+    """How many people a change would ask whether it still suits them.
+
+    Raises Gone, NotAllowed or Refusal.
+    """
+    activity = await _check_change(work, activity_id, plan)
+    place = {name: getattr(plan, name) for name in _place(activity)}
+    if activity.state is not ActivityState.PUBLISHED or place == _place(activity):
+        return 0
+    return await enrolment.count_to_reconfirm(work, activity_id)
 
 
 async def discard(work: Work, activity_id: int) -> None:
@@ -140,6 +213,7 @@ async def add_shift(work: Work, activity_id: int, plan: ShiftPlan, link: str) ->
     """Raises Gone, NotAllowed or Refusal."""
     activity = await _open_to_change(work, activity_id)
     shifts.check(work.now, plan)
+    await shifts.check_known(work.session, plan)
     shift = await shifts.add(work.session, activity_id, plan)
     await _shifts_changed(work, activity, link)
     return shift
@@ -150,12 +224,7 @@ async def change_shift(work: Work, shift_id: int, plan: ShiftPlan, link: str) ->
 
     Raises Gone, NotAllowed or Refusal.
     """
-    activity, shift = await planned_shift(work, shift_id)
-    await _open_to_change(work, activity.id)
-    before = await shifts.plan_of(work.session, shift)
-    if activity.state is ActivityState.PUBLISHED and before.starts_at <= work.now:
-        raise Refusal("plan_shift_began")
-    shifts.check(work.now, plan)
+    activity, shift, before = await _check_shift_change(work, shift_id, plan)
     await shifts.change(work.session, shift, plan)
     await _deadline_still_fits(work, activity)
     if activity.state is ActivityState.PUBLISHED:
@@ -164,6 +233,32 @@ async def change_shift(work: Work, shift_id: int, plan: ShiftPlan, link: str) ->
         await _offer_new_places(work, shift, plan.quota - before.quota)
     await _shifts_changed(work, activity, link)
     return shift
+
+
+async def _check_shift_change(
+    work: Work, shift_id: int, plan: ShiftPlan
+) -> tuple[Activity, Shift, ShiftPlan]:
+    """The activity, its shift and what was said of it before."""
+    activity, shift = await planned_shift(work, shift_id)
+    await _open_to_change(work, activity.id)
+    before = await shifts.plan_of(work.session, shift)
+    if activity.state is ActivityState.PUBLISHED and before.starts_at <= work.now:
+        raise Refusal("plan_shift_began")
+    shifts.check(work.now, plan)
+    await shifts.check_known(work.session, plan)
+    return activity, shift, before
+
+
+async def to_be_asked_of_shift(work: Work, shift_id: int, plan: ShiftPlan) -> int:
+    """How many people another time would ask whether it still suits them.
+
+    Raises Gone, NotAllowed or Refusal.
+    """
+    activity, _, before = await _check_shift_change(work, shift_id, plan)
+    same = (plan.starts_at, plan.ends_at) == (before.starts_at, before.ends_at)
+    if activity.state is not ActivityState.PUBLISHED or same:
+        return 0
+    return await enrolment.count_to_reconfirm(work, activity.id, shift_id)
 
 
 async def remove_shift(work: Work, shift_id: int, link: str) -> Activity:
@@ -245,6 +340,7 @@ async def call_off(work: Work, activity_id: int, reason: str) -> Activity:
     activity = await _open_to_change(work, activity_id)
     if activity.state is ActivityState.DRAFT:
         raise Refusal("plan_not_published")
+    lengths.check("reason", reason, REASON)
     activity.state = ActivityState.CANCELLED
     activity.cancelled_at = work.now
     activity.cancel_reason = reason

@@ -98,6 +98,11 @@ async def held(work: Work, shift_id: int) -> tuple[Shift, Activity]:
     return shift, activity
 
 
+async def check_open(work: Work, shift_id: int) -> None:
+    """Raises Gone, NotAllowed, or a Refusal that says why nobody can be ticked now."""
+    await _open(work, shift_id)
+
+
 async def _open(work: Work, shift_id: int) -> tuple[Shift, Activity]:
     """The same, while the roll can be changed. Raises Refusal outside of that time, too."""
     shift, activity = await held(work, shift_id)

@@ -14,12 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import (
     Enrolment,
     EnrolmentState,
+    QualificationKind,
     Shift,
     ShiftLanguage,
     ShiftQualification,
     ShiftSkill,
+    Skill,
+    SpokenLanguage,
 )
-from services.errors import Refusal
+from services import lengths, terms
+from services.errors import Gone, Refusal
 
 MOST_PLACES = 10_000
 MOST_SHIFTS = 10
@@ -31,6 +35,8 @@ FARTHEST = timedelta(days=366)
 """Farther ahead a year was mistyped."""
 OLDEST = 80
 """Highest least age."""
+LONGEST_TITLE = 30
+"""Characters of a shift's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,44 @@ def check(now: datetime, plan: ShiftPlan) -> None:
         raise Refusal("plan_quota", most=MOST_PLACES)
     if not 0 <= plan.least_age <= OLDEST:
         raise Refusal("plan_least_age", most=OLDEST)
+    lengths.check("post", plan.title, (0, LONGEST_TITLE))
     for wanted in (plan.skills, plan.qualifications, plan.languages):
         check_needs(wanted)
+
+
+async def check_known(session: AsyncSession, plan: ShiftPlan) -> None:
+    """Raises Gone for a need that the city does not know."""
+    for kind, keys in _needs_of(plan):
+        if len(await terms.by_keys(session, kind, list(keys))) != len(set(keys)):
+            raise Gone
+
+
+def _needs_of(plan: ShiftPlan) -> tuple[tuple[Any, tuple[int, ...]], ...]:
+    return (
+        (Skill, plan.skills),
+        (QualificationKind, plan.qualifications),
+        (SpokenLanguage, plan.languages),
+    )
+
+
+async def foreseen(session: AsyncSession, plan: ShiftPlan) -> dict[str, Any]:
+    """A shift that is not kept yet, as `activities.describe_shifts` gives those that are."""
+    skills, qualifications, languages = [
+        [term.names for term in await terms.by_keys(session, kind, list(keys))]
+        for kind, keys in _needs_of(plan)
+    ]
+    return {
+        "id": 0,
+        "title": plan.title,
+        "starts_at": plan.starts_at.isoformat(),
+        "ends_at": plan.ends_at.isoformat(),
+        "quota": plan.quota,
+        "left": None,
+        "least_age": plan.least_age,
+        "skills": skills,
+        "qualifications": qualifications,
+        "languages": languages,
+    }
 
 
 async def last_start(session: AsyncSession, activity_id: int) -> datetime | None:

@@ -439,13 +439,18 @@ class Section:
     path: str
     icon: str
     right: Right | None = None
+    also: tuple[str, ...] = ()
+    """Other addresses that belong to it."""
+
+    def has(self, path: str) -> bool:
+        return any(path == one or path.startswith(one + "/") for one in (self.path, *self.also))
 
 
 SECTIONS = (
     Section("today", "", "sunrise"),
     Section("volunteers", "/volunteers", "people", Right.SEE_VOLUNTEERS),
     Section("organisations", "/organisations", "diagram-3", Right.SEE_VOLUNTEERS),
-    Section("activities", "/activities", "calendar3", Right.TAKE_ROLL),
+    Section("activities", "/activities", "calendar3", Right.TAKE_ROLL, ("/shifts", "/enrolments")),
     Section("hours", "/hours", "clock-history", Right.CONFIRM_HOURS),
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES),
     Section("broadcasts", "/broadcasts", "megaphone", Right.ANNOUNCE),
@@ -485,7 +490,7 @@ class Frame:
     def section(self) -> str:
         """The section that the present page belongs to."""
         path = self._visit.request.path.removeprefix(BASE)
-        found = [one for one in SECTIONS if path == one.path or path.startswith(one.path + "/")]
+        found = [one for one in SECTIONS if one.has(path)]
         return max(found, key=lambda one: len(one.path)).name if found else ""
 
     @property

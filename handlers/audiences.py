@@ -18,7 +18,7 @@ from models import (
 )
 from services import access, audiences, broadcasts, organisations, terms
 from services.audiences import Audience, Near
-from services.errors import Gone, NotAllowed, Refusal
+from services.errors import Gone, NotAllowed
 from services.finding import search_key
 from services.words import LANGUAGES
 
@@ -196,8 +196,7 @@ def _without(name: str) -> Any:
 async def _check_age(asked: Asked, value: int) -> int:
     """The older bound is not under the younger one. Raises Refusal."""
     bounds = {**asked.answers, asked.field.name: value}
-    if bounds.get("age_from", 0) > bounds.get("age_to", OLDEST):
-        raise Refusal("audience_ages")
+    audiences.check_ages(bounds.get("age_from"), bounds.get("age_to"))
     return value
 
 

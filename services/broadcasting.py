@@ -5,7 +5,7 @@ hours then concern few rows, whatever the size of the audience.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from math import ceil
@@ -349,6 +349,18 @@ async def report(work: Work, measured: list[Progress]) -> int:
         if found.state in ENDED:
             await _tell_author(work, found, REPORT, now)
     return moved
+
+
+async def told(work: Work, broadcast_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What the authors were last told of the progress of these, as `Progress.shown`: for lists,
+    which can't count every delivery."""
+    subjects = {f"{broadcasts.subject(one)}:{PROGRESS}": one for one in broadcast_ids}
+    rows = await work.session.execute(
+        select(Message.subject, Message.parameters)
+        .where(Message.subject.in_(subjects), Message.kind == PROGRESS)
+        .order_by(Message.id.desc())
+    )
+    return {subjects[subject or ""]: parameters for subject, parameters in rows}
 
 
 async def _last_told(work: Work, broadcast_id: int) -> dict[str, Any] | None:

@@ -21,11 +21,20 @@ from models import (
     Skill,
     UsualText,
 )
-from services import access, boards, callouts, candidates, mobilising, organisations, waves
+from services import (
+    access,
+    boards,
+    callouts,
+    candidates,
+    mobilising,
+    organisations,
+    places,
+    waves,
+)
 from services.access import Right
 from services.callouts import commanded, commanders, described, need_named, needs_of
 from services.errors import Gone, NotAllowed, Refusal
-from services.finding import folded
+from services.finding import folded, score, search_key
 from services.nearest import Found
 from services.work import Work
 
@@ -285,6 +294,22 @@ async def known_places(work: Work) -> list[KnownPlace]:
         if one.latitude is not None and one.longitude is not None
     ]
     return earlier + areas
+
+
+async def place_said(work: Work, typed: str) -> KnownPlace:
+    """What typed coordinates, a link to a map or the name of a known place mean.
+
+    Coordinates have no name. Raises Refusal("page_place").
+    """
+    at = places.place_in(typed)
+    if at is not None:
+        return KnownPlace({}, at.latitude, at.longitude, False)
+    known = await known_places(work) if "://" not in typed else []
+    scored = [(score(search_key(one.names), typed), one) for one in known]
+    found = [(points, one) for points, one in scored if points is not None]
+    if not found:
+        raise Refusal("page_place")
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 async def preview(work: Work, callout_id: int) -> dict[str, Any]:

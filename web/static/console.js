@@ -1,10 +1,10 @@
 // What pages of the console share: questions before a press, ticking all, and live parts.
 
-for (const form of document.querySelectorAll("form[data-sure]")) {
-  form.addEventListener("submit", (event) => {
-    if (!confirm(form.dataset.sure)) event.preventDefault();
-  });
-}
+// On the document, since live parts bring forms of their own.
+document.addEventListener("submit", (event) => {
+  const sure = event.target.dataset.sure;
+  if (sure && !confirm(sure)) event.preventDefault();
+});
 
 for (const all of document.querySelectorAll("input[data-all]")) {
   all.addEventListener("change", () => {

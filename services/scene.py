@@ -104,6 +104,19 @@ async def roll(work: Work, callout_id: int) -> list[tuple[Response, str]]:
         within = Response.team == mine.team
     else:
         await callouts.commanded(work, callout_id)
+    return await _listed(work, callout_id, within)
+
+
+async def watched_roll(work: Work, callout_id: int) -> list[tuple[Response, str]]:
+    """The roll for a commander who only looks. Raises Gone, NotAllowed."""
+    await callouts.watched(work, callout_id)
+    on_it = or_(Response.said_yes.is_(True), Response.state == ResponseState.STANDBY)
+    return await _listed(work, callout_id, on_it)
+
+
+async def _listed(
+    work: Work, callout_id: int, within: ColumnElement[bool]
+) -> list[tuple[Response, str]]:
     rows = await work.session.execute(
         select(Response, Person.name)
         .join(Person, Person.id == Response.person_id)
@@ -243,6 +256,17 @@ async def place_alarm(work: Work, callout_id: int, latitude: float, longitude: f
     where = {"latitude": latitude, "longitude": longitude}
     about = {"name": work.person.name, "place": where}
     await callouts.tell_command(work, callout, "sos", about, attachment={"location": where})
+
+
+async def alarms(work: Work, callout: Callout) -> list[str]:
+    """The names of those who give SOS now, the first one first."""
+    found = await work.session.scalars(
+        select(Person.name)
+        .join(Response, Response.person_id == Person.id)
+        .where(Response.callout_id == callout.id, Response.sos_at.is_not(None))
+        .order_by(Response.sos_at, Person.id)
+    )
+    return list(found)
 
 
 # Rest and relief

@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from web import answers, boards, checkin, reports
-from web.console import audiences, broadcasts, entry, settings, today
+from web.console import audiences, broadcasts, callouts, command, entry, settings, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -26,6 +26,8 @@ ROUTES: list[web.AbstractRouteDef] = [
     *settings.pages,
     *audiences.pages,
     *broadcasts.pages,
+    *callouts.pages,
+    *command.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

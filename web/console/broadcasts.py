@@ -134,7 +134,7 @@ async def _content(visit: Visit, before: Broadcast | None) -> Content:
 
 
 async def _attachment(visit: Visit, before: Broadcast | None) -> Mapping[str, Any] | None:
-    """A place is said here; a picture or a file came from the chat, and stays until it is taken off."""
+    """A place is said here; a picture or a file came from the chat and stays until taken off."""
     typed = asking.text(visit.form, "place")
     if typed:
         place = await declaring.place_said(visit.work, typed)

@@ -20,10 +20,14 @@ for (const form of document.querySelectorAll("form[data-at-once]")) {
 // <div data-live="/console/..."> takes its inside from the server; what is being typed in stays.
 for (const part of document.querySelectorAll("[data-live]")) {
   const events = new EventSource(part.dataset.live);
+  const lost = part.parentElement.querySelector("[data-lost]");
   events.addEventListener("change", (event) => {
     if (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return;
     part.innerHTML = event.data;
+    part.dispatchEvent(new Event("renewed", { bubbles: true }));
   });
+  events.addEventListener("error", () => lost?.removeAttribute("hidden"));
+  events.addEventListener("open", () => lost?.setAttribute("hidden", ""));
   events.addEventListener("gone", () => {
     events.close();
     location.reload();

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from models import (
     Activity,
@@ -140,7 +140,7 @@ async def page(
     if not await access.organisations_with(work, access.Right.ANNOUNCE):
         raise NotAllowed
     reach = await access.within_reach(work, access.Right.ANNOUNCE, Broadcast.organisation_id)
-    found = (
+    found: Select[Any] = (
         select(Broadcast, Organisation.names)
         .join(Organisation, Organisation.id == Broadcast.organisation_id)
         .where(reach)

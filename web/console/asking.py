@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
+
+from multidict import MultiMapping
 
 from services.errors import Refusal
 from services.finding import folded
 from services.moments import MomentError, parse_duration, parse_moment
 from services.work import Work
 
-
-class Fields(Protocol):
-    """A sent form, or a query."""
-
-    def get(self, key: str, default: Any = None) -> Any: ...
-    def getall(self, key: str, default: Any = None) -> Any: ...
-    def __contains__(self, key: object, /) -> bool: ...
+Fields = MultiMapping[Any]
+"""A sent form, or a query."""
 
 
 def text(fields: Fields, name: str) -> str:

@@ -44,7 +44,7 @@ async def described_in(work: Work, fields: Fields) -> Audience:
             written=asking.one_of(fields, "written", LANGUAGES),
             active_within_days=asking.number(fields, "active", 1, LONGEST_AGO),
             stars_from=asking.number(fields, "stars", 1, MOST_STARS),
-            experience=asking.one_of(fields, "experience", EXPERIENCES),  # type: ignore[arg-type]
+            experience=asking.one_of(fields, "experience", EXPERIENCES),
             groups=asking.keys(fields, "groups"),
         )
     except ValidationError:

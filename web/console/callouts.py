@@ -147,9 +147,7 @@ async def change(visit: Visit, callout_id: int) -> Page:
 @pages.act("/callouts/{callout_id}/change", again=change)
 async def declare_anew(visit: Visit, callout_id: int) -> Goto:
     await declaring.draft(visit.work, callout_id)
-    await declaring.declare_anew(
-        visit.work, callout_id, await _declaration(visit), whole=True
-    )
+    await declaring.declare_anew(visit.work, callout_id, await _declaration(visit), whole=True)
     return Goto(f"/callouts/{callout_id}")
 
 

@@ -4,8 +4,16 @@ import asyncio
 from typing import Any
 
 from models import Callout, CalloutState, ResponseState, ScreenPage
-from services import aftermath, callouts, commanding, declaring, scene, screens, standing_down
-from services import typesetting
+from services import (
+    aftermath,
+    callouts,
+    commanding,
+    declaring,
+    scene,
+    screens,
+    standing_down,
+    typesetting,
+)
 from services.errors import Refusal
 from web import boards
 from web.console import asking
@@ -32,9 +40,7 @@ async def board(visit: Visit, callout: Callout) -> Page:
     me = visit.work.person.id
     commands = callout.commander_id == me
     runs = callout.state is CalloutState.ACTIVE
-    successors = (
-        await commanding.successors(visit.work, callout.id) if runs and commands else []
-    )
+    successors = await commanding.successors(visit.work, callout.id) if runs and commands else []
     return Page(
         "console/callouts/board",
         {

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from models import (
     Activity,
@@ -140,16 +140,17 @@ async def page(
     if not await access.organisations_with(work, access.Right.ANNOUNCE):
         raise NotAllowed
     reach = await access.within_reach(work, access.Right.ANNOUNCE, Broadcast.organisation_id)
-    found: Select[Any] = (
+    wanted = [
+        reach,
+        *([Broadcast.state == state] if state else []),
+        *([Broadcast.kind == kind] if kind else []),
+    ]
+    found: Any = (
         select(Broadcast, Organisation.names)
         .join(Organisation, Organisation.id == Broadcast.organisation_id)
-        .where(reach)
+        .where(*wanted)
         .order_by(Broadcast.id.desc())
     )
-    if state is not None:
-        found = found.where(Broadcast.state == state)
-    if kind:
-        found = found.where(Broadcast.kind == kind)
     return await listing.of(work, found, number)
 
 

@@ -120,6 +120,8 @@ class KnownPlace:
     latitude: float
     longitude: float
     earlier: bool
+    is_town: bool = False
+    """A whole town, by whose name a map is read."""
 
 
 async def usual_skills(work: Work, kind: Emergency) -> list[int]:
@@ -344,7 +346,13 @@ async def known_places(work: Work) -> list[KnownPlace]:
         for address, one in list(latest.items())[:PLACES]
     ]
     areas = [
-        KnownPlace(organisations.area_names(one), one.latitude, one.longitude, False)
+        KnownPlace(
+            organisations.area_names(one),
+            one.latitude,
+            one.longitude,
+            earlier=False,
+            is_town=one.kind is OrganisationKind.TOWN_ASSOCIATION,
+        )
         for one in await organisations.with_places(work.session)
         if one.latitude is not None and one.longitude is not None
     ]

@@ -14,8 +14,8 @@ function knownPlaces(text) {
     .split(";")
     .filter(Boolean)
     .map((one) => {
-      const [latitude, longitude, name, earlier] = one.split("|");
-      return { at: L.latLng(Number(latitude), Number(longitude)), name, earlier: Boolean(earlier) };
+      const [latitude, longitude, name, what] = one.split("|");
+      return { at: L.latLng(Number(latitude), Number(longitude)), name, what };
     });
 }
 
@@ -30,11 +30,16 @@ function prepare(part) {
 
   const map = L.map(box, { attributionControl: false, scrollWheelZoom: false, zoomSnap: 0.25 });
   for (const one of known) {
-    const look = { radius: TOWN, color: ink, weight: 1, fillOpacity: one.earlier ? 0.5 : 0.15 };
-    L.circle(one.at, look).addTo(map).bindTooltip(one.name, { permanent: !one.earlier, direction: "center", className: "map-name" }).on("click", (event) => {
-      L.DomEvent.stopPropagation(event);
-      put(event.latlng);
-    });
+    const name = { permanent: one.what === "town", direction: "center", className: "map-name" };
+    if (one.what === "town") {
+      L.circle(one.at, { radius: TOWN, color: ink, weight: 1, fillOpacity: 0.12, interactive: false }).addTo(map).bindTooltip(one.name, name);
+    } else if (one.what === "earlier") {
+      L.circleMarker(one.at, { radius: 7, color: ink, fillOpacity: 0.6 }).addTo(map).bindTooltip(one.name, { ...name, direction: "top" }).on("click", (event) => {
+        L.DomEvent.stopPropagation(event);
+        input.value = one.name;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+      });
+    }
   }
   L.control.scale({ imperial: false }).addTo(map);
   const pin = L.marker([0, 0], { draggable: true, keyboard: false, alt: input.labels[0]?.textContent ?? "" });
@@ -58,7 +63,7 @@ function prepare(part) {
     return at;
   }
 
-  const bounds = L.latLngBounds(known.map((one) => one.at));
+  const bounds = L.latLngBounds(known.filter((one) => one.what === "town").map((one) => one.at));
   if (bounds.isValid()) map.fitBounds(bounds.pad(0.1));
   else map.setView([22.52, 113.39], 11);
   const at = read();

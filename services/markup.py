@@ -44,21 +44,21 @@ def checked(text: str, most: int) -> str:
     """
     open_tags: list[str] = []
     written: list[str] = []
-    letters = 0
+    words = ""
     for piece in _pieces(text.strip().replace("\r\n", "\n")):
         written.append(piece.written)
         if not piece.tag:
-            letters += len(html.unescape(piece.written))
+            words += html.unescape(piece.written)
         elif not piece.closes:
             open_tags.append(piece.tag)
         elif not open_tags or open_tags.pop() != piece.tag:
             raise Refusal("text_tag_pair", tag=piece.tag)
     if open_tags:
         raise Refusal("text_tag_pair", tag=open_tags[-1])
-    if not letters:
+    if not words.strip():
         raise Refusal("text_missing")
-    if letters > most:
-        raise Refusal("form_too_long", most=most, length=letters)
+    if len(words) > most:
+        raise Refusal("form_too_long", most=most, length=len(words))
     return "".join(written)
 
 

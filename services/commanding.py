@@ -278,9 +278,13 @@ async def write_back(work: Work, callout_id: int, text: str, word_id: int = 0) -
 
 async def successors(work: Work, callout_id: int) -> list[Person]:
     """Who could take command, by name. Raises Gone, NotAllowed, Refusal."""
-    callout = await _own_command(work, callout_id)
-    others = await callouts.commanders(work, callout) - {work.person.id}
-    found = select(Person).where(Person.id.in_(others)).order_by(Person.name, Person.id)
+    return await others(work, await _own_command(work, callout_id))
+
+
+async def others(work: Work, callout: Callout) -> list[Person]:
+    """Who could command it beside the actor, by name."""
+    keys = await callouts.commanders(work, callout) - {work.person.id}
+    found = select(Person).where(Person.id.in_(keys)).order_by(Person.name, Person.id)
     return list(await work.session.scalars(found))
 
 

@@ -376,8 +376,11 @@ async def place_said(work: Work, typed: str) -> KnownPlace:
 
 
 async def preview(work: Work, callout_id: int) -> dict[str, Any]:
-    """Who could be asked, how far around, and when the quota should stand."""
-    callout = await commanded(work, callout_id)
+    """Who could be asked, how far around, and when the quota should stand.
+
+    Raises Gone, NotAllowed.
+    """
+    callout = await callouts.watched(work, callout_id)
     needs = await needs_of(work, callout)
     return {
         **await described(work, callout),

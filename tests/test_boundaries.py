@@ -67,8 +67,8 @@ async def said(city: City, victim: Person) -> tuple[int, int, int]:
         kept = await audiences.save(work, organisation_id, f"{SECRET}的对象", Audience())
         callout = Callout(
             organisation_id=organisation_id, commander_id=victim.id, kind=Emergency.FLOOD,
-            state=CalloutState.ACTIVE, word="1234", address=f"{SECRET}广场", created_at=work.now,
-            launched_at=work.now, latitude=22.5, longitude=113.4, radius=5000.0,
+            state=CalloutState.ACTIVE, word="1234", drill=False, address=f"{SECRET}广场",
+            created_at=work.now, launched_at=work.now, latitude=22.5, longitude=113.4, radius=5000.0,
         )  # fmt: skip
         session.add(callout)
         await session.flush()

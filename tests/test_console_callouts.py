@@ -1,4 +1,4 @@
-"""Call-outs at the desk: declaring with a pin on the map, the word, and commanding on a live board."""
+"""Call-outs at the desk: declaring with a pin on the map, the word, commanding on a live board."""
 
 import re
 from typing import Any
@@ -85,10 +85,7 @@ async def test_a_draft_is_changed_with_all_its_needs(emergency: Emergency) -> No
         path = preview.path.removeprefix("/console")
         assert "5 人" in preview.words and "3 人 · 🚤 船" in preview.words
         form = await desk.open(f"{path}/change")
-        assert (
-            'name="quota_1" type="number" inputmode="numeric" min="1" max="1000" value="3"'
-            in form.text
-        )
+        assert re.search(r'name="quota_1"[^>]* value="3"', form.text)
         fields = {"mode": "real", "kind": "fire", "place": "石岐", "quota_0": 4, "radius": 10}
         changed = await desk.send(f"{path}/change", fields)
         assert "火灾" in changed.words and "4 人" in changed.words and "船" not in changed.words
@@ -165,7 +162,7 @@ async def test_a_commander_directs_it_from_the_desk(
         ended = await desk.send(f"{path}/end", {"how": "over"})
         assert "已解除" in ended.words
         await city.settle()
-        await zhao.sees("已经解除")
+        await zhao.sees("召集已解除")
         await desk.send(f"{path}/lesson", {"text": "多带绳子"})
         assert "多带绳子" in (await desk.open(f"{path}/report")).words
         assert (await desk.send(f"{path}/report.pdf")).status == 200

@@ -137,7 +137,9 @@ async def declare(visit: Visit) -> Goto:
 
 @pages.look("/callouts/{callout_id}/change")
 async def change(visit: Visit, callout_id: int) -> Page:
-    callout, _ = await declaring.draft(visit.work, callout_id)
+    callout = await callouts.watched(visit.work, callout_id)
+    if callout.state is not CalloutState.DRAFT:
+        raise Gone
     values = said(visit.form)
     if "mode" not in visit.form:
         values = _stored(callout, await callouts.needs_of(visit.work, callout))

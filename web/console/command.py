@@ -40,7 +40,7 @@ async def board(visit: Visit, callout: Callout) -> Page:
     me = visit.work.person.id
     commands = callout.commander_id == me
     runs = callout.state is CalloutState.ACTIVE
-    successors = await commanding.successors(visit.work, callout.id) if runs and commands else []
+    successors = await commanding.others(visit.work, callout) if runs and commands else []
     return Page(
         "console/callouts/board",
         {

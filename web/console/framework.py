@@ -202,6 +202,10 @@ class Pages(web.RouteTableDef):
                         visit = await _visit(request, session)
                         return _rendered(visit, await function(visit, **_keys(request, function)))
 
+                try:
+                    await look()
+                except Refusal as refusal:
+                    return await refused(request, refusal)
                 return await live.follow(request, look, str)
 
             self._add(hdrs.METH_GET, path, function, answer)

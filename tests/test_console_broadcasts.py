@@ -153,7 +153,7 @@ async def test_one_ticks_whom_it_fits_and_watches_it_go_out(city: City) -> None:
         await written(city, desk, wang, choices="来\n不来")
     async with screen_of(city, wang, "/broadcasts/1/audience") as page:
         await page.locator("[data-total]").get_by_text("2").wait_for()
-        await page.get_by_text("技能", exact=True).click()
+        await page.locator("summary").get_by_text("技能", exact=True).click()
         await page.get_by_label("查找: 技能").fill("急救")
         await page.get_by_label("急救", exact=False).first.check()
         await page.locator("[data-total]").get_by_text("1").wait_for()

@@ -77,7 +77,7 @@ async def manage(turn: Turn, broadcast_id: int, news: str | None = None) -> Repl
             "activity": await _activity(turn, found.buttons.get("activity")),
             "count": await audiences.count(turn.work, audience, found.kind),
             "news": news,
-            **await describing.described(turn, audience),
+            **await audiences.described(turn.work, audience),
         },
     )
 
@@ -178,7 +178,7 @@ async def look_before_approving(turn: Turn, broadcast_id: int) -> Reply:
             "answers": _answers_of(found),
             "activity": await _activity(turn, found.buttons.get("activity")),
             "count": await audiences.count(turn.work, audience, found.kind),
-            **await describing.described(turn, audience),
+            **await audiences.described(turn.work, audience),
         },
     )
 

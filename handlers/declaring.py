@@ -52,14 +52,8 @@ KEPT = timedelta(hours=1)
 
 
 def _heard(asked: Asked) -> hearing.Heard:
-    """What the words so far propose, whichever language they are in."""
-    words = asked.turn.around.words
-    found: dict[str, list[str]] = {}
-    for language in words.languages:
-        lines = words.render("callouts/heard", language).unformatted
-        for name, some in hearing.read_catalogue(lines).items():
-            found.setdefault(name, []).extend(some)
-    return hearing.hear(asked.answers.get("details") or "", found)
+    """What the words so far propose."""
+    return hearing.hear_in(asked.turn.around.words, asked.answers.get("details") or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,15 @@ from models.callouts import (
     Wave,
     Word,
 )
+from models.certificates import (
+    Certificate,
+    CertificateCount,
+    CertificateKind,
+    CertificateLine,
+    CertificateScope,
+    CertificateState,
+    RevocationReason,
+)
 from models.console import ConsoleSession, LoginWay, Look
 from models.conversations import Conversation, Inbox
 from models.database import Database
@@ -77,6 +86,12 @@ __all__ = [
     "BroadcastState",
     "Callout",
     "CalloutState",
+    "Certificate",
+    "CertificateCount",
+    "CertificateKind",
+    "CertificateLine",
+    "CertificateScope",
+    "CertificateState",
     "Claim",
     "Coming",
     "Confirmation",
@@ -124,6 +139,7 @@ __all__ = [
     "Readiness",
     "Response",
     "ResponseState",
+    "RevocationReason",
     "Role",
     "RoleKind",
     "SavedAudience",

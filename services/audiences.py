@@ -36,6 +36,7 @@ from models import (
     PersonLanguage,
     PersonSkill,
     Qualification,
+    QualificationKind,
     QualificationState,
     Role,
     SavedAudience,
@@ -44,15 +45,18 @@ from models import (
     SpokenLanguage,
     Trait,
 )
-from services import access, geo
+from services import access, geo, organisations, terms
 from services.errors import Gone, Refusal
 from services.traits import BITS, KINDS, mask
 from services.work import Work
 
 SAMPLE = 10
 NAME_LENGTH = 64
-USUAL_RADIUS = 20_000
-"""Metres."""
+USUAL_RADIUS, METRES = 20_000, 1000
+"""Metres; those of a kilometre."""
+OLDEST, LONGEST_AGO, FARTHEST = 120, 3650, 200
+"""Years, days and kilometres that can be asked for at most."""
+EXPERIENCES = ("enrolled", "attended", "never")
 PACKED = 1 << 31
 """Counts of people are smaller, so two of them fit in one sum."""
 SPREAD, PRIME = 48_271, 2_147_483_647
@@ -184,6 +188,22 @@ async def groups(work: Work, audience: Audience) -> list[Group]:
         Group.id.in_(audience.groups), Group.left_at.is_(None), Group.organisation_id.is_not(None)
     )
     return list(await work.session.scalars(found.order_by(Group.id)))
+
+
+async def described(work: Work, audience: Audience) -> dict[str, Any]:
+    """What `audience/_described` reads out: the choices with their names."""
+    session = work.session
+    return {
+        "audience": audience,
+        "organisations": await organisations.by_keys(session, audience.organisations),
+        "skills": await terms.by_keys(session, Skill, list(audience.skills)),
+        "qualifications": await terms.by_keys(
+            session, QualificationKind, list(audience.qualifications)
+        ),
+        "interests": await terms.by_keys(session, ServiceField, list(audience.interests)),
+        "languages": await terms.by_keys(session, SpokenLanguage, list(audience.languages)),
+        "groups": [group.title for group in await groups(work, audience)],
+    }
 
 
 # Asking

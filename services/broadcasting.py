@@ -6,7 +6,7 @@ hours then concern few rows, whatever the size of the audience.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from math import ceil
 from typing import Any
@@ -34,6 +34,8 @@ PORTION = 5_000
 AHEAD = 20_000
 """Deliveries of the lane that may wait for the sender; more are not written yet."""
 CORRECTIONS = 2_000
+COUNTED_AT_ONCE = 20_000
+"""People up to whom a page that looks every second counts each delivery."""
 WEEK = timedelta(days=7)
 RECENTLY = timedelta(minutes=1)
 """Over which the pace is measured."""
@@ -271,6 +273,18 @@ async def progress(work: Work, found: Broadcast) -> Progress:
         now.queued = found.size
         return now
     _sum_up(now, found, await _counted(work, found.message_id))
+    return now
+
+
+async def lately(work: Work, found: Broadcast) -> Progress:
+    """As `progress`, for who looks every second: of a large one as its author was last told."""
+    known = await told(work, [found.id]) if found.size > COUNTED_AT_ONCE else {}
+    if not known:
+        return await progress(work, found)
+    figures = {one.name: known[found.id][one.name] for one in fields(Progress)}
+    now = Progress(**figures)
+    now.state, now.title, now.kind = found.state.value, found.title, found.kind
+    now.answers = await broadcasts.answers(work, found)
     return now
 
 

@@ -258,17 +258,6 @@ async def place_alarm(work: Work, callout_id: int, latitude: float, longitude: f
     await callouts.tell_command(work, callout, "sos", about, attachment={"location": where})
 
 
-async def alarms(work: Work, callout: Callout) -> list[str]:
-    """The names of those who give SOS now, the first one first."""
-    found = await work.session.scalars(
-        select(Person.name)
-        .join(Response, Response.person_id == Person.id)
-        .where(Response.callout_id == callout.id, Response.sos_at.is_not(None))
-        .order_by(Response.sos_at, Person.id)
-    )
-    return list(found)
-
-
 # Rest and relief
 
 

@@ -23,6 +23,7 @@ from models import (
 from models.sealed import keyring
 from services import audiences, broadcasts, sessions
 from services.audiences import Audience
+from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
@@ -46,6 +47,7 @@ async def examples(city: City) -> dict[str, int]:
     shift = await city.making.shift(activity)
     assert opened is not None
     written, described, called = await said(city, victim)
+    certificate = await issued(city.making, victim, RECORD)
     return {
         "person_id": victim.id,
         "organisation_id": victim.organisation_id,
@@ -55,6 +57,7 @@ async def examples(city: City) -> dict[str, int]:
         "broadcast_id": written,
         "audience_id": described,
         "callout_id": called,
+        "certificate_id": certificate.id,
     }
 
 
@@ -68,7 +71,8 @@ async def said(city: City, victim: Person) -> tuple[int, int, int]:
         callout = Callout(
             organisation_id=organisation_id, commander_id=victim.id, kind=Emergency.FLOOD,
             state=CalloutState.ACTIVE, word="1234", drill=False, address=f"{SECRET}广场",
-            created_at=work.now, launched_at=work.now, latitude=22.5, longitude=113.4, radius=5000.0,
+            created_at=work.now, launched_at=work.now,
+            latitude=22.5, longitude=113.4, radius=5000.0,
         )  # fmt: skip
         session.add(callout)
         await session.flush()

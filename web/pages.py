@@ -5,8 +5,17 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports
-from web.console import audiences, broadcasts, callouts, command, entry, settings, today
+from web import answers, boards, checkin, reports, verify
+from web.console import (
+    audiences,
+    broadcasts,
+    callouts,
+    certificates,
+    command,
+    entry,
+    settings,
+    today,
+)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -21,6 +30,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *answers.routes,
     *boards.routes,
     *reports.routes,
+    *verify.routes,
     *entry.routes,
     *today.pages,
     *settings.pages,
@@ -28,6 +38,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *broadcasts.pages,
     *callouts.pages,
     *command.pages,
+    *certificates.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

@@ -1,14 +1,21 @@
 """Describing whom it fits, with its size in view; saved audiences."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from models import QualificationKind, ServiceField, Skill, SpokenLanguage
-from services import access, audiences, declaring, organisations, terms
+from services import access, audiences, declaring, terms
 from services.access import Right
-from services.audiences import Audience, Near
+from services.audiences import (
+    EXPERIENCES,
+    FARTHEST,
+    LONGEST_AGO,
+    METRES,
+    OLDEST,
+    Audience,
+    Near,
+)
 from services.broadcasts import KINDS
 from services.errors import Gone, NotAllowed, Refusal
 from services.words import LANGUAGES
@@ -19,10 +26,7 @@ from web.console.framework import Goto, Page, Pages, Visit
 
 pages = Pages()
 
-METRES = 1000
-OLDEST, LONGEST_AGO, FARTHEST = 120, 3650, 200
 MOST_STARS = 5
-EXPERIENCES = ("enrolled", "attended", "never")
 
 
 # From a form to an audience and back
@@ -109,29 +113,10 @@ async def options(work: Work) -> dict[str, Any]:
     }
 
 
-async def named(work: Work, audience: Audience) -> dict[str, Any]:
-    """What `audience/_described` reads out: the choices with their names."""
-    session = work.session
-
-    async def of(kind: Any, chosen: Sequence[int]) -> list[Any]:
-        return await terms.by_keys(session, kind, list(chosen))
-
-    return {
-        "audience": audience,
-        "organisations": await organisations.by_keys(session, audience.organisations),
-        "skills": await of(Skill, audience.skills),
-        "qualifications": await of(QualificationKind, audience.qualifications),
-        "interests": await of(ServiceField, audience.interests),
-        "languages": await of(SpokenLanguage, audience.languages),
-        "groups": [group.title for group in await audiences.groups(work, audience)],
-    }
-
-
 async def counted(visit: Visit, audience: Audience, kind: str | None) -> dict[str, Any]:
-    """How many it fits, and ten of them."""
+    """How many it fits."""
     return {
         "count": await audiences.count(visit.work, audience, kind),
-        "sample": await audiences.sample(visit.work, audience, kind=kind),
         "groups_too": [group.title for group in await audiences.groups(visit.work, audience)],
         "wrong": "",
     }
@@ -144,6 +129,9 @@ async def form_of(visit: Visit, stored: Audience, kind: str | None) -> dict[str,
         shown = await counted(visit, stored, kind)
         return {"chosen": filled(stored), "options": await options(visit.work), **shown}
     shown = await _counted_as_said(visit, sent, kind)
+    if "sample" in sent and not shown["wrong"]:
+        audience = await described_in(visit.work, sent)
+        shown["sample"] = await audiences.sample(visit.work, audience, kind=kind)
     return {"chosen": said(sent), "options": await options(visit.work), **shown}
 
 
@@ -154,7 +142,7 @@ async def _counted_as_said(visit: Visit, fields: Fields, kind: str | None) -> di
         raise
     except Refusal as refusal:
         wrong = visit.words.plain(refusal.template, visit.language, **refusal.parameters)
-        return {"count": None, "sample": [], "groups_too": [], "wrong": wrong}
+        return {"count": None, "groups_too": [], "wrong": wrong}
 
 
 @pages.look("/broadcasts/audiences/count")

@@ -157,7 +157,7 @@ async def show(visit: Visit, broadcast_id: int) -> Page:
         "answers": await _answers(visit, found),
         "bubbles": await _bubbles(visit, found),
         "zone": visit.work.policy.zone.key,
-        **await describing.named(visit.work, broadcasts.audience_of(found)),
+        **await audiences.described(visit.work, broadcasts.audience_of(found)),
     }
     if found.state is not BroadcastState.DRAFT:
         return Page("console/broadcasts/progress", {**shown, **await _progress(visit, found)})
@@ -189,7 +189,7 @@ async def _bubbles(visit: Visit, found: Broadcast) -> list[dict[str, Any]]:
 
 
 async def _progress(visit: Visit, found: Broadcast) -> dict[str, Any]:
-    now = await broadcasting.progress(visit.work, found)
+    now = await broadcasting.lately(visit.work, found)
     return {
         "broadcast": found,
         "progress": {**now.shown(), "done": now.done},

@@ -67,7 +67,7 @@ async def choose(visit: Visit) -> Page:
     values = said(visit.form)
     if values["mode"] not in MODES:
         raise Refusal("callout_mode")
-    heard = _heard(visit, values["details"])
+    heard = hearing.hear_in(visit.words, values["details"])
     kind = values["kind"] or next(iter(heard.kinds), "")
     if kind not in KINDS:
         raise Refusal("callout_kind")
@@ -76,16 +76,6 @@ async def choose(visit: Visit) -> Page:
     first["skills"] = tuple(await declaring.usual_skills(visit.work, Emergency(kind)))
     first["quota"] = first["quota"] or next(iter(heard.numbers), "")
     return Page("console/callouts/form", await _form(visit, values))
-
-
-def _heard(visit: Visit, details: str) -> hearing.Heard:
-    """What the words propose, whichever language they are in."""
-    found: dict[str, list[str]] = {}
-    for language in visit.words.languages:
-        lines = visit.words.render("callouts/heard", language).unformatted
-        for name, some in hearing.read_catalogue(lines).items():
-            found.setdefault(name, []).extend(some)
-    return hearing.hear(details, found)
 
 
 async def _usual(visit: Visit, kind: str) -> dict[str, Any]:

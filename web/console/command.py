@@ -68,13 +68,6 @@ async def follow(visit: Visit, callout_id: int) -> Page:
     return Page("console/callouts/_live", await _inside(visit, callout))
 
 
-@pages.live("/callouts/{callout_id}/alarms")
-async def hear(visit: Visit, callout_id: int) -> Page:
-    """Who gives SOS: apart, so that it is read out when it changes and only then."""
-    callout = await callouts.watched(visit.work, callout_id)
-    return Page("console/callouts/_alarms", {"alarms": await scene.alarms(visit.work, callout)})
-
-
 def _back(callout_id: int, done: str = "", number: int | None = None) -> Goto:
     return Goto(f"/callouts/{callout_id}", done, number)
 

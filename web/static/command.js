@@ -28,16 +28,20 @@ function ring() {
   }
 }
 
-alarms.addEventListener("renewed", () => {
-  const now = calling();
-  if (now > heard) ring();
-  heard = now;
-  document.title = now ? `🆘 ${title}` : title;
-});
+// Who gives SOS is touched only when it changes, since whatever is put there is read out at once.
+function showAlarms(now) {
+  if (alarms.innerHTML === now) return;
+  alarms.innerHTML = now;
+  const calls = calling();
+  if (calls > heard) ring();
+  heard = calls;
+  document.title = calls ? `🆘 ${title}` : title;
+}
 
 board.addEventListener("renewed", () => {
-  const state = board.querySelector("[data-state]").dataset.state;
-  if (state !== board.dataset.board) location.reload();
+  const inside = board.querySelector("[data-state]");
+  if (inside.dataset.state !== board.dataset.board) location.reload();
+  showAlarms(inside.innerHTML);
   countDown(board);
 });
 

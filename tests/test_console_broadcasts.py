@@ -122,7 +122,9 @@ async def test_an_audience_is_described_kept_used_and_renamed(city: City) -> Non
         assert skill
         described = {"described": 1, "skills": skill[1], "place": "石岐", "radius": 15}
         counted = await desk.open(f"/broadcasts/audiences/count?described=1&skills={skill[1]}")
-        assert counted.words.startswith(" 1 人符合条件") and "王强" in counted.words
+        assert counted.words.startswith(" 1 人符合条件")
+        some = await desk.open(f"/broadcasts/audiences/new?described=1&skills={skill[1]}&sample=1")
+        assert "王强 · 石岐街道" in some.words
         wrong = await desk.open("/broadcasts/audiences/count?described=1&age_from=30&age_to=20")
         assert "最小年龄" in wrong.words and wrong.status == 200
         assert (await desk.send("/broadcasts/audiences/new", described)).status == 400, "no name"

@@ -23,8 +23,8 @@ async def written(city: City, desk: Desk, phone: Any, **more: Any) -> Answered:
     return await desk.send("/broadcasts/new", fields)
 
 
-async def sent_off(city: City, desk: Desk, number: int) -> Answered:
-    answered = await desk.send("/broadcasts/1/send", {"number": number})
+async def sent_off(city: City, desk: Desk, number: int, path: str = "/broadcasts/1") -> Answered:
+    answered = await desk.send(f"{path}/send", {"number": number})
     await city.settle()
     return answered
 
@@ -42,26 +42,26 @@ async def test_a_message_is_written_looked_at_and_sent_off(city: City) -> None:
         answered = await written(
             city, desk, wang, choices="来\n不来", expires_day="2026-11-25", expires_time="09:00"
         )
-        assert (
-            answered.path == "/console/broadcasts/1/audience" and "2 人符合条件" in answered.words
-        )
-        draft = await desk.send("/broadcasts/1/audience", {"described": 1})
+        assert "2 人符合条件" in answered.words
+        path = answered.path.removeprefix("/console").removesuffix("/audience")
+        draft = await desk.send(f"{path}/audience", {"described": 1})
         bubble = re.search(r'data-preview="zh_Hans">(.*?)</figure>', draft.text, re.S)
         assert bubble and "<b>周末大扫除</b>" in bubble[1] and "&amp; 手套 &lt;3" in bubble[1]
         assert 'href="https://example.org/map"' in bubble[1] and ">不来<" in bubble[1]
-        await desk.send("/broadcasts/1/preview")
+        await desk.send(f"{path}/preview")
         await city.settle()
         await wang.sees("这是预览")
-        ask = await desk.open("/broadcasts/1/send")
+        ask = await desk.open(f"{path}/send")
         assert "请输入收到的人数：2" in ask.words
-        refused = await sent_off(city, desk, 3)
+        refused = await sent_off(city, desk, 3, path)
         assert refused.status == 400 and "还没有发送" in refused.words
-        assert (await sent_off(city, desk, 2)).status == 200
+        for _ in range(2):
+            assert (await sent_off(city, desk, 2, path)).status == 200
         seen = await chen.sees("周末大扫除")
         assert "& 手套 <3" in seen.words
         await chen.press("来")
         await city.answered()
-        now = await desk.open("/broadcasts/1")
+        now = await desk.open(path)
         assert "已发送 2" in now.words and "来 1 1" in now.words
         assert "周末大扫除" in (await desk.open("/broadcasts?kind=survey&state=running")).words
         assert "周末大扫除" not in (await desk.open("/broadcasts?state=draft")).words

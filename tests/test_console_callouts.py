@@ -14,6 +14,7 @@ from tests.browser import PHONE
 from tests.city import City
 from tests.consoles import Answered, Desk, desk_of, screen_of
 from tests.emergencies import RALLY, Emergency
+from web import live
 
 PLACE = f"{RALLY[0]}, {RALLY[1]}"
 
@@ -62,6 +63,7 @@ async def test_own_words_begin_it_and_the_number_lets_it_go_once(emergency: Emer
         wrong = await declared(desk, place="月球", details="带上绳子")
         assert wrong.status == 400 and "找不到这个地方" in wrong.words and "带上绳子" in wrong.text
         assert (await declared(desk, quota_0=1001)).status == 400
+        assert (await declared(desk, kind="ufo")).status == 400
         preview = await declared(desk, mode="drill", details="带上绳子", lasts="3小时", within=60)
         assert "【演练】" in preview.words and "带上绳子" in preview.words
         assert "5 公里内 1" in preview.words and "离你家" in preview.words
@@ -203,8 +205,9 @@ async def commander(city: City) -> str:
 
 
 async def test_a_pin_on_the_map_calls_people_who_appear_on_the_live_board(
-    emergency: Emergency,
+    emergency: Emergency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "LOOKS_EVERY", 3600.0)  # what is written is what wakes it
     city = emergency.city
     li, _ = await emergency.crowd(2)
     async with screen_of(city, emergency.zhou, "/callouts/new") as page:

@@ -261,7 +261,10 @@ async def ask_to_send(visit: Visit, broadcast_id: int) -> Page:
 
 @pages.act("/broadcasts/{broadcast_id}/send", again=ask_to_send)
 async def send(visit: Visit, broadcast_id: int) -> Goto:
-    await _draft(visit, broadcast_id)
+    """Once, however often it is sent in a hurry."""
+    before = await broadcasts.opened(visit.work, broadcast_id)
+    if before.state is not BroadcastState.DRAFT:
+        return Goto(f"/broadcasts/{broadcast_id}")
     outlook = await broadcasts.outlook(visit.work, broadcast_id)
     broadcasts.check_number(outlook.count.reachable, asking.text(visit.form, "number"))
     opens = f"https://t.me/{visit.request.app[BOT_USERNAME]}?start=b-{broadcast_id}"

@@ -36,8 +36,7 @@ function prepare(part) {
     } else if (one.what === "earlier") {
       L.circleMarker(one.at, { radius: 7, color: ink, fillOpacity: 0.6 }).addTo(map).bindTooltip(one.name, { ...name, direction: "top" }).on("click", (event) => {
         L.DomEvent.stopPropagation(event);
-        input.value = one.name;
-        input.dispatchEvent(new Event("change", { bubbles: true }));
+        say(one.name);
       });
     }
   }
@@ -51,10 +50,13 @@ function prepare(part) {
     if (radius) ring.setRadius(Number(radius.value || radius.dataset.usual) * 1000).addTo(map);
   }
 
+  function say(words) {
+    input.value = words;
+    for (const what of ["input", "change"]) input.dispatchEvent(new Event(what, { bubbles: true }));
+  }
+
   function put(at) {
-    place(at);
-    input.value = `${at.lat.toFixed(5)}, ${at.lng.toFixed(5)}`;
-    input.dispatchEvent(new Event("input", { bubbles: true }));
+    say(`${at.lat.toFixed(5)}, ${at.lng.toFixed(5)}`);
   }
 
   function read() {
@@ -64,11 +66,16 @@ function prepare(part) {
   }
 
   const bounds = L.latLngBounds(known.filter((one) => one.what === "town").map((one) => one.at));
-  if (bounds.isValid()) map.fitBounds(bounds.pad(0.1));
-  else map.setView([22.52, 113.39], 11);
-  const at = read();
-  if (at) map.setView(at, Math.max(map.getZoom(), 11));
 
+  function look() {
+    map.invalidateSize();
+    if (bounds.isValid()) map.fitBounds(bounds.pad(0.05));
+    else map.setView([22.52, 113.39], 11);
+    const at = read();
+    if (at) map.setView(at, Math.max(map.getZoom(), 11));
+  }
+
+  look();
   map.on("click", (event) => put(event.latlng));
   pin.on("dragend", () => put(pin.getLatLng()));
   input.addEventListener("change", () => {
@@ -80,14 +87,10 @@ function prepare(part) {
   if (earlier) {
     earlier.hidden = false;
     for (const one of earlier.querySelectorAll("[data-to]")) {
-      one.addEventListener("click", () => {
-        input.value = one.dataset.to;
-        input.dispatchEvent(new Event("change", { bubbles: true }));
-        input.dispatchEvent(new Event("input", { bubbles: true }));
-      });
+      one.addEventListener("click", () => say(one.dataset.to));
     }
   }
-  part.closest("details")?.addEventListener("toggle", () => map.invalidateSize());
+  part.closest("details")?.addEventListener("toggle", look);
 }
 
 for (const part of document.querySelectorAll("[data-place]")) prepare(part);

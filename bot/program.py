@@ -25,6 +25,7 @@ from bot.request import AiohttpRequest
 from bot.scheduler import Scheduler
 from bot.sender import Bounds, Sender, Wire
 from bot.settings import Mode, Settings, TelegramSettings
+from bot.webhooks import Webhooks
 from handlers.dispatch import Clock, Dispatcher
 from handlers.presenting import Presenter
 from handlers.routes import is_on_page
@@ -41,6 +42,7 @@ from web.keys import (
     MINI_APP_KEY,
     ON_PAGE,
     POLICY,
+    PRIVATE_WEBHOOKS,
     PUBLIC_URL,
     WORDS,
 )
@@ -52,7 +54,7 @@ log = logging.getLogger(__name__)
 
 QUEUED_UPDATES = 1000
 """Updates that wait in memory at most; the rest waits at Telegram's side."""
-FINISHING = ("sender", "other channels")
+FINISHING = ("sender", "other channels", "webhooks")
 """Engines that end by themselves once what is under way has been recorded."""
 REPLIES = 64
 """Connections beside those of the sender."""
@@ -94,9 +96,16 @@ class Program:
             policy=settings.policy,
             clock=clock,
         )
+        self.webhooks = Webhooks(
+            database=self.database,
+            policy=settings.policy,
+            clock=clock,
+            private=settings.exchange.private_webhooks,
+        )
         self.menus = Menus(self.bot, self.words, self.database)
         self.database.after_commit(self.sender.notice)
         self.database.after_commit(self.other_channels.notice)
+        self.database.after_commit(self.webhooks.notice)
         self.database.after_commit(self._notice_menus)
         self.commits = Commits()
         self.database.after_commit(self.commits.notice)
@@ -127,6 +136,8 @@ class Program:
         self._run(self.sender.run(), "sender")
         if self.settings.channels.urls:
             self._run(self.other_channels.run(), "other channels")
+        await self.webhooks.recover()
+        self._run(self.webhooks.run(), "webhooks")
         self._run(self._register_menus(), "menus")
         await self._listen()
         self.scheduler.start()
@@ -142,6 +153,7 @@ class Program:
             await self.application.stop()
         self.sender.stop()
         self.other_channels.stop()
+        self.webhooks.stop()
         await asyncio.gather(*self._tasks, *self._menu_tasks, return_exceptions=True)
         await self.intake.note_answered()
         if self._runner is not None:
@@ -209,6 +221,7 @@ class Program:
         app[LIMITS] = Limits()
         app[COMMITS] = self.commits
         app[BOT_USERNAME] = self.bot.username
+        app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks
         app[PUBLIC_URL] = self.settings.web.public_url
         app[MINI_APP_KEY] = mini_app.key_of(self.settings.telegram.token.get_secret_value())
         if self.settings.telegram.mode is Mode.WEBHOOK:

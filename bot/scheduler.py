@@ -25,7 +25,9 @@ from services import (
     scene,
     standing_down,
     swaps,
+    tokens,
     traits,
+    webhooks,
 )
 from services.policy import Policy
 from services.work import Work
@@ -72,6 +74,8 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(attendance.mark_no_shows, 60),
     Sweep(hours.remind_coordinators, 60),
     Sweep(accounts.forget_updates, 3600),
+    Sweep(tokens.forget_answers, 3600),
+    Sweep(webhooks.forget, 600),
 )
 
 

@@ -51,6 +51,15 @@ from models.delivery import (
 )
 from models.duty import Duty, Swap, SwapOffer
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
+from models.exchange import (
+    Dispatch,
+    DispatchState,
+    Event,
+    Feed,
+    KeptAnswer,
+    Token,
+    Webhook,
+)
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
 from models.people import (
@@ -102,6 +111,8 @@ __all__ = [
     "Database",
     "Delivery",
     "DeliveryState",
+    "Dispatch",
+    "DispatchState",
     "Dispute",
     "DisputeState",
     "Duty",
@@ -110,11 +121,14 @@ __all__ = [
     "EnrolmentState",
     "EntryKind",
     "Equipment",
+    "Event",
+    "Feed",
     "Frequency",
     "Group",
     "Guardian",
     "HoursState",
     "Inbox",
+    "KeptAnswer",
     "Lane",
     "LedgerEntry",
     "Loan",
@@ -155,8 +169,10 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "Token",
     "Trait",
     "UsualText",
     "Wave",
+    "Webhook",
     "Word",
 ]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Key, choice
+from models.base import Base, Key, as_of, choice
 
 
 class ActivityState(StrEnum):
@@ -52,6 +52,8 @@ class Activity(Base):
     cancelled_at: Mapped[datetime | None]
     cancel_reason: Mapped[str | None] = mapped_column(String(300))
     copied_from_id: Mapped[int | None] = mapped_column(ForeignKey("activity.id"))
+    changed_at: Mapped[datetime | None] = mapped_column(default=as_of("created_at"), index=True)
+    """When it or its shifts last changed, for programs that keep in step."""
 
 
 class Shift(Base):

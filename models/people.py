@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Key, choice
+from models.base import Base, Key, as_of, choice
 from models.sealed import Sealed, SealedDocument
 
 
@@ -92,6 +92,8 @@ class Person(Base):
     applied_at: Mapped[datetime]
     registered_at: Mapped[datetime | None]
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    changed_at: Mapped[datetime | None] = mapped_column(default=as_of("applied_at"), index=True)
+    """When their registration last changed, for programs that keep in step."""
 
 
 class Account(Base):

@@ -1,8 +1,9 @@
 """Who may do what where: roles and the rights they carry in an organisation's subtree."""
 
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, false, literal, or_, select
+from sqlalchemy import ColumnElement, String, false, literal, or_, select, true, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models import Account, Organisation, Role, RoleKind
@@ -25,6 +26,8 @@ class Right(StrEnum):
     SEE_VOLUNTEERS = "see_volunteers"
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
+    EXCHANGE = "exchange"
+    """To let other programs in: tokens, webhooks, calendars of the organisation."""
 
 
 _COORDINATES = frozenset(
@@ -67,10 +70,18 @@ async def may(work: Work, right: Right, organisation_id: int) -> bool:
             Role.person_id == work.actor.id,
             Role.kind.in_(roles_with(right)),
             target.like(Organisation.path + literal("%")),
+            _in_bounds(work, target),
         )
         .limit(1)
     )
     return await work.session.scalar(held) is not None
+
+
+def _in_bounds(work: Work, path: Any) -> ColumnElement[bool]:
+    """Whether a path lies where the actor may act now."""
+    if work.bounds is None:
+        return true()
+    return type_coerce(path, String).startswith(work.bounds.path, autoescape=True)
 
 
 async def require(work: Work, right: Right, organisation_id: int) -> None:
@@ -98,7 +109,19 @@ async def organisations_with(work: Work, right: Right) -> list[Organisation]:
         .order_by(Organisation.path)
         .distinct()
     )
-    return list(found)
+    return await _bounded(work, list(found))
+
+
+async def _bounded(work: Work, tops: list[Organisation]) -> list[Organisation]:
+    """The tops within the actor's bounds; the bounds' own where one lies above them."""
+    if work.bounds is None:
+        return tops
+    path = work.bounds.path
+    if any(path.startswith(top.path) for top in tops):
+        return list(
+            await work.session.scalars(select(Organisation).where(Organisation.path == path))
+        )
+    return [top for top in tops if top.path.startswith(path)]
 
 
 async def subtrees_with(work: Work, right: Right) -> list[Organisation]:

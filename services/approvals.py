@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from stdnum import luhn
 
 from models import Organisation, Person, Standing
-from services import access, audit, delivery, organisations, traits
+from services import access, audit, delivery, events, organisations, traits
 from services.errors import Gone, Refusal
 from services.people import in_reach
 from services.work import Work
@@ -33,6 +33,7 @@ async def activate(work: Work, person: Person) -> None:
     person.registered_at = person.registered_at or work.now
     person.number = person.number or _number(work, person.id)
     await traits.renew(work, [person.id])
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_REGISTERED, person)
 
 
 def _number(work: Work, person_id: int) -> str:
@@ -90,7 +91,7 @@ async def refuse(work: Work, person_id: int, reason: str) -> Person:
     """Raises Gone, NotAllowed or Refusal("approval_decided")."""
     person = await check_may_decide(work, person_id)
     person.standing = Standing.REFUSED
-    await work.session.flush()
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_CHANGED, person)
     await _decided(work, person, accepted=False, reason=reason)
     return person
 

@@ -26,6 +26,7 @@ from services import (
     boards,
     callouts,
     candidates,
+    events,
     mobilising,
     organisations,
     places,
@@ -568,4 +569,5 @@ async def _start(work: Work, callout: Callout) -> Callout:
     if callout.critical:
         await callouts.tell(work, callout, "reported", await commanders(work, callout) - command)
     callouts.note(work, "launched", callout, drill=callout.drill)
+    await events.of_callout(work, events.Kind.CALLOUT_DECLARED, callout)
     return callout

@@ -20,6 +20,7 @@ from models import (
     Dispute,
     Duty,
     Enrolment,
+    Feed,
     Guardian,
     Inbox,
     LedgerEntry,
@@ -45,12 +46,14 @@ from models import (
     Trait,
     Word,
 )
-from services import audit, certificates, enrolment, roles
+from services import audit, certificates, enrolment, events, roles
 from services.delivery import storable
 from services.errors import Refusal
 from services.work import Work
 
-HIDDEN = frozenset({"phone_hash", "id_number_hash", "name_search", "code_hash", "id"})
+HIDDEN = frozenset(
+    {"phone_hash", "id_number_hash", "name_search", "code_hash", "secret_hash", "digest", "id"}
+)
 """Columns that say nothing of a person beyond what others say in the clear."""
 
 
@@ -85,6 +88,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "forms_not_finished": select(Conversation).where(
             Conversation.account_id.in_(_accounts(mine))
         ),
+        "calendar_feeds": select(Feed).where(Feed.person_id == mine),
         "ledger": select(LedgerEntry).where(LedgerEntry.person_id == mine),
         "certificates": select(Certificate).where(Certificate.person_id == mine),
         "audit": select(AuditEntry).where(
@@ -176,6 +180,7 @@ async def forget(work: Work) -> None:
     person.emergency_opt_in = False
     await work.session.flush()
     audit.note(work, "person.erased", f"person:{person.id}")
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_WITHDRAWN, person)
 
 
 async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
@@ -187,7 +192,7 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     )
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
-                  Role, OptOut, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
+                  Role, OptOut, Feed, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
                   Trait, Posting):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(

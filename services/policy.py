@@ -59,6 +59,10 @@ class Policy(BaseModel):
         20, ge=1, description="New certificates that one volunteer draws for themselves in a day."
     )
 
+    api_per_minute: int = Field(
+        300, ge=1, description="Requests a minute that one token of the API may make."
+    )
+
     callout_second_size: int = Field(
         50, ge=1, description="Call-outs of more people need a second commander, but life-critical."
     )

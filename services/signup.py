@@ -152,7 +152,7 @@ async def register(work: Work, account: Account, details: Details) -> Person:
         raise Refusal("signup_registered")
     await check_phone(work, details.phone)
     person = returning or Person(applied_at=work.now)
-    person.applied_at = work.now
+    person.applied_at = person.changed_at = work.now
     person.standing = Standing.AWAITING_APPROVAL
     write(person, details)
     work.session.add(person)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports, verify
+from web import answers, boards, checkin, feeds, reports, verify
+from web.api import pages as api
 from web.console import (
     audiences,
     broadcasts,
@@ -13,6 +14,7 @@ from web.console import (
     certificates,
     command,
     entry,
+    exchange,
     settings,
     today,
 )
@@ -31,6 +33,8 @@ ROUTES: list[web.AbstractRouteDef] = [
     *boards.routes,
     *reports.routes,
     *verify.routes,
+    *feeds.routes,
+    *api.ROUTES,
     *entry.routes,
     *today.pages,
     *settings.pages,
@@ -39,6 +43,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *callouts.pages,
     *command.pages,
     *certificates.pages,
+    *exchange.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

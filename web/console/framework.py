@@ -377,6 +377,7 @@ SECTIONS = (
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES),
     Section("broadcasts", "/broadcasts", "megaphone", Right.ANNOUNCE),
     Section("callouts", "/callouts", "broadcast-pin", Right.LAUNCH_CALLOUTS),
+    Section("exchange", "/exchange", "plug", Right.EXCHANGE),
     Section("audit", "/audit", "journal-text", Right.SEE_AUDIT),
     Section("settings", "/settings", "gear"),
 )

@@ -60,6 +60,17 @@ from models.exchange import (
     Token,
     Webhook,
 )
+from models.imports import (
+    ClaimGuess,
+    Import,
+    Imported,
+    ImportedHours,
+    ImportKey,
+    ImportKind,
+    ImportPiece,
+    ImportPortion,
+    ImportState,
+)
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
 from models.people import (
@@ -102,6 +113,7 @@ __all__ = [
     "CertificateScope",
     "CertificateState",
     "Claim",
+    "ClaimGuess",
     "Coming",
     "Confirmation",
     "Consent",
@@ -127,6 +139,14 @@ __all__ = [
     "Group",
     "Guardian",
     "HoursState",
+    "Import",
+    "ImportKey",
+    "ImportKind",
+    "ImportPiece",
+    "ImportPortion",
+    "ImportState",
+    "Imported",
+    "ImportedHours",
     "Inbox",
     "KeptAnswer",
     "Lane",

@@ -22,6 +22,7 @@ class Right(StrEnum):
     GRANT_ROLES = "grant_roles"
     LAUNCH_CALLOUTS = "launch_callouts"
     PLAN_DUTY = "plan_duty"
+    IMPORT = "import"
     ISSUE_CERTIFICATES = "issue_certificates"
     SEE_VOLUNTEERS = "see_volunteers"
     MANAGE_ORGANISATIONS = "manage_organisations"
@@ -40,6 +41,7 @@ _COORDINATES = frozenset(
         Right.REGISTER_GROUPS,
         Right.ANNOUNCE,
         Right.PLAN_DUTY,
+        Right.IMPORT,
         Right.ISSUE_CERTIFICATES,
         Right.SEE_VOLUNTEERS,
     }

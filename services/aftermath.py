@@ -137,6 +137,11 @@ async def past(work: Work, page: int) -> tuple[list[Callout], bool]:
 async def ended(work: Work, number: int) -> listing.Slice[tuple[Callout, dict[str, str], int, int]]:
     """A page of those that are over, the newest first: each with the names of its organisation,
     how many were wanted, and how many came. Raises NotAllowed."""
+    return await listing.of(work, await every_ended(work), number)
+
+
+async def every_ended(work: Work) -> Any:
+    """The statement of all that are over, as of `ended`. Raises NotAllowed."""
     await callouts.commands(work)
     within = await access.within_reach(work, Right.LAUNCH_CALLOUTS, Callout.organisation_id)
     wanted = select(func.sum(Need.quota)).where(Need.callout_id == Callout.id).scalar_subquery()
@@ -145,13 +150,12 @@ async def ended(work: Work, number: int) -> listing.Slice[tuple[Callout, dict[st
         .where(Response.callout_id == Callout.id, Response.arrived_at.is_not(None))
         .scalar_subquery()
     )
-    found = (
+    return (
         select(Callout, Organisation.names, wanted, came)
         .join(Organisation, Organisation.id == Callout.organisation_id)
         .where(within, Callout.state.in_((CalloutState.ENDED, CalloutState.LAPSED)))
         .order_by(Callout.id.desc())
     )
-    return await listing.of(work, found, number)
 
 
 async def watched(work: Work, callout_id: int) -> dict[str, Any]:

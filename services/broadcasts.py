@@ -137,6 +137,11 @@ async def page(
     work: Work, number: int, *, state: BroadcastState | None = None, kind: str = ""
 ) -> listing.Slice[tuple[Broadcast, dict[str, str]]]:
     """The newest first, each with the names of its organisation. Raises NotAllowed."""
+    return await listing.of(work, await every(work, state=state, kind=kind), number)
+
+
+async def every(work: Work, *, state: BroadcastState | None = None, kind: str = "") -> Any:
+    """The statement of all that the actor may see to, as of `page`. Raises NotAllowed."""
     if not await access.organisations_with(work, access.Right.ANNOUNCE):
         raise NotAllowed
     reach = await access.within_reach(work, access.Right.ANNOUNCE, Broadcast.organisation_id)
@@ -145,13 +150,12 @@ async def page(
         *([Broadcast.state == state] if state else []),
         *([Broadcast.kind == kind] if kind else []),
     ]
-    found: Any = (
+    return (
         select(Broadcast, Organisation.names)
         .join(Organisation, Organisation.id == Broadcast.organisation_id)
         .where(*wanted)
         .order_by(Broadcast.id.desc())
     )
-    return await listing.of(work, found, number)
 
 
 async def draft(work: Work, organisation_id: int, kind: str, text: str) -> Broadcast:

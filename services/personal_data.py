@@ -22,6 +22,7 @@ from models import (
     Enrolment,
     Feed,
     Guardian,
+    Imported,
     Inbox,
     LedgerEntry,
     Message,
@@ -83,6 +84,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
         ),
         "callout_words": select(Word).where(Word.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
+        "imported": select(Imported).where(Imported.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
         "forms_not_finished": select(Conversation).where(
@@ -193,7 +195,7 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
                   Role, OptOut, Feed, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
-                  Trait, Posting):  # fmt: skip
+                  Imported, Trait, Posting):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(
         update(Inbox)

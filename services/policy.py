@@ -112,6 +112,18 @@ class Policy(BaseModel):
         300, gt=0, description="Metres from the rally point within which somebody has arrived."
     )
 
+    import_megabytes: int = Field(50, ge=1, description="A file to be imported may be so large.")
+    import_rows: int = Field(500_000, ge=1, description="Rows that one imported file may have.")
+    import_keep_days: int = Field(
+        30, ge=1, description="How long rows at fault of an imported file can be fetched."
+    )
+    claim_days: int = Field(
+        180, ge=1, description="In which the code on a slip claims an imported registration."
+    )
+    claim_guesses: int = Field(
+        5, ge=1, description="Wrong claim codes from one chat in an hour; then none is looked at."
+    )
+
     star_hours: tuple[int, ...] = Field(
         (100, 300, 600, 1000, 1500),
         description="Hours for one to five stars (Guangdong's star rules).",

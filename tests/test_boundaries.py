@@ -10,73 +10,17 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import (
-    Base,
-    Callout,
-    CalloutState,
-    ConsoleSession,
-    Emergency,
-    LoginWay,
-    Person,
-    RoleKind,
-)
+from models import Base, ConsoleSession, LoginWay, RoleKind
 from models.sealed import keyring
-from services import audiences, broadcasts, sessions
-from services.audiences import Audience
-from tests.certified import RECORD, issued
+from services import sessions
+from tests.belongings import SECRET, examples
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
 
-SECRET = "欧阳石岐"
-"""The name of the victim: no page of others may show it."""
 REFUSED = {401, 403, 404, 410}
 UNSTABLE = {"console_session", "audit_entry", "inbox", "delivery"}
 """Tables in which logging in leaves a trace, and a refused visit may."""
-
-
-async def examples(city: City) -> dict[str, int]:
-    """One of each thing in a town, by the name that paths give its key."""
-    phone = await city.coordinator(SECRET, organisation="zs-shiqi")
-    victim = await city.person(phone)
-    async with desk_of(city, phone), city.database.read() as session:
-        opened = await session.scalar(
-            select(ConsoleSession.id).where(ConsoleSession.person_id == victim.id)
-        )
-    activity = await city.making.activity(victim, f"{SECRET}的活动")
-    shift = await city.making.shift(activity)
-    assert opened is not None
-    written, described, called = await said(city, victim)
-    certificate = await issued(city.making, victim, RECORD)
-    return {
-        "person_id": victim.id,
-        "organisation_id": victim.organisation_id,
-        "session_id": opened,
-        "activity_id": activity.id,
-        "shift_id": shift.id,
-        "broadcast_id": written,
-        "audience_id": described,
-        "callout_id": called,
-        "certificate_id": certificate.id,
-    }
-
-
-async def said(city: City, victim: Person) -> tuple[int, int, int]:
-    """A draft of a message, a saved audience and a call-out that runs."""
-    organisation_id = victim.organisation_id or 0
-    async with city.database.write() as session:
-        work = city.making.work(session, await session.get_one(Person, victim.id))
-        draft = await broadcasts.draft(work, organisation_id, "notice", f"{SECRET}的通知")
-        kept = await audiences.save(work, organisation_id, f"{SECRET}的对象", Audience())
-        callout = Callout(
-            organisation_id=organisation_id, commander_id=victim.id, kind=Emergency.FLOOD,
-            state=CalloutState.ACTIVE, word="1234", drill=False, address=f"{SECRET}广场",
-            created_at=work.now, launched_at=work.now,
-            latitude=22.5, longitude=113.4, radius=5000.0,
-        )  # fmt: skip
-        session.add(callout)
-        await session.flush()
-        return draft.id, kept.id, callout.id
 
 
 def filled(entry: Entry, keys: Mapping[str, int]) -> str:

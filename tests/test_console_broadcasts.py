@@ -11,7 +11,7 @@ from services.errors import Refusal
 from services.policy import Policy
 from tests.browser import PHONE
 from tests.city import City
-from tests.consoles import Answered, Desk, desk_of, screen_of
+from tests.consoles import Answered, Desk, desk_of, screen_of, table
 
 TEXT = "<b>周末大扫除</b>\n岐江边见，<a href='https://example.org/map'>地图</a> & 手套 <3"
 
@@ -63,8 +63,10 @@ async def test_a_message_is_written_looked_at_and_sent_off(city: City) -> None:
         await city.answered()
         now = await desk.open(path)
         assert "已发送 2" in now.words and "来 1 1" in now.words
-        assert "周末大扫除" in (await desk.open("/broadcasts?kind=survey&state=running")).words
+        assert "周末大扫除" in (await desk.open("/broadcasts?kind=survey&state=finished")).words
         assert "周末大扫除" not in (await desk.open("/broadcasts?state=draft")).words
+        assert "周末大扫除" in str(await table(desk, "/broadcasts/list.xlsx?kind=survey"))
+        assert "周末大扫除" not in str(await table(desk, "/broadcasts/list.xlsx?state=draft"))
 
 
 async def test_what_is_sent_is_paused_corrected_and_taken_back(city: City) -> None:

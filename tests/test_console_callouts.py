@@ -12,7 +12,7 @@ from services import typesetting
 from services.policy import Policy
 from tests.browser import PHONE
 from tests.city import City
-from tests.consoles import Answered, Desk, desk_of, screen_of
+from tests.consoles import Answered, Desk, desk_of, screen_of, table
 from tests.emergencies import RALLY, Emergency
 from web import live
 
@@ -168,10 +168,11 @@ async def test_a_commander_directs_it_from_the_desk(
         await desk.send(f"{path}/lesson", {"text": "多带绳子"})
         assert "多带绳子" in (await desk.open(f"{path}/report")).words
         assert (await desk.send(f"{path}/report.pdf")).status == 200
-        assert "林01" in (await desk.send(f"{path}/table.csv")).text
+        assert "林01" in str(await table(desk, f"{path}/table.xlsx"))
         assert "误报" in (await desk.send(f"{path}/false-alarm")).words
         assert (await desk.send(f"{path}/more")).status == 400
         assert "到场 1 / 6 人" in (await desk.open("/callouts")).words
+        assert "东门" in str(await table(desk, "/callouts/list.xlsx"))
 
 
 async def need_of(city: City) -> Need:

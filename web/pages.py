@@ -15,6 +15,7 @@ from web.console import (
     command,
     entry,
     exchange,
+    imports,
     settings,
     today,
 )
@@ -42,6 +43,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *broadcasts.pages,
     *callouts.pages,
     *command.pages,
+    *imports.pages,
     *certificates.pages,
     *exchange.pages,
     web.static("/static", STATIC),

@@ -1,7 +1,8 @@
 """What forms of pages send, as services take it: numbers, moments, places. Knows no topic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from multidict import MultiMapping
@@ -10,6 +11,7 @@ from services.errors import Refusal
 from services.finding import folded
 from services.moments import MomentError, parse_duration, parse_moment
 from services.work import Work
+from web.console.framework import Visit
 
 Fields = MultiMapping[Any]
 """A sent form, or a query."""
@@ -83,3 +85,13 @@ def within(typed: str, most: int) -> str:
     if len(typed) > most:
         raise Refusal("form_too_long", most=most, length=len(typed))
     return typed
+
+
+def cells(visit: Visit, template: str) -> Callable[[str, str], str]:
+    """What a template calls things in the reader's language, each looked up once."""
+
+    @cache
+    def cell(what: str, value: str) -> str:
+        return visit.words.plain(template, visit.language, what=what, value=value)
+
+    return cell

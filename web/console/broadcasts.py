@@ -1,17 +1,30 @@
 """Messages to many: the draft, its audience, what people will see, sending it off, its progress."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from models import Activity, Broadcast, BroadcastState
-from services import access, activities, audiences, broadcasting, broadcasts, declaring, markup
+from services import (
+    access,
+    activities,
+    audiences,
+    broadcasting,
+    broadcasts,
+    declaring,
+    markup,
+    sheets,
+)
 from services.access import Right
 from services.broadcasts import KINDS, Buttons, Content
 from services.errors import Gone, NotAllowed, Refusal
+from services.formats import named
+from services.sheets import Column, Kind
 from services.words import LANGUAGES
+from services.work import Work
 from web.console import asking
 from web.console import audiences as describing
-from web.console.framework import Goto, Page, Pages, Visit
+from web.console.downloads import spreadsheet
+from web.console.framework import Goto, Later, Page, Pages, Visit
 from web.keys import BOT_USERNAME
 
 pages = Pages()
@@ -33,6 +46,29 @@ async def show_all(visit: Visit) -> Page:
         "console/broadcasts/list",
         {"found": found, "going_on": going_on, "states": states, "kinds": KINDS},
     )
+
+
+@pages.act("/broadcasts/list.xlsx")
+async def export(visit: Visit) -> Later:
+    """All of the filter as a spreadsheet."""
+    state = asking.one_of(visit.query, "state", [one.value for one in BroadcastState])
+    wanted = BroadcastState(state) if state else None
+    kind = asking.one_of(visit.query, "kind", KINDS) or ""
+    await broadcasts.every(visit.work)
+    cell = asking.cells(visit, "console/broadcasts/cell")
+
+    async def rows(work: Work) -> AsyncIterator[Sequence[Any]]:
+        found = await broadcasts.every(work, state=wanted, kind=kind)
+        async for one, names in sheets.rows_of(work, found):
+            yield (
+                one.title, cell("kind", one.kind), cell("state", one.state.value),
+                named(names, visit.language), one.starts_at or one.created_at, one.size,
+            )  # fmt: skip
+
+    kinds = {"start": Kind.MOMENT, "people": Kind.NUMBER}
+    names = ("title", "kind", "state", "organisation", "start", "people")
+    columns = [Column(cell("heading", one), kinds.get(one, Kind.TEXT)) for one in names]
+    return spreadsheet(visit, "broadcasts.xlsx", columns, rows)
 
 
 # Writing

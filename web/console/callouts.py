@@ -1,6 +1,6 @@
 """Call-outs from the desk: what runs and what ran, declaring, the preview, the word."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from multidict import MultiDict
@@ -16,13 +16,17 @@ from models import (
     SpokenLanguage,
     UsualText,
 )
-from services import aftermath, callouts, declaring, hearing, markup, mobilising, terms
+from services import aftermath, callouts, declaring, hearing, markup, mobilising, sheets, terms
 from services.declaring import Declaration, Wanted
 from services.errors import Gone, Refusal
+from services.formats import named
+from services.sheets import Column, Kind
 from services.words import LANGUAGES
+from services.work import Work
 from web.console import asking
 from web.console.asking import Fields
-from web.console.framework import Goto, Page, Pages, Visit
+from web.console.downloads import spreadsheet
+from web.console.framework import Goto, Later, Page, Pages, Visit
 
 pages = Pages()
 
@@ -47,6 +51,28 @@ async def show_all(visit: Visit) -> Page:
             "past": await aftermath.ended(visit.work, visit.number("page", 1)),
         },
     )
+
+
+@pages.act("/callouts/list.xlsx")
+async def export(visit: Visit) -> Later:
+    """All that are over as a spreadsheet."""
+    await callouts.commands(visit.work)
+    cell = asking.cells(visit, "console/callouts/cell")
+
+    async def rows(work: Work) -> AsyncIterator[Sequence[Any]]:
+        async for one, names, wanted, came in sheets.rows_of(
+            work, await aftermath.every_ended(work)
+        ):
+            yield (
+                one.launched_at or one.created_at, cell("mode", DRILL if one.drill else REAL),
+                cell("kind", one.kind.value), one.address, named(names, visit.language),
+                wanted or 0, came,
+            )  # fmt: skip
+
+    kinds = {"launched": Kind.MOMENT, "wanted": Kind.NUMBER, "came": Kind.NUMBER}
+    names = ("launched", "mode", "kind", "address", "organisation", "wanted", "came")
+    columns = [Column(cell("heading", one), kinds.get(one, Kind.TEXT)) for one in names]
+    return spreadsheet(visit, "callouts.xlsx", columns, rows)
 
 
 # Declaring

@@ -1,6 +1,7 @@
 """A call-out that runs or ran, at the desk: the live board and what its commander does."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from models import Callout, CalloutState, ResponseState, ScreenPage
@@ -15,10 +16,13 @@ from services import (
     typesetting,
 )
 from services.errors import Refusal
+from services.sheets import Column, Kind
+from services.work import Work
 from web import boards
 from web.console import asking
 from web.console import callouts as declared
-from web.console.framework import Download, Goto, Page, Pages, Visit
+from web.console.downloads import spreadsheet
+from web.console.framework import Download, Goto, Later, Page, Pages, Visit
 from web.keys import PUBLIC_URL
 
 pages = Pages()
@@ -306,23 +310,35 @@ async def make_paper(visit: Visit, callout_id: int) -> Download:
     )
 
 
-@pages.act("/callouts/{callout_id}/table.csv")
-async def make_table(visit: Visit, callout_id: int) -> Download:
-    """Everyone who was asked and what became of it, for a spreadsheet."""
+@pages.act("/callouts/{callout_id}/table.xlsx")
+async def make_table(visit: Visit, callout_id: int) -> Later:
+    """Everyone who was asked and what became of it, as a spreadsheet."""
     people, needs = await aftermath.lines(visit.work, callout_id)
 
     def plain(name: str, **parameters: Any) -> str:
         return visit.words.plain(f"callouts/{name}", visit.language, **parameters)
 
-    headings = [plain("heading", what=name) for name in aftermath.HEADINGS]
     states = {state: plain("state", state=state.value) for state in ResponseState}
     roles = {need["id"]: plain("role", need=need) for need in needs}
 
-    async def make() -> bytes:
-        table = (visit.work, headings, states, roles, people)
-        return await asyncio.to_thread(aftermath.as_csv, *table)
+    async def rows(_work: Work) -> AsyncIterator[Sequence[Any]]:
+        for asked in people:
+            one = asked.response
+            yield (
+                asked.name, states[one.state], roles[one.need_id], one.wave, round(one.metres),
+                one.asked_at, one.answered_at, one.arrived_at, one.home_at,
+            )  # fmt: skip
 
-    return Download(f"callout-{callout_id}.csv", "text/csv", make)
+    numbers = {"wave", "distance"}
+    words = {"name", "state", "role"}
+    columns = [
+        Column(
+            plain("heading", what=name),
+            Kind.NUMBER if name in numbers else Kind.TEXT if name in words else Kind.MOMENT,
+        )
+        for name in aftermath.HEADINGS
+    ]
+    return spreadsheet(visit, f"callout-{callout_id}.xlsx", columns, rows)
 
 
 @pages.act("/callouts/{callout_id}/lesson", again=show)

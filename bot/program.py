@@ -32,6 +32,7 @@ from handlers.routes import is_on_page
 from handlers.turns import Surroundings
 from models import Database
 from services import accounts, mini_app
+from services.errors import Gone
 from services.words import Words
 from web.app import WEBHOOK_PATH, add_webhook, make_app
 from web.keys import (
@@ -41,6 +42,7 @@ from web.keys import (
     DATABASE,
     MINI_APP_KEY,
     ON_PAGE,
+    PICTURE,
     POLICY,
     PRIVATE_WEBHOOKS,
     PUBLIC_URL,
@@ -223,6 +225,7 @@ class Program:
         app[BOT_USERNAME] = self.bot.username
         app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks
         app[PUBLIC_URL] = self.settings.web.public_url
+        app[PICTURE] = self._picture
         app[MINI_APP_KEY] = mini_app.key_of(self.settings.telegram.token.get_secret_value())
         if self.settings.telegram.mode is Mode.WEBHOOK:
             secret = self.settings.telegram.webhook_secret.get_secret_value()
@@ -232,6 +235,15 @@ class Program:
         site = web.TCPSite(self._runner, self.settings.web.host, self.settings.web.port)
         await site.start()
         self.web_port = self._runner.addresses[0][1]
+
+    async def _picture(self, file_id: str) -> bytes:
+        """Raises Gone where Telegram has it no more, or not now."""
+        try:
+            file = await self.bot.get_file(file_id)
+            return bytes(await file.download_as_bytearray())
+        except TelegramError as fault:
+            log.info("picture not fetched: %s", fault.message)
+            raise Gone from None
 
     async def _register_menus(self) -> None:
         try:

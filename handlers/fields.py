@@ -4,7 +4,7 @@ A kind has the answer, or stays at the question with some scratch (what is ticke
 or refuses with a template that says what to do next. Answers are plain JSON values.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -313,10 +313,7 @@ class Location(Kind):
 
     async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
         spots = await self.proposals(asked) if self.proposals else []
-        number = key_from(argument)
-        if what != "spot" or number >= len(spots):
-            raise Gone
-        return Answer(_at(spots[number]))
+        return Answer(_at(_spot(spots, key_from(argument) if what == "spot" else None)))
 
     async def receive(self, asked: Asked) -> Answer | Stay:
         place = asked.turn.incoming.place
@@ -333,7 +330,7 @@ class Location(Kind):
         by_name = _found([spot.option for spot in spots], text) if "://" not in text else []
         if not by_name:
             raise Refusal("form_location")
-        return Answer(_at(spots[by_name[0].id]))
+        return Answer(_at(_spot(spots, by_name[0].id)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +341,14 @@ class Spot:
     latitude: float
     longitude: float
     shown: bool = True
+
+
+def _spot(spots: Sequence[Spot], key: int | None) -> Spot:
+    """Raises Gone for one that is not offered any more."""
+    found = next((spot for spot in spots if spot.option.id == key), None)
+    if found is None:
+        raise Gone
+    return found
 
 
 def _at(spot: Spot) -> dict[str, Any]:

@@ -76,16 +76,16 @@ async def teams(asked: Asked) -> list[Option]:
 
 
 async def rally_points(asked: Asked) -> list[Spot]:
-    """Earlier rally points as buttons; the areas of the city for whoever types a name."""
-    known = await declaring.known_places(asked.turn.work)
+    """Rally points that are kept or were used as buttons; by name also the areas of the city."""
+    known = await declaring.known_places(asked.turn.work, asked.answers.get("organisation"))
     return [
         Spot(
-            Option(number, place.names, search_key(place.names)),
+            Option(place.key, place.names, search_key(place.names)),
             place.latitude,
             place.longitude,
-            shown=place.earlier,
+            shown=place.kept or place.earlier,
         )
-        for number, place in enumerate(known)
+        for place in known
     ]
 
 

@@ -41,5 +41,12 @@ def _body(organisation: Organisation) -> Reply:
 
 
 BODY = register(
-    Form("body", (Field("head", Text(most=40)), Field("contact", Text(most=100))), _describe)
+    Form(
+        "body",
+        (
+            Field("head", Text(most=organisations.LONGEST_HEAD)),
+            Field("contact", Text(most=organisations.LONGEST_CONTACT)),
+        ),
+        _describe,
+    )
 )

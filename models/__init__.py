@@ -36,7 +36,7 @@ from models.certificates import (
     CertificateState,
     RevocationReason,
 )
-from models.console import ConsoleSession, LoginWay, Look
+from models.console import ConsoleSession, LoginWay, Look, SavedFilter
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -72,7 +72,15 @@ from models.imports import (
     ImportState,
 )
 from models.ledger import EntryKind, LedgerEntry
-from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
+from models.organisations import (
+    Claim,
+    Group,
+    Organisation,
+    OrganisationKind,
+    RallyPoint,
+    Role,
+    RoleKind,
+)
 from models.people import (
     Account,
     Consent,
@@ -88,7 +96,7 @@ from models.people import (
 )
 from models.readiness import Equipment, PersonEquipment, Readiness
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
-from models.traits import Frequency, Posting, Trait
+from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
 __all__ = [
     "ENGAGED",
@@ -123,6 +131,7 @@ __all__ = [
     "Database",
     "Delivery",
     "DeliveryState",
+    "Directory",
     "Dispatch",
     "DispatchState",
     "Dispute",
@@ -170,6 +179,7 @@ __all__ = [
     "Qualification",
     "QualificationKind",
     "QualificationState",
+    "RallyPoint",
     "Readiness",
     "Response",
     "ResponseState",
@@ -177,6 +187,7 @@ __all__ = [
     "Role",
     "RoleKind",
     "SavedAudience",
+    "SavedFilter",
     "Screen",
     "ScreenPage",
     "ServiceField",
@@ -189,6 +200,7 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "Telegram",
     "Token",
     "Trait",
     "UsualText",

@@ -56,6 +56,8 @@ class Organisation(Base):
     """Share of the city's people, for demonstrations and plans; not a rule."""
     approves_registrations: Mapped[bool] = mapped_column(default=False)
     asks_id_number: Mapped[bool] = mapped_column(default=False)
+    edited: Mapped[bool] = mapped_column(default=False)
+    """Its names and place were changed by people, so the city's file does not set them any more."""
     head: Mapped[str | None] = mapped_column(String(64))
     contact: Mapped[str | None] = mapped_column(String(200))
     """Who heads it, and how it is reached, as its certificates say."""
@@ -90,7 +92,27 @@ class Group(Base):
     title: Mapped[str] = mapped_column(String(255))
     language: Mapped[str] = mapped_column(String(16))
     registered_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    bound_at: Mapped[datetime | None]
     left_at: Mapped[datetime | None]
+
+
+class RallyPoint(Base):
+    """Where an organisation's people gather in emergencies, kept for the day of a call-out."""
+
+    __tablename__ = "rally_point"
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "name"),
+        CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
+        CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    name: Mapped[str] = mapped_column(String(80))
+    note: Mapped[str] = mapped_column(String(200), default="")
+    """How one gets in, who has the key: for commanders, not for those who are called."""
+    latitude: Mapped[float]
+    longitude: Mapped[float]
 
 
 class Claim(Base):

@@ -25,6 +25,10 @@ class Right(StrEnum):
     IMPORT = "import"
     ISSUE_CERTIFICATES = "issue_certificates"
     SEE_VOLUNTEERS = "see_volunteers"
+    SEE_CONTACTS = "see_contacts"
+    """Phone, e-mail and emergency contact, one at a time."""
+    SEE_SENSITIVE = "see_sensitive"
+    """ID number and home, one at a time."""
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
     EXCHANGE = "exchange"
@@ -44,6 +48,7 @@ _COORDINATES = frozenset(
         Right.IMPORT,
         Right.ISSUE_CERTIFICATES,
         Right.SEE_VOLUNTEERS,
+        Right.SEE_CONTACTS,
     }
 )
 
@@ -97,6 +102,19 @@ async def rights(work: Work) -> frozenset[Right]:
     if work.actor is None:
         return frozenset()
     kinds = await work.session.scalars(select(Role.kind).where(Role.person_id == work.actor.id))
+    return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
+
+
+async def rights_in(work: Work, organisation_id: int) -> frozenset[Right]:
+    """What the actor may do in one organisation."""
+    if work.actor is None:
+        return frozenset()
+    target = select(Organisation.path).where(Organisation.id == organisation_id).scalar_subquery()
+    kinds = await work.session.scalars(
+        select(Role.kind)
+        .join(Organisation, Organisation.id == Role.organisation_id)
+        .where(Role.person_id == work.actor.id, target.like(Organisation.path + literal("%")))
+    )
     return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
 
 

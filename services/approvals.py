@@ -24,7 +24,6 @@ async def let_in(work: Work, person: Person) -> None:
     way = await organisations.chain(work.session, organisation)
     if any(step.approves_registrations for step in way):
         person.standing = Standing.AWAITING_APPROVAL
-        await work.session.flush()
         await ask(work, person, organisation)
     else:
         await activate(work, person)
@@ -64,7 +63,8 @@ def _number(work: Work, running: int) -> str:
 
 
 async def ask(work: Work, person: Person, organisation: Organisation) -> None:
-    """A card to each coordinator nearest above."""
+    """A card to each coordinator nearest above, who find the person in their lists as well."""
+    await traits.renew(work, [person.id])
     post = delivery.Post(
         "approvals/card",
         _about(person, organisation),
@@ -113,6 +113,7 @@ async def refuse(work: Work, person_id: int, reason: str) -> Person:
     person = await check_may_decide(work, person_id)
     person.standing = Standing.REFUSED
     await events.of_volunteer(work, events.Kind.VOLUNTEER_CHANGED, person)
+    await traits.renew(work, [person.id])
     await _decided(work, person, accepted=False, reason=reason)
     return person
 

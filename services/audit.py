@@ -11,8 +11,11 @@ def note(
 ) -> None:
     """Adds an entry to the transaction; `subject` is "kind:key".
 
-    What is done with a token of the API names the token as well.
+    What people do to nobody but themselves is found with their own organisation; what is done with
+    a token of the API names the token as well.
     """
+    if organisation_id is None and work.actor is not None:
+        organisation_id = work.actor.organisation_id
     if work.bounds is not None:
         details["token"] = work.bounds.token_id
     work.session.add(

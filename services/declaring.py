@@ -18,6 +18,7 @@ from models import (
     OrganisationKind,
     Qualification,
     QualificationState,
+    RallyPoint,
     Skill,
     UsualText,
 )
@@ -30,6 +31,7 @@ from services import (
     mobilising,
     organisations,
     places,
+    rally_points,
     waves,
 )
 from services.access import Right
@@ -57,6 +59,10 @@ DETAILS_LENGTH, WORDS_LENGTH, ADDRESS_LENGTH = 1_000, 300, 200
 """Characters of what happened, of what to bring or beware of, and of the rally point's name."""
 BEGUN = timedelta(days=1)
 """For so long a draft is offered to be gone on with."""
+READY = 5
+"""As many that are kept ready."""
+SORTS = 3
+"""Where a known place comes from: kept ready, an earlier call-out, or an area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +121,18 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class KnownPlace:
-    """Somewhere that has a name, in WGS-84 degrees; `earlier`: it was a rally point before."""
+    """Somewhere that has a name, in WGS-84 degrees; `earlier`: it was a rally point before.
 
+    `kept`: it is one of the rally points that organisations keep ready, and among the nearest.
+    `key` is the same at every look, whatever else has come or gone.
+    """
+
+    key: int
     names: dict[str, str]
     latitude: float
     longitude: float
     earlier: bool
+    kept: bool = False
     is_town: bool = False
     """A whole town, by whose name a map is read."""
 
@@ -330,8 +342,13 @@ async def teams(work: Work) -> list[Organisation]:
     return list(found)
 
 
-async def known_places(work: Work) -> list[KnownPlace]:
-    """The actor's latest rally points, the newest first, and the areas of the city."""
+async def known_places(work: Work, organisation_id: int | None = None) -> list[KnownPlace]:
+    """Rally points that are kept ready, the actor's latest ones, and the areas of the city.
+
+    Those of the organisation for which is declared come first.
+    """
+    ready = await rally_points.for_callouts(work, organisation_id)
+    named = {one.name for one in ready}
     within = await access.within_reach(work, Right.LAUNCH_CALLOUTS, Callout.organisation_id)
     found = await work.session.scalars(
         select(Callout)
@@ -341,38 +358,52 @@ async def known_places(work: Work) -> list[KnownPlace]:
     )
     latest: dict[str, Callout] = {}
     for callout in found:
-        latest.setdefault(callout.address, callout)
-    earlier = [
-        KnownPlace({work.policy.default_language: address}, one.latitude, one.longitude, True)
-        for address, one in list(latest.items())[:PLACES]
+        if callout.address not in named:
+            latest.setdefault(callout.address, callout)
+    language = work.policy.default_language
+    return [
+        *(
+            _known(0, one, {language: one.name}, kept=number < READY)
+            for number, one in enumerate(ready)
+        ),
+        *(
+            _known(1, one, {language: address}, earlier=True)
+            for address, one in list(latest.items())[:PLACES]
+        ),
+        *(
+            _known(2, one, organisations.area_names(one))
+            for one in await organisations.with_places(work.session)
+        ),
     ]
-    areas = [
-        KnownPlace(
-            organisations.area_names(one),
-            one.latitude,
-            one.longitude,
-            earlier=False,
-            is_town=one.kind is OrganisationKind.TOWN_ASSOCIATION,
-        )
-        for one in await organisations.with_places(work.session)
-        if one.latitude is not None and one.longitude is not None
-    ]
-    return earlier + areas
+
+
+def _known(
+    sort: int,
+    one: RallyPoint | Callout | Organisation,
+    names: dict[str, str],
+    *,
+    earlier: bool = False,
+    kept: bool = False,
+) -> KnownPlace:
+    key = SORTS * one.id + sort
+    is_town = isinstance(one, Organisation) and one.kind is OrganisationKind.TOWN_ASSOCIATION
+    at = one.latitude or 0.0, one.longitude or 0.0
+    return KnownPlace(key, names, *at, earlier=earlier, kept=kept, is_town=is_town)
 
 
 async def place_said(work: Work, typed: str) -> KnownPlace:
     """What typed coordinates, a link to a map or the name of a known place mean.
 
-    Coordinates have no name. Raises Refusal("page_place").
+    Coordinates have no name. Raises Refusal("known_place").
     """
     at = places.place_in(typed)
     if at is not None:
-        return KnownPlace({}, at.latitude, at.longitude, False)
+        return KnownPlace(-1, {}, at.latitude, at.longitude, earlier=False)
     known = await known_places(work) if "://" not in typed else []
     scored = [(score(search_key(one.names), typed), one) for one in known]
     found = [(points, one) for points, one in scored if points is not None]
     if not found:
-        raise Refusal("page_place")
+        raise Refusal("known_place")
     return min(found, key=lambda pair: pair[0])[1]
 
 

@@ -67,7 +67,9 @@ async def object_to(work: Work, attendance_id: int, text: str) -> Case:
         state=found.attendance.state.value,
         minutes=found.attendance.minutes,
     )
-    audit.note(work, "dispute.raised", f"dispute:{dispute.id}")
+    audit.note(
+        work, "dispute.raised", f"dispute:{dispute.id}", organisation_id=dispute.organisation_id
+    )
     return raised
 
 

@@ -1,7 +1,8 @@
 """Founding a city: its organisations and terms out of a folder of TOML files.
 
 Each file says at its head what its keys mean; another city replaces the files. Founding again adds
-what is new and renames what has changed, by code; it takes nothing away.
+what is new and renames what has changed, by code; it takes nothing away. Names and places of
+organisations that people have changed at the console stay as they are.
 """
 
 import tomllib
@@ -21,6 +22,7 @@ from models import (
     SpokenLanguage,
 )
 from services.finding import search_key
+from services.organisations import OF_THE_FILE
 
 T = TypeVar("T", ServiceField, Skill, QualificationKind, SpokenLanguage)
 Progress = Callable[[int, int], None]
@@ -106,7 +108,8 @@ async def _organisation(session: AsyncSession, entry: dict[str, Any]) -> None:
     }
     if known is not None:
         for name, value in values.items():
-            setattr(known, name, value)
+            if not (known.edited and name in OF_THE_FILE):
+                setattr(known, name, value)
         return
     organisation = Organisation(
         code=code,

@@ -6,6 +6,7 @@ from models import Account, Group, Organisation, Person
 from models.sealed import keyring
 from services import access, audit
 from services.errors import Gone
+from services.words import LANGUAGES
 from services.work import Work
 
 CODE_LENGTH = 10
@@ -36,7 +37,7 @@ async def bind(
         work.session.add(group)
     group.organisation_id = int(organisation_id)
     group.title, group.language, group.left_at = title, language, None
-    group.registered_by_id = work.person.id
+    group.registered_by_id, group.bound_at = work.person.id, work.now
     await work.session.flush()
     audit.note(work, "group.bound", f"group:{group.id}", organisation_id=group.organisation_id)
     return await work.session.get_one(Organisation, group.organisation_id)
@@ -64,6 +65,18 @@ async def unbind(work: Work, group_id: int) -> int:
     await work.session.flush()
     audit.note(work, "group.unbound", f"group:{group_id}", organisation_id=organisation_id)
     return organisation_id
+
+
+async def choose_language(work: Work, group_id: int, language: str) -> int:
+    """In which language it is written to; answers whose group it is. Raises Gone or NotAllowed."""
+    group = await work.session.get(Group, group_id)
+    if group is None or group.organisation_id is None or language not in LANGUAGES:
+        raise Gone
+    await access.require(work, access.Right.REGISTER_GROUPS, group.organisation_id)
+    group.language = language
+    await work.session.flush()
+    audit.note(work, "group.changed", f"group:{group_id}", organisation_id=group.organisation_id)
+    return group.organisation_id
 
 
 async def leave(work: Work, chat_id: int) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select, update
 
 from models import Account, Consent, ConsentKind, Guardian, Person, Standing
 from models.sealed import keyring
-from services import approvals, audit, delivery
+from services import approvals, audit, delivery, traits
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -79,7 +79,7 @@ async def agree(work: Work, code: str, telegram_id: int) -> Person:
             given_at=work.now,
         )
     )
-    audit.note(work, "guardian.agreed", f"person:{person.id}")
+    _note(work, "guardian.agreed", person)
     await approvals.let_in(work.acting_as(person), person)
     await delivery.tell(
         work,
@@ -96,8 +96,12 @@ async def refuse(work: Work, code: str, telegram_id: int) -> Person:
     """The guardian does not agree: the registration ends. Raises Refusal."""
     _, person = await asked(work, code, telegram_id)
     person.standing = Standing.REFUSED
-    await work.session.flush()
-    audit.note(work, "guardian.refused", f"person:{person.id}")
+    await traits.renew(work, [person.id])
+    _note(work, "guardian.refused", person)
     post = delivery.Post("guardians/refused", {"name": person.name}, kind="registration")
     await delivery.tell(work, post, [person.id])
     return person
+
+
+def _note(work: Work, action: str, person: Person) -> None:
+    audit.note(work, action, f"person:{person.id}", organisation_id=person.organisation_id)

@@ -301,9 +301,14 @@ async def reject(work: Work, attendance_id: int, reason: str) -> Record:
 
 def check_minutes(shift: Shift, minutes: int) -> None:
     """Raises Refusal for more than can have been served, or nothing at all."""
-    most = (shift.ends_at - shift.starts_at + BEYOND_SHIFT) // timedelta(minutes=1)
+    most = most_minutes(shift)
     if not 1 <= minutes <= most:
         raise Refusal("hours_range", most=most)
+
+
+def most_minutes(shift: Shift) -> int:
+    """More can't have been served at a shift."""
+    return (shift.ends_at - shift.starts_at + BEYOND_SHIFT) // timedelta(minutes=1)
 
 
 async def enter(work: Work, found: Record, minutes: int, reason: str | None) -> None:

@@ -1,14 +1,23 @@
-"""The tree of organisations: towns, stations, the way up and down, and what lies nearest."""
+"""The tree of organisations: towns, stations, the way up and down, what lies nearest; changes."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Organisation, OrganisationKind
 from services import access, audit, geo
-from services.errors import Gone
+from services.access import Right
+from services.errors import Gone, Refusal
 from services.work import Work
+
+LONGEST_NAME = 80
+LONGEST_HEAD = 40
+LONGEST_CONTACT = 100
+OF_THE_FILE = frozenset({"names", "place", "latitude", "longitude"})
+"""What the city's file says as well, until people change it."""
 
 
 async def root(session: AsyncSession) -> Organisation | None:
@@ -90,6 +99,134 @@ async def nearest(
 def area_names(organisation: Organisation) -> dict[str, str]:
     """What people call the area: its place, else the organisation's own name."""
     return organisation.place or organisation.names
+
+
+# Looking at one, and changing it
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What an administrator says of an organisation. Degrees WGS-84, both or neither."""
+
+    names: Mapping[str, str]
+    place: Mapping[str, str]
+    latitude: float | None
+    longitude: float | None
+    approves_registrations: bool
+    asks_id_number: bool
+    head: str = ""
+    contact: str = ""
+    """As `describe_body` takes them."""
+
+
+async def seen(
+    work: Work, organisation_id: int, right: Right = Right.SEE_VOLUNTEERS
+) -> Organisation:
+    """Raises NotAllowed to whoever does not hold the right there."""
+    await access.require(work, right, organisation_id)
+    return await work.session.get_one(Organisation, organisation_id)
+
+
+async def way_to(work: Work, organisation: Organisation) -> list[Organisation]:
+    """From the first on the way down that the actor looks after, to the organisation itself."""
+    tops = await access.organisations_with(work, Right.SEE_VOLUNTEERS)
+    paths = tuple(top.path for top in tops)
+    way = await chain(work.session, organisation)
+    return [step for step in way if step.path.startswith(paths)]
+
+
+async def at_hand(work: Work, right: Right, also: int | None = None) -> list[Organisation]:
+    """For a short list to choose from: the tops of the actor's subtrees and what is right below.
+
+    `also` one more, if it lies within.
+    """
+    tops = [top.id for top in await access.organisations_with(work, right)]
+    within = await access.within_reach(work, right, Organisation.id)
+    near = or_(Organisation.id.in_([*tops, also]), Organisation.parent_id.in_(tops))
+    found = select(Organisation).where(within, near).order_by(Organisation.path)
+    return list(await work.session.scalars(found))
+
+
+async def change(work: Work, organisation_id: int, said: Described) -> Organisation:
+    """Raises NotAllowed, or Refusal("organisation_name") or ("form_too_long") for its names."""
+    organisation = await described(work, organisation_id)
+    values = _values(work, said)
+    changed = {
+        name: value for name, value in values.items() if getattr(organisation, name) != value
+    }
+    for name, value in changed.items():
+        setattr(organisation, name, value)
+    organisation.edited = organisation.edited or not OF_THE_FILE.isdisjoint(changed)
+    await work.session.flush()
+    if changed:
+        _note(work, organisation, "changed", changed=sorted(changed), **_switches(changed))
+    return organisation
+
+
+async def create(
+    work: Work, parent_id: int, kind: OrganisationKind, said: Described
+) -> Organisation:
+    """A new one right below another. Raises as `change`, or Refusal("organisation_kind")."""
+    parent = await described(work, parent_id)
+    if kind not in kinds_below(parent):
+        raise Refusal("organisation_kind")
+    organisation = Organisation(
+        code=f"console-{secrets.token_hex(6)}",
+        kind=kind,
+        parent_id=parent.id,
+        edited=True,
+        **_values(work, said),
+    )
+    work.session.add(organisation)
+    await work.session.flush()
+    organisation.path = f"{parent.path}{organisation.id}."
+    await work.session.flush()
+    _note(work, organisation, "created", kind=kind, **_switches(asdict(said)))
+    return organisation
+
+
+def kinds_below(parent: Organisation) -> list[OrganisationKind]:
+    """There is one federation, and towns stand right below it."""
+    never = {OrganisationKind.FEDERATION}
+    if parent.kind is not OrganisationKind.FEDERATION:
+        never.add(OrganisationKind.TOWN_ASSOCIATION)
+    return [kind for kind in OrganisationKind if kind not in never]
+
+
+def _values(work: Work, said: Described) -> dict[str, object]:
+    """The columns; names that were left empty are none. Raises Refusal."""
+    names, place = _named(said.names), _named(said.place)
+    if work.policy.default_language not in names:
+        raise Refusal("organisation_name")
+    return {
+        **asdict(said),
+        "names": names,
+        "place": place or None,
+        "head": _tidy(said.head, LONGEST_HEAD) or None,
+        "contact": _tidy(said.contact, LONGEST_CONTACT) or None,
+    }
+
+
+def _named(said: Mapping[str, str]) -> dict[str, str]:
+    return {language: _tidy(name, LONGEST_NAME) for language, name in said.items() if name.strip()}
+
+
+def _tidy(text: str, most: int) -> str:
+    """Raises Refusal."""
+    text = " ".join(text.split())
+    if len(text) > most:
+        raise Refusal("form_too_long", most=most, length=len(text))
+    return text
+
+
+def _switches(values: Mapping[str, object]) -> dict[str, object]:
+    """What the log says of them by value: names and places are on the organisation's page."""
+    return {name: value for name, value in values.items() if isinstance(value, bool)}
+
+
+def _note(work: Work, organisation: Organisation, what: str, **details: object) -> None:
+    subject = f"organisation:{organisation.id}"
+    audit.note(work, f"organisation.{what}", subject, organisation_id=organisation.id, **details)
 
 
 # The issuing body

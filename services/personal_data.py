@@ -17,6 +17,7 @@ from models import (
     ConsoleSession,
     Conversation,
     Delivery,
+    Directory,
     Dispute,
     Duty,
     Enrolment,
@@ -37,6 +38,7 @@ from models import (
     Readiness,
     Response,
     Role,
+    SavedFilter,
     ServiceField,
     Shift,
     Skill,
@@ -53,7 +55,16 @@ from services.errors import Refusal
 from services.work import Work
 
 HIDDEN = frozenset(
-    {"phone_hash", "id_number_hash", "name_search", "code_hash", "secret_hash", "digest", "id"}
+    {
+        "phone_hash",
+        "phone_tail_hash",
+        "id_number_hash",
+        "name_search",
+        "code_hash",
+        "secret_hash",
+        "digest",
+        "id",
+    }
 )
 """Columns that say nothing of a person beyond what others say in the clear."""
 
@@ -85,6 +96,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "callout_words": select(Word).where(Word.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
         "imported": select(Imported).where(Imported.person_id == mine),
+        "saved_filters": select(SavedFilter).where(SavedFilter.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
         "forms_not_finished": select(Conversation).where(
@@ -195,7 +207,7 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
                   Role, OptOut, Feed, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
-                  Imported, Trait, Posting):  # fmt: skip
+                  Imported, Trait, Posting, Directory, SavedFilter):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(
         update(Inbox)

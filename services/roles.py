@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Account, Claim, Organisation, Person, Role, RoleKind
 from models.sealed import keyring
-from services import access, audit, delivery
+from services import access, audit, delivery, people
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -22,6 +22,8 @@ GRANTABLE = (
     RoleKind.COMMANDER,
     RoleKind.ADMINISTRATOR,
 )
+
+MOST_CANDIDATES = 20
 
 
 def menu_changed(session: AsyncSession, telegram_id: int) -> None:
@@ -126,6 +128,29 @@ async def held_in(work: Work, organisation_id: int) -> list[tuple[Role, Person]]
         .order_by(Role.kind, Role.id)
     )
     return [(role, person) for role, person in rows]
+
+
+async def candidates(
+    work: Work, organisation_id: int, typed: str
+) -> list[tuple[Person, Organisation]]:
+    """Who may be meant: whoever has the number, and those of one's subtrees with such a name.
+
+    Raises NotAllowed.
+    """
+    await access.require(work, access.Right.GRANT_ROLES, organisation_id)
+    numbered = await people.by_number(work, typed)
+    if numbered is not None:
+        home = await work.session.get_one(Organisation, numbered.organisation_id)
+        return [(numbered, home)]
+    rows = await work.session.execute(
+        people.named_like(typed)
+        .join(Organisation, Organisation.id == Person.organisation_id)
+        .add_columns(Organisation)
+        .where(await people.in_reach(work, access.Right.GRANT_ROLES))
+        .order_by(Person.name, Person.id)
+        .limit(MOST_CANDIDATES)
+    )
+    return [(person, home) for person, home in rows]
 
 
 async def _add(work: Work, person_id: int, organisation_id: int, kind: RoleKind) -> Role:

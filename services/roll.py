@@ -310,7 +310,7 @@ async def add_walk_in(
         return await tick(work, known.id)
     await _check_joins(work, shift, person)
     if known is None or known.state not in HOLDING_A_PLACE:
-        await _take_place(work, shift, one_more=one_more)
+        await _take_place(work, shift, activity, one_more=one_more)
     joined = known or Enrolment(shift_id=shift_id, person_id=person_id, reconfirm=False)
     joined.state = EnrolmentState.CONFIRMED
     joined.walk_in = True
@@ -347,7 +347,7 @@ async def _check_joins(work: Work, shift: Shift, person: Person) -> None:
         raise Refusal("walkin_unsuited", name=person.name, why=why.code, **why.parameters) from None
 
 
-async def _take_place(work: Work, shift: Shift, *, one_more: bool) -> None:
+async def _take_place(work: Work, shift: Shift, activity: Activity, *, one_more: bool) -> None:
     if await enrolment.take_place(work, shift.id):
         return
     if not one_more:
@@ -359,7 +359,13 @@ async def _take_place(work: Work, shift: Shift, *, one_more: bool) -> None:
         .execution_options(synchronize_session=False)
     )
     await work.session.refresh(shift)
-    audit.note(work, "roll.quota_raised", f"shift:{shift.id}", quota=shift.quota)
+    audit.note(
+        work,
+        "roll.quota_raised",
+        f"shift:{shift.id}",
+        organisation_id=activity.organisation_id,
+        quota=shift.quota,
+    )
 
 
 async def ask_to_be_added(work: Work, shift_id: int) -> None:

@@ -28,6 +28,7 @@ from services import (
     id_numbers,
     organisations,
     readiness,
+    traits,
 )
 from services.errors import Refusal
 from services.work import Work
@@ -190,7 +191,7 @@ async def enter(
     )
     if details.guardian is not None and is_minor(work, details.birth_date):
         person.standing = Standing.AWAITING_GUARDIAN
-        await work.session.flush()
+        await traits.renew(work, [person.id])
     elif approved:
         await approvals.activate(work, person)
     else:

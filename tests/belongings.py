@@ -3,17 +3,30 @@
 from sqlalchemy import select
 
 from models import (
+    Attendance,
     Callout,
     CalloutState,
     ConsoleSession,
     Dispatch,
     DispatchState,
+    Dispute,
+    DisputeState,
     Emergency,
+    Enrolment,
     Event,
+    Group,
+    HoursState,
+    Means,
     Person,
+    Qualification,
+    QualificationKind,
+    QualificationState,
+    Role,
+    SavedFilter,
     Token,
     Webhook,
 )
+from models.enrolment import EnrolmentState
 from services import audiences, broadcasts
 from services.audiences import Audience
 from tests.certified import RECORD, issued
@@ -33,33 +46,23 @@ async def examples(city: City) -> dict[str, int]:
         opened = await session.scalar(
             select(ConsoleSession.id).where(ConsoleSession.person_id == victim.id)
         )
-    activity = await city.making.activity(victim, f"{SECRET}的活动")
-    shift = await city.making.shift(activity)
     assert opened is not None
-    bringing = Bringing(city.database, city.making, victim)
-    file = await bringing.send(VOLUNTEERS, written(("姓名", "手机"), (SECRET, "13912345678")))
-    await bringing.check(file)
     certificate = await issued(city.making, victim, RECORD)
-    program, listener, sent = await _exchange(city, victim)
-    written_to, described, called = await _said(city, victim)
     return {
         "person_id": victim.id,
         "organisation_id": victim.organisation_id,
         "session_id": opened,
-        "activity_id": activity.id,
-        "shift_id": shift.id,
         "certificate_id": certificate.id,
-        "import_id": file,
-        "token_id": program,
-        "webhook_id": listener,
-        "dispatch_id": sent,
-        "broadcast_id": written_to,
-        "audience_id": described,
-        "callout_id": called,
+        "import_id": await _import(city, victim),
+        **await _organisation(city, victim),
+        **await _activity(city, victim),
+        **await _exchange(city, victim),
+        **await _handed_in(city, victim),
+        **await _said(city, victim),
     }
 
 
-async def _said(city: City, victim: Person) -> tuple[int, int, int]:
+async def _said(city: City, victim: Person) -> dict[str, int]:
     """A draft of a message, a saved audience and a call-out that runs."""
     home = victim.organisation_id or 0
     async with city.database.write() as session:
@@ -73,21 +76,114 @@ async def _said(city: City, victim: Person) -> tuple[int, int, int]:
         )  # fmt: skip
         session.add(callout)
         await session.flush()
-        return draft.id, kept.id, callout.id
+        return {"broadcast_id": draft.id, "audience_id": kept.id, "callout_id": callout.id}
 
 
-async def _exchange(city: City, victim: Person) -> tuple[int, int, int]:
+async def _organisation(city: City, victim: Person) -> dict[str, int]:
+    """A role in it, where it gathers, and its group."""
+    point = await city.making.rally_point("zs-shiqi", f"{SECRET}家门口", 22.53, 113.38)
+    async with city.database.write() as session:
+        role = (await session.scalars(select(Role.id).where(Role.person_id == victim.id))).one()
+        group = Group(
+            chat_id=-77,
+            organisation_id=victim.organisation_id,
+            title=f"{SECRET}的群",
+            language="zh_Hans",
+        )
+        session.add(group)
+        await session.flush()
+        return {"role_id": role, "rally_point_id": point.id, "group_id": group.id}
+
+
+async def _activity(city: City, victim: Person) -> dict[str, int]:
+    """A shift at which they have been, against whose hours they object."""
+    activity = await city.making.activity(victim, f"{SECRET}的活动")
+    shift = await city.making.shift(activity)
+    now = city.clock()
+    async with city.database.write() as session:
+        place = Enrolment(
+            shift_id=shift.id,
+            person_id=victim.id,
+            state=EnrolmentState.ATTENDED,
+            queued_at=now,
+        )
+        session.add(place)
+        await session.flush()
+        attended = Attendance(
+            enrolment_id=place.id,
+            checked_in_at=now,
+            in_means=Means.ROLL,
+            state=HoursState.REJECTED,
+            minutes=60,
+        )
+        session.add(attended)
+        await session.flush()
+        objection = Dispute(
+            attendance_id=attended.id,
+            organisation_id=victim.organisation_id,
+            text=SECRET,
+            state=DisputeState.OPEN,
+            raised_at=now,
+        )
+        session.add(objection)
+        await session.flush()
+        return {
+            "activity_id": activity.id,
+            "shift_id": shift.id,
+            "enrolment_id": place.id,
+            "attendance_id": attended.id,
+            "dispute_id": objection.id,
+        }
+
+
+async def _handed_in(city: City, victim: Person) -> dict[str, int]:
+    """A document to be verified, and a saved search."""
+    async with city.database.write() as session:
+        kind = (await session.scalars(select(QualificationKind.id).limit(1))).one()
+        document = Qualification(
+            person_id=victim.id,
+            kind_id=kind,
+            state=QualificationState.AWAITING,
+            picture="x",
+            submitted_at=city.clock(),
+        )
+        kept = SavedFilter(person_id=victim.id, name=SECRET, wanted={}, saved_at=city.clock())
+        session.add_all((document, kept))
+        await session.flush()
+        return {"qualification_id": document.id, "filter_id": kept.id}
+
+
+async def _import(city: City, victim: Person) -> int:
+    """A table that waits to be imported."""
+    bringing = Bringing(city.database, city.making, victim)
+    file = await bringing.send(VOLUNTEERS, written(("姓名", "手机"), (SECRET, "13912345678")))
+    await bringing.check(file)
+    return file
+
+
+async def _exchange(city: City, victim: Person) -> dict[str, int]:
     """A token, a webhook and what was sent to it."""
     now, home = city.clock(), victim.organisation_id
     async with city.database.write() as session:
         token = Token(
-            organisation_id=home, made_by_id=victim.id, name=SECRET, secret_hash="x", ending="abcd",
-            scopes=[], made_at=now, expires_at=now,
-        )  # fmt: skip
+            organisation_id=home,
+            made_by_id=victim.id,
+            name=SECRET,
+            secret_hash="x",
+            ending="abcd",
+            scopes=[],
+            made_at=now,
+            expires_at=now,
+        )
         webhook = Webhook(
-            organisation_id=home, made_by_id=victim.id, name=SECRET, url="https://example.org",
-            kinds=[], secret="x", made_at=now,
-        )  # fmt: skip
+            organisation_id=home,
+            made_by_id=victim.id,
+            name=SECRET,
+            url="https://example.org",
+            kinds=[],
+            secret="x",
+            made_at=now,
+        )
         event = Event(name="x", organisation_id=home, kind="ping", data={}, at=now)
         session.add_all((token, webhook, event))
         await session.flush()
@@ -96,4 +192,4 @@ async def _exchange(city: City, victim: Person) -> tuple[int, int, int]:
         )
         session.add(dispatch)
         await session.flush()
-        return token.id, webhook.id, dispatch.id
+        return {"token_id": token.id, "webhook_id": webhook.id, "dispatch_id": dispatch.id}

@@ -23,6 +23,7 @@ from models import (
     Qualification,
     QualificationKind,
     QualificationState,
+    RallyPoint,
     Role,
     RoleKind,
     ServiceField,
@@ -118,6 +119,12 @@ class Making:
             await traits.renew(self.work(session), [person.id])
         return person
 
+    async def mute(self, person: Person, kind: str) -> None:
+        """They want no messages of this kind any more."""
+        async with self.database.write() as session:
+            session.add(OptOut(person_id=person.id, kind=kind, since=self.clock()))
+            await traits.renew(self.work(session), [person.id])
+
     async def without_roles(self, person: Person) -> None:
         async with self.database.write() as session:
             await session.execute(delete(Role).where(Role.person_id == person.id))
@@ -186,6 +193,17 @@ class Making:
                 )
             )
         return person
+
+    async def rally_point(
+        self, organisation: str, name: str, latitude: float, longitude: float, note: str = ""
+    ) -> RallyPoint:
+        home = (await self.organisation(organisation)).id
+        async with self.database.write() as session:
+            point = RallyPoint(
+                organisation_id=home, name=name, note=note, latitude=latitude, longitude=longitude
+            )
+            session.add(point)
+        return point
 
     async def activity(
         self,

@@ -10,7 +10,12 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import Base, ConsoleSession, LoginWay, RoleKind
+from models import (
+    Base,
+    ConsoleSession,
+    LoginWay,
+    RoleKind,
+)
 from models.sealed import keyring
 from services import sessions
 from tests.belongings import SECRET, examples

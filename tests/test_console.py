@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from axe_playwright_python.async_playwright import Axe
 
 from models import RoleKind
-from services import mini_app
+from services import mini_app, opt_outs
 from tests.browser import PHONE
 from tests.city import TOKEN, City
 from tests.consoles import desk_of, link, screen_of
@@ -127,6 +127,26 @@ async def test_no_page_allows_a_script_or_style_within_it(city: City) -> None:
         assert "script-src 'self';" in policy and "style-src 'self';" in policy
         assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_kinds_of_message_are_switched_off_and_on(city: City) -> None:
+    wang = await city.coordinator("王强")
+    person = await city.person(wang)
+
+    async def refused() -> set[str]:
+        async with city.database.read() as session:
+            return await opt_outs.kinds_of(city.making.work(session, person))
+
+    async with desk_of(city, wang) as desk:
+        shown = await desk.open("/settings")
+        assert (
+            "遇到突发事件不会呼叫你" in shown.words and "https://t.me/muster_test_bot" in shown.text
+        )
+        await desk.send("/settings/messages", {"kind": "survey", "wanted": ""})
+        assert await refused() == {"survey"}
+        await desk.send("/settings/messages", {"kind": "survey", "wanted": "1"})
+        assert await refused() == set()
+        assert (await desk.send("/settings/messages", {"kind": "emergency"})).status == 404
 
 
 async def test_settings_are_changed_on_a_phone_by_keyboard_in_the_dark(city: City) -> None:

@@ -9,15 +9,23 @@ from web import answers, boards, checkin, feeds, reports, verify
 from web.api import pages as api
 from web.console import (
     audiences,
+    audit,
     broadcasts,
     callouts,
     certificates,
     command,
+    decisions,
     entry,
     exchange,
+    groups,
     imports,
+    many,
+    organisations,
+    rally_points,
+    roles,
     settings,
     today,
+    volunteers,
 )
 
 STATIC = Path(__file__).parent / "static"
@@ -38,6 +46,14 @@ ROUTES: list[web.AbstractRouteDef] = [
     *api.ROUTES,
     *entry.routes,
     *today.pages,
+    *audit.pages,
+    *decisions.pages,
+    *groups.pages,
+    *many.pages,
+    *organisations.pages,
+    *rally_points.pages,
+    *roles.pages,
+    *volunteers.pages,
     *settings.pages,
     *audiences.pages,
     *broadcasts.pages,

@@ -14,7 +14,7 @@ act is said on the page `again`, which still holds what was entered.
 
 import hmac
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import quote, urlencode
@@ -40,6 +40,8 @@ TOKEN = "token"  # noqa: S105 - the name of a form's field
 ACTS = Rate("console_acts", most=120)
 """By one session; nobody presses faster in earnest."""
 LARGEST_KEY = 2**63 - 1
+NUL = "\0"
+"""PostgreSQL keeps no text with it, and nobody types it."""
 LONGEST_TOKEN = 200
 
 _SOURCES = {
@@ -103,6 +105,10 @@ class Visit:
     def keys(self, name: str) -> list[int]:
         """The whole numbers of a field that may come several times. Raises Gone."""
         return [_key(str(value)) for value in self.form.getall(name, [])]
+
+    def key(self, name: str) -> int:
+        """The whole number of a field. Raises Gone."""
+        return _key(str(self.form.get(name, "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +258,7 @@ class Pages(web.RouteTableDef):
 
 
 async def _look(request: web.Request, function: Function) -> web.StreamResponse:
+    _require_text(request.query.values())
     async with request.app[DATABASE].read() as session:
         visit = await _visit(request, session)
         answer = await function(visit, **_keys(request, function))
@@ -266,6 +273,7 @@ async def _act(
 ) -> web.StreamResponse:
     form = await request.post()
     _require_token(request, str(form.get(TOKEN, "")))
+    _require_text([*request.query.values(), *form.values()])
 
     async def run(session: AsyncSession) -> tuple[Visit, Answer]:
         visit = await _visit(request, session, form)
@@ -327,6 +335,12 @@ def _require_token(request: web.Request, said: str) -> None:
         raise Refusal("page_form_stale")
     if request.app[LIMITS].exceeded(ACTS, cookie, request.app[CLOCK]().timestamp()):
         raise Refusal("page_too_fast")
+
+
+def _require_text(said: Iterable[Any]) -> None:
+    """Raises Gone for what no column can hold."""
+    if any(NUL in one for one in said if isinstance(one, str)):
+        raise Gone
 
 
 async def _visit(

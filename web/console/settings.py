@@ -1,20 +1,25 @@
 """My settings: language, look, and the browsers that are logged in."""
 
 from models import Look
-from services import accounts, sessions
+from services import accounts, opt_outs, sessions
 from services.errors import Gone
+from services.traits import KINDS
 from web.console.framework import Goto, Page, Pages, Visit
+from web.keys import BOT_USERNAME
 
 pages = Pages()
 
 
 @pages.look("/settings")
 async def show(visit: Visit) -> Page:
+    refused = await opt_outs.kinds_of(visit.work)
     return Page(
         "console/settings",
         {
             "sessions": await sessions.own(visit.work),
             "languages": visit.words.languages,
+            "messages": {kind: kind not in refused for kind in KINDS},
+            "bot": visit.request.app[BOT_USERNAME],
             "looks": [look.value for look in Look],
         },
     )
@@ -34,6 +39,15 @@ async def choose_look(visit: Visit) -> Goto:
 async def choose_language(visit: Visit) -> Goto:
     account = await accounts.of_person(visit.work, visit.work.person.id)
     await accounts.choose_language(visit.work, account, str(visit.form.get("language", "")))
+    return Goto("/settings", done="saved")
+
+
+@pages.act("/settings/messages")
+async def choose_messages(visit: Visit) -> Goto:
+    kind = str(visit.form.get("kind", ""))
+    if kind not in KINDS:
+        raise Gone
+    await opt_outs.choose(visit.work, kind, wanted=bool(visit.form.get("wanted")))
     return Goto("/settings", done="saved")
 
 

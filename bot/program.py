@@ -49,6 +49,7 @@ from web.keys import (
     WORDS,
 )
 from web.limits import LIMITS, Limits
+from web.live import COMMITS, Commits
 from web.pages import ROUTES
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,8 @@ class Program:
         self.database.after_commit(self.other_channels.notice)
         self.database.after_commit(self.webhooks.notice)
         self.database.after_commit(self._notice_menus)
+        self.commits = Commits()
+        self.database.after_commit(self.commits.notice)
         self._tasks: list[asyncio.Task[None]] = []
         self._menu_tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
@@ -218,6 +221,7 @@ class Program:
         app[ACT] = dispatcher.act
         app[ON_PAGE] = is_on_page
         app[LIMITS] = Limits()
+        app[COMMITS] = self.commits
         app[BOT_USERNAME] = self.bot.username
         app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks
         app[PUBLIC_URL] = self.settings.web.public_url

@@ -9,26 +9,16 @@ from handlers.replies import Reply, Show
 from handlers.routes import Audience as MenuOf
 from handlers.routes import button, command
 from handlers.turns import Turn
-from models import (
-    Group,
-    QualificationKind,
-    ServiceField,
-    Skill,
-    SpokenLanguage,
-)
-from services import access, audiences, broadcasts, organisations, terms
-from services.audiences import Audience, Near
-from services.errors import Gone, NotAllowed, Refusal
+from models import Group
+from services import access, audiences, broadcasts
+from services.audiences import EXPERIENCES, LONGEST_AGO, METRES, OLDEST, Audience, Near
+from services.errors import Gone, NotAllowed
 from services.finding import search_key
 from services.words import LANGUAGES
 
 ANY, ALL = "any", "all"
-METRES = 1000
-OLDEST = 120
-LONGEST_AGO = 3650
 DESCRIBING = ("look", "audience")
 """The forms in which an audience is described: for itself, and for a broadcast."""
-EXPERIENCES = ("enrolled", "attended", "never")
 
 
 @command("audiences", menu=MenuOf.COORDINATORS)
@@ -148,27 +138,11 @@ def answers_of(audience: Audience) -> dict[str, Any]:
     return {name: value for name, value in answers.items() if value not in (None, [])}
 
 
-async def described(turn: Turn, audience: Audience) -> dict[str, Any]:
-    """What `audience/_described` reads out: the choices with their names."""
-    session = turn.work.session
-    return {
-        "audience": audience,
-        "organisations": await organisations.by_keys(session, audience.organisations),
-        "skills": await terms.by_keys(session, Skill, list(audience.skills)),
-        "qualifications": await terms.by_keys(
-            session, QualificationKind, list(audience.qualifications)
-        ),
-        "interests": await terms.by_keys(session, ServiceField, list(audience.interests)),
-        "languages": await terms.by_keys(session, SpokenLanguage, list(audience.languages)),
-        "groups": [group.title for group in await audiences.groups(turn.work, audience)],
-    }
-
-
 async def describe(turn: Turn, filled: Filled) -> dict[str, Any]:
     audience = audience_from(filled)
     kind = await _kind_of(turn, filled.subject_id)
     return {
-        **await described(turn, audience),
+        **await audiences.described(turn.work, audience),
         "count": await audiences.count(turn.work, audience, kind),
         "broadcast_id": filled.subject_id,
     }
@@ -198,15 +172,14 @@ def _without(name: str) -> Any:
 async def _check_age(asked: Asked, value: int) -> int:
     """The older bound is not under the younger one. Raises Refusal."""
     bounds = {**asked.answers, asked.field.name: value}
-    if bounds.get("age_from", 0) > bounds.get("age_to", OLDEST):
-        raise Refusal("audience_ages")
+    audiences.check_ages(bounds.get("age_from"), bounds.get("age_to"))
     return value
 
 
 FIELDS = (
     Field("organisations", PickMany(_organisations), optional=True),
     Field("place", Location(), optional=True),
-    Field("radius", Number(1, 200), optional=True, skip_if=_without("place")),
+    Field("radius", Number(1, audiences.FARTHEST), optional=True, skip_if=_without("place")),
     Field("skills", PickMany(options.skills), optional=True),
     Field("skills_all", Choice((ANY, ALL)), optional=True, skip_if=_without("skills")),
     Field("qualifications", PickMany(options.qualification_kinds), optional=True),

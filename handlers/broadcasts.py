@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from handlers import audiences as describing
 from handlers import forms
@@ -23,15 +22,12 @@ from handlers.routes import Audience, button, command, link
 from handlers.turns import Turn
 from models import Activity, Broadcast, BroadcastState, Organisation
 from services import access, activities, audiences, broadcasting, broadcasts
-from services.broadcasts import KINDS, Buttons
-from services.errors import NotAllowed, Refusal
+from services.broadcasts import KINDS, TEXT_LENGTH, Buttons, Content
+from services.errors import NotAllowed
 from services.finding import search_key
 from services.words import LANGUAGES
 
-TEXT_LENGTH = 3500
-"""Telegram takes 4096; the rest is for what formatting adds."""
 URGENT, USUAL = "urgent", "usual"
-WEB = ("http", "https")
 
 
 @command("broadcasts", menu=Audience.COORDINATORS)
@@ -81,7 +77,7 @@ async def manage(turn: Turn, broadcast_id: int, news: str | None = None) -> Repl
             "activity": await _activity(turn, found.buttons.get("activity")),
             "count": await audiences.count(turn.work, audience, found.kind),
             "news": news,
-            **await describing.described(turn, audience),
+            **await audiences.described(turn.work, audience),
         },
     )
 
@@ -182,7 +178,7 @@ async def look_before_approving(turn: Turn, broadcast_id: int) -> Reply:
             "answers": _answers_of(found),
             "activity": await _activity(turn, found.buttons.get("activity")),
             "count": await audiences.count(turn.work, audience, found.kind),
-            **await describing.described(turn, audience),
+            **await audiences.described(turn.work, audience),
         },
     )
 
@@ -296,21 +292,25 @@ def _answers_of(found: Broadcast) -> dict[str, Any]:
 
 
 async def _keep(turn: Turn, broadcast_id: int, filled: Filled) -> Reply:
-    work = turn.work
     where = filled.get("link")
-    await broadcasts.change_kind(work, broadcast_id, filled["kind"])
-    await broadcasts.write(work, broadcast_id, _versions(filled))
-    await broadcasts.attach(work, broadcast_id, filled.get("attachment"))
-    buttons = Buttons(
-        activity_id=filled.get("activity"),
-        link=(where["text"], where["url"]) if where else None,
-        choices=tuple(filled.get("choices", "").splitlines()),
+    first, last = (
+        datetime.fromisoformat(iso) if iso else None
+        for iso in (filled.get("starts_at"), filled.get("expires_at"))
     )
-    await broadcasts.put_buttons(work, broadcast_id, buttons)
-    await broadcasts.mark_urgent(work, broadcast_id, urgent=filled.get("urgency") == URGENT)
-    times = [filled.get(name) for name in ("starts_at", "expires_at")]
-    first, last = (datetime.fromisoformat(iso) if iso else None for iso in times)
-    await broadcasts.schedule(work, broadcast_id, first, last)
+    content = Content(
+        kind=filled["kind"],
+        versions=_versions(filled),
+        buttons=Buttons(
+            activity_id=filled.get("activity"),
+            link=(where["text"], where["url"]) if where else None,
+            choices=tuple(filled.get("choices", "").splitlines()),
+        ),
+        attachment=filled.get("attachment"),
+        urgent=filled.get("urgency") == URGENT,
+        starts_at=first,
+        expires_at=last,
+    )
+    await broadcasts.keep(turn.work, broadcast_id, content)
     return await manage(turn, broadcast_id, news="saved")
 
 
@@ -370,17 +370,7 @@ async def _activities(asked: Asked) -> list[Option]:
 async def _link(_asked: Asked, typed: str) -> dict[str, str]:
     """Words and an address; the words are what stands on the button. Raises Refusal."""
     *words, url = typed.split() or [""]
-    try:
-        known = urlsplit(url)
-    except ValueError:
-        raise Refusal("broadcast_link", most=broadcasts.LABEL_LENGTH) from None
-    label = " ".join(words)
-    if (
-        known.scheme not in WEB
-        or not known.hostname
-        or not 0 < len(label) <= broadcasts.LABEL_LENGTH
-    ):
-        raise Refusal("broadcast_link", most=broadcasts.LABEL_LENGTH)
+    label, url = broadcasts.checked_link(" ".join(words), url)
     return {"text": label, "url": url}
 
 

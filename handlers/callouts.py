@@ -22,18 +22,15 @@ from services import (
     aftermath,
     callouts,
     commanding,
+    declaring,
     scene,
     screens,
     standing_down,
     typesetting,
 )
-from services.errors import Gone
 
-LARGEST = 1_000
 LARGEST_KEY = 2**53
 MOST_PER_PAGE = 20
-ASK_ALL = (3, 5, 10, 20)
-"""Kilometres within which everyone can be asked."""
 
 
 # Directing
@@ -68,7 +65,7 @@ async def close_screens(turn: Turn, callout_id: int) -> Reply:
 async def show_who(turn: Turn, callout_id: int) -> Reply:
     """Whom to ask: more at once, everyone near, other numbers, others' volunteers."""
     board = await commanding.board(turn.work, callout_id)
-    return Show("callouts/who", {**board, "kilometres": ASK_ALL})
+    return Show("callouts/who", {**board, "kilometres": commanding.ASK_ALL})
 
 
 @button("callout.more")
@@ -79,8 +76,6 @@ async def ask_more(turn: Turn, callout_id: int) -> Reply:
 
 @button("callout.everyone")
 async def ask_everyone(turn: Turn, callout_id: int, kilometres: int) -> Reply:
-    if kilometres not in ASK_ALL:
-        raise Gone
     asked = await commanding.ask_within(turn.work, callout_id, kilometres)
     return await _asked(turn, callout_id, asked)
 
@@ -158,7 +153,9 @@ async def _change_quota(turn: Turn, filled: Filled) -> Reply:
     return await _board(turn, found.id)
 
 
-QUOTA = register(Form("callout_quota", (Field("quota", Number(1, LARGEST)),), _change_quota))
+QUOTA = register(
+    Form("callout_quota", (Field("quota", Number(1, declaring.LARGEST)),), _change_quota)
+)
 
 
 @button("callout.move")
@@ -180,7 +177,7 @@ MOVE = register(
         "callout_move",
         (
             Field("place", Location(proposals=options.rally_points)),
-            Field("address", Text(most=200), optional=True),
+            Field("address", Text(most=declaring.ADDRESS_LENGTH), optional=True),
         ),
         _move,
     )
@@ -220,7 +217,7 @@ SAY = register(
     Form(
         "callout_say",
         (
-            Field("text", Text(most=1000, lines=True)),
+            Field("text", Text(most=commanding.WORDS_LENGTH, lines=True)),
             Field("need", Number(0, LARGEST_KEY)),
             Field("to", Number(0, LARGEST_KEY)),
             Field("word", Number(0, LARGEST_KEY)),
@@ -430,4 +427,6 @@ async def _learn(turn: Turn, filled: Filled) -> Reply:
     return await show_report(turn, callout_id)
 
 
-LESSON = register(Form("callout_lesson", (Field("text", Text(most=1000, lines=True)),), _learn))
+LESSON = register(
+    Form("callout_lesson", (Field("text", Text(most=aftermath.LESSON_LENGTH, lines=True)),), _learn)
+)

@@ -42,8 +42,7 @@ DRILL, REAL = "drill", "real"
 MODES = (REAL, DRILL)
 KINDS = tuple(kind.value for kind in Emergency)
 CRITICAL, USUAL = "critical", "usual"
-WITHIN = ("30", "60", "120", "360")
-"""Minutes, of which one is chosen, until people should be there."""
+WITHIN = tuple(str(minutes) for minutes in declaring.WITHIN)
 RADII = tuple(str(round(ring / 1000)) for ring in declaring.RINGS)
 KEPT = timedelta(hours=1)
 """For so long, words that were said before anything was chosen are still about this call-out."""
@@ -53,14 +52,8 @@ KEPT = timedelta(hours=1)
 
 
 def _heard(asked: Asked) -> hearing.Heard:
-    """What the words so far propose, whichever language they are in."""
-    words = asked.turn.around.words
-    found: dict[str, list[str]] = {}
-    for language in words.languages:
-        lines = words.render("callouts/heard", language).unformatted
-        for name, some in hearing.read_catalogue(lines).items():
-            found.setdefault(name, []).extend(some)
-    return hearing.hear(asked.answers.get("details") or "", found)
+    """What the words so far propose."""
+    return hearing.hear_in(asked.turn.around.words, asked.answers.get("details") or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +227,7 @@ async def _ask_for_the_word(turn: Turn, callout_id: int) -> Reply:
 
 
 WHO = (
-    Field("quota", HowMany(1, directing.LARGEST)),
+    Field("quota", HowMany(1, declaring.LARGEST)),
     Field("skills", PickMany(options.skills), optional=True),
     Field("qualifications", PickMany(options.qualification_kinds), optional=True),
     Field("languages", PickMany(options.spoken_languages), optional=True),
@@ -249,11 +242,11 @@ DECLARE = register(
             Field("place", Location(proposals=options.rally_points)),
             *WHO,
             Field("radius", Choice(RADII), optional=True),
-            Field("address", Text(most=200), optional=True),
+            Field("address", Text(most=declaring.ADDRESS_LENGTH), optional=True),
             Field("message", Choice((USUAL,)), optional=True),
             Field("details", Text(most=forms.LONGEST_NOTE, lines=True), optional=True),
-            Field("bring", TextOrUsual(most=300), optional=True),
-            Field("dangers", TextOrUsual(most=300), optional=True),
+            Field("bring", TextOrUsual(most=declaring.WORDS_LENGTH), optional=True),
+            Field("dangers", TextOrUsual(most=declaring.WORDS_LENGTH), optional=True),
             Field("within", Choice(WITHIN), optional=True),
             Field("lasts", Duration(), optional=True),
             Field("level", Choice((USUAL, CRITICAL)), optional=True),

@@ -18,13 +18,14 @@ from models import (
     DeliveryState,
     Message,
     Need,
+    Organisation,
     Person,
     Response,
     ResponseState,
     Trait,
     Wave,
 )
-from services import access, callouts, comparison, curves, delivery, origins
+from services import access, callouts, comparison, curves, delivery, listing, origins
 from services.access import Right
 from services.callouts import (
     ALARM,
@@ -51,7 +52,7 @@ SILENT, NOT_NEEDED, NOT_REACHED = WHY = ("silent", "not_needed", "not_reached")
 HANDED_OUT_AFTER = timedelta(hours=1)
 """After the end the report no longer waits for those who have not said that they are home."""
 PAST_PER_PAGE = 8
-LESSONS = 50
+LESSONS, LESSON_LENGTH = 50, 1_000
 HEADINGS = (
     "name", "state", "role", "wave", "distance", "asked", "answered", "arrived", "home",
 )  # fmt: skip
@@ -131,6 +132,38 @@ async def past(work: Work, page: int) -> tuple[list[Callout], bool]:
     )
     rows = list(found)
     return rows[:PAST_PER_PAGE], len(rows) > PAST_PER_PAGE
+
+
+async def ended(work: Work, number: int) -> listing.Slice[tuple[Callout, dict[str, str], int, int]]:
+    """A page of those that are over, the newest first: each with the names of its organisation,
+    how many were wanted, and how many came. Raises NotAllowed."""
+    return await listing.of(work, await every_ended(work), number)
+
+
+async def every_ended(work: Work) -> Any:
+    """The statement of all that are over, as of `ended`. Raises NotAllowed."""
+    await callouts.commands(work)
+    within = await access.within_reach(work, Right.LAUNCH_CALLOUTS, Callout.organisation_id)
+    wanted = select(func.sum(Need.quota)).where(Need.callout_id == Callout.id).scalar_subquery()
+    came = (
+        select(func.count())
+        .where(Response.callout_id == Callout.id, Response.arrived_at.is_not(None))
+        .scalar_subquery()
+    )
+    return (
+        select(Callout, Organisation.names, wanted, came)
+        .join(Organisation, Organisation.id == Callout.organisation_id)
+        .where(within, Callout.state.in_((CalloutState.ENDED, CalloutState.LAPSED)))
+        .order_by(Callout.id.desc())
+    )
+
+
+async def watched(work: Work, callout_id: int) -> dict[str, Any]:
+    """As `whole`, for a page that only shows it. Raises Gone, NotAllowed, Refusal."""
+    callout = await callouts.watched(work, callout_id)
+    if callout.state is not CalloutState.ENDED:
+        raise Refusal("callout_not_over")
+    return await whole_of(work, callout)
 
 
 async def _ended(work: Work, callout_id: int) -> Callout:
@@ -436,5 +469,9 @@ def _local(work: Work, moment: datetime | None) -> str:
 async def learn(work: Work, callout_id: int, text: str) -> None:
     """Writes down what the next one should do otherwise. Raises Gone, NotAllowed, Refusal."""
     callout = await _ended(work, callout_id)
+    if not text:
+        raise Refusal("text_missing")
+    if len(text) > LESSON_LENGTH:
+        raise Refusal("form_too_long", most=LESSON_LENGTH, length=len(text))
     callout.lessons = [*callout.lessons, text][-LESSONS:]
     callouts.note(work, "lesson", callout)

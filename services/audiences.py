@@ -36,6 +36,7 @@ from models import (
     PersonLanguage,
     PersonSkill,
     Qualification,
+    QualificationKind,
     QualificationState,
     Role,
     SavedAudience,
@@ -44,15 +45,18 @@ from models import (
     SpokenLanguage,
     Trait,
 )
-from services import access, geo
+from services import access, geo, organisations, terms
 from services.errors import Gone, Refusal
 from services.traits import BITS, KINDS, mask
 from services.work import Work
 
 SAMPLE = 10
 NAME_LENGTH = 64
-USUAL_RADIUS = 20_000
-"""Metres."""
+USUAL_RADIUS, METRES = 20_000, 1000
+"""Metres; those of a kilometre."""
+OLDEST, LONGEST_AGO, FARTHEST = 120, 3650, 200
+"""Years, days and kilometres that can be asked for at most."""
+EXPERIENCES = ("enrolled", "attended", "never")
 PACKED = 1 << 31
 """Counts of people are smaller, so two of them fit in one sum."""
 SPREAD, PRIME = 48_271, 2_147_483_647
@@ -146,8 +150,10 @@ class Sampled:
 async def settled(work: Work, audience: Audience) -> Audience:
     """The audience with its organisations named, so that it means the same without an actor.
 
-    Raises NotAllowed for organisations or groups in which the actor may not announce.
+    Raises NotAllowed for organisations or groups in which the actor may not announce,
+    Refusal("audience_ages").
     """
+    check_ages(audience.age_from, audience.age_to)
     tops = await access.organisations_with(work, access.Right.ANNOUNCE)
     for organisation_id in audience.organisations:
         await access.require(work, access.Right.ANNOUNCE, organisation_id)
@@ -156,6 +162,12 @@ async def settled(work: Work, audience: Audience) -> Audience:
     if audience.organisations or not tops:
         return audience
     return audience.model_copy(update={"organisations": tuple(top.id for top in tops)})
+
+
+def check_ages(age_from: int | None, age_to: int | None) -> None:
+    """Raises Refusal("audience_ages") where the older bound is under the younger one."""
+    if age_from is not None and age_to is not None and age_from > age_to:
+        raise Refusal("audience_ages")
 
 
 def reachable(work: Work, kind: str) -> ColumnElement[bool]:
@@ -178,6 +190,22 @@ async def groups(work: Work, audience: Audience) -> list[Group]:
         Group.id.in_(audience.groups), Group.left_at.is_(None), Group.organisation_id.is_not(None)
     )
     return list(await work.session.scalars(found.order_by(Group.id)))
+
+
+async def described(work: Work, audience: Audience) -> dict[str, Any]:
+    """What `audience/_described` reads out: the choices with their names."""
+    session = work.session
+    return {
+        "audience": audience,
+        "organisations": await organisations.by_keys(session, audience.organisations),
+        "skills": await terms.by_keys(session, Skill, list(audience.skills)),
+        "qualifications": await terms.by_keys(
+            session, QualificationKind, list(audience.qualifications)
+        ),
+        "interests": await terms.by_keys(session, ServiceField, list(audience.interests)),
+        "languages": await terms.by_keys(session, SpokenLanguage, list(audience.languages)),
+        "groups": [group.title for group in await groups(work, audience)],
+    }
 
 
 # Asking
@@ -443,14 +471,8 @@ async def save(work: Work, organisation_id: int, name: str, audience: Audience) 
     """Under the name, in place of what had it. Raises NotAllowed or Refusal("audience_name")."""
     await access.require(work, access.Right.ANNOUNCE, organisation_id)
     audience = await settled(work, audience)
-    name = " ".join(name.split())
-    if not name or len(name) > NAME_LENGTH:
-        raise Refusal("audience_name", most=NAME_LENGTH)
-    kept = await work.session.scalar(
-        select(SavedAudience).where(
-            SavedAudience.organisation_id == organisation_id, SavedAudience.name == name
-        )
-    )
+    name = _checked_name(name)
+    kept = await _named(work, organisation_id, name)
     if kept is None:
         kept = SavedAudience(organisation_id=organisation_id, name=name)
         work.session.add(kept)
@@ -459,6 +481,38 @@ async def save(work: Work, organisation_id: int, name: str, audience: Audience) 
     kept.created_at = work.now
     await work.session.flush()
     return kept
+
+
+async def rename(work: Work, saved_id: int, name: str) -> None:
+    """Raises Gone, NotAllowed, Refusal("audience_name") or ("audience_name_taken")."""
+    kept, _ = await saved_one(work, saved_id)
+    name = _checked_name(name)
+    other = await _named(work, kept.organisation_id, name)
+    if other is not None and other.id != kept.id:
+        raise Refusal("audience_name_taken", name=name)
+    kept.name = name
+    await work.session.flush()
+
+
+async def redescribe(work: Work, saved_id: int, audience: Audience) -> None:
+    """Another audience under the same name. Raises Gone, NotAllowed, Refusal."""
+    kept, _ = await saved_one(work, saved_id)
+    kept.audience = (await settled(work, audience)).model_dump(mode="json")
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > NAME_LENGTH:
+        raise Refusal("audience_name", most=NAME_LENGTH)
+    return name
+
+
+async def _named(work: Work, organisation_id: int, name: str) -> SavedAudience | None:
+    return await work.session.scalar(
+        select(SavedAudience).where(
+            SavedAudience.organisation_id == organisation_id, SavedAudience.name == name
+        )
+    )
 
 
 async def saved(work: Work) -> list[SavedAudience]:

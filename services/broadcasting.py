@@ -5,8 +5,8 @@ hours then concern few rows, whatever the size of the audience.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from math import ceil
 from typing import Any
@@ -34,6 +34,8 @@ PORTION = 5_000
 AHEAD = 20_000
 """Deliveries of the lane that may wait for the sender; more are not written yet."""
 CORRECTIONS = 2_000
+COUNTED_AT_ONCE = 20_000
+"""People up to whom a page that looks every second counts each delivery."""
 WEEK = timedelta(days=7)
 RECENTLY = timedelta(minutes=1)
 """Over which the pace is measured."""
@@ -274,6 +276,18 @@ async def progress(work: Work, found: Broadcast) -> Progress:
     return now
 
 
+async def lately(work: Work, found: Broadcast) -> Progress:
+    """As `progress`, for who looks every second: of a large one as its author was last told."""
+    known = await told(work, [found.id]) if found.size > COUNTED_AT_ONCE else {}
+    if not known:
+        return await progress(work, found)
+    figures = {one.name: known[found.id][one.name] for one in fields(Progress)}
+    now = Progress(**figures)
+    now.state, now.title, now.kind = found.state.value, found.title, found.kind
+    now.answers = await broadcasts.answers(work, found)
+    return now
+
+
 async def _counted(work: Work, message_id: int) -> Iterable[Any]:
     """State, reason, how many, how many of them seen, how many done in the last minute."""
     recent = case((Delivery.finished_at > work.now - RECENTLY, 1), else_=0)
@@ -349,6 +363,18 @@ async def report(work: Work, measured: list[Progress]) -> int:
         if found.state in ENDED:
             await _tell_author(work, found, REPORT, now)
     return moved
+
+
+async def told(work: Work, broadcast_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What the authors were last told of the progress of these, as `Progress.shown`: for lists,
+    which can't count every delivery."""
+    subjects = {f"{broadcasts.subject(one)}:{PROGRESS}": one for one in broadcast_ids}
+    rows = await work.session.execute(
+        select(Message.subject, Message.parameters)
+        .where(Message.subject.in_(subjects), Message.kind == PROGRESS)
+        .order_by(Message.id.desc())
+    )
+    return {subjects[subject or ""]: parameters for subject, parameters in rows}
 
 
 async def _last_told(work: Work, broadcast_id: int) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
 
@@ -23,10 +24,11 @@ from models import (
     Person,
     Role,
 )
-from services import access, activities, audiences, audit, delivery
+from services import access, activities, audiences, audit, delivery, listing, markup
 from services.audiences import Audience
 from services.delivery import Post
-from services.errors import Gone, Refusal
+from services.errors import Gone, NotAllowed, Refusal
+from services.finding import folded
 from services.work import Work
 
 KINDS = ("newsletter", "survey", "notice")
@@ -34,8 +36,11 @@ KINDS = ("newsletter", "survey", "notice")
 PREVIEW, APPROVAL = "broadcast_preview", "broadcast_approval"
 PAGE = 8
 TITLE_LENGTH = 40
+TEXT_LENGTH = 3500
+"""Telegram takes 4096; the rest is for what formatting adds."""
 MOST_CHOICES, CHOICE_LENGTH = 8, 40
 LABEL_LENGTH = 40
+WEB = ("http", "https")
 TAGS = re.compile(r"<[^>]*>")
 READABLE = (
     BroadcastState.RUNNING,
@@ -71,6 +76,22 @@ class Buttons:
     """Its label and address."""
     choices: tuple[str, ...] = ()
     """The answers to the question that the text asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All that a draft says, and when."""
+
+    kind: str
+    versions: Mapping[str, str]
+    """Telegram HTML by language; whoever reads another gets the first one."""
+    buttons: Buttons = Buttons()
+    attachment: Mapping[str, Any] | None = None
+    """As `Message.attachment`."""
+    urgent: bool = False
+    starts_at: datetime | None = None
+    """None starts at once."""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +133,40 @@ async def listed(work: Work, page: int = 0) -> tuple[list[Entry], bool]:
     return entries[:PAGE], len(entries) > PAGE
 
 
+async def page(
+    work: Work, number: int, *, state: BroadcastState | None = None, kind: str = ""
+) -> listing.Slice[tuple[Broadcast, dict[str, str]]]:
+    """The newest first, each with the names of its organisation. Raises NotAllowed."""
+    return await listing.of(work, await every(work, state=state, kind=kind), number)
+
+
+async def every(work: Work, *, state: BroadcastState | None = None, kind: str = "") -> Any:
+    """The statement of all that the actor may see to, as of `page`. Raises NotAllowed."""
+    if not await access.organisations_with(work, access.Right.ANNOUNCE):
+        raise NotAllowed
+    reach = await access.within_reach(work, access.Right.ANNOUNCE, Broadcast.organisation_id)
+    wanted = [
+        reach,
+        *([Broadcast.state == state] if state else []),
+        *([Broadcast.kind == kind] if kind else []),
+    ]
+    return (
+        select(Broadcast, Organisation.names)
+        .join(Organisation, Organisation.id == Broadcast.organisation_id)
+        .where(*wanted)
+        .order_by(Broadcast.id.desc())
+    )
+
+
 async def draft(work: Work, organisation_id: int, kind: str, text: str) -> Broadcast:
-    """A new one, to the whole subtree for now. `text` is Telegram HTML. Raises NotAllowed."""
+    """A new one, to the whole subtree for now. `text` is Telegram HTML.
+
+    Raises NotAllowed, Refusal for a text that can't go out.
+    """
     await access.require(work, access.Right.ANNOUNCE, organisation_id)
     if kind not in KINDS:
         raise Gone
+    text = markup.checked(text, TEXT_LENGTH)
     made = Broadcast(
         organisation_id=organisation_id,
         author_id=work.person.id,
@@ -141,11 +191,29 @@ def title_of(text: str) -> str:
     return first if len(first) <= TITLE_LENGTH else first[: TITLE_LENGTH - 1] + "…"
 
 
+async def keep(work: Work, broadcast_id: int, content: Content) -> None:
+    """All of a draft at once. Raises Gone, NotAllowed, Refusal."""
+    await change_kind(work, broadcast_id, content.kind)
+    await write(work, broadcast_id, content.versions)
+    await attach(work, broadcast_id, content.attachment)
+    await put_buttons(work, broadcast_id, content.buttons)
+    await mark_urgent(work, broadcast_id, urgent=content.urgent)
+    await schedule(work, broadcast_id, content.starts_at, content.expires_at)
+
+
 async def write(work: Work, broadcast_id: int, versions: Mapping[str, str]) -> None:
-    """The text in each of its languages. Raises Refusal unless it is a draft."""
-    found = await _draft(work, broadcast_id)
-    found.versions = dict(versions)
-    found.title = title_of(next(iter(versions.values())))
+    """The text in each of its languages.
+
+    Raises Refusal unless it is a draft, and for a text that can't go out.
+    """
+    _put_text(await _draft(work, broadcast_id), versions)
+
+
+def _put_text(found: Broadcast, versions: Mapping[str, str]) -> None:
+    if not versions:
+        raise Refusal("text_missing")
+    found.versions = {code: markup.checked(text, TEXT_LENGTH) for code, text in versions.items()}
+    found.title = title_of(next(iter(found.versions.values())))
 
 
 async def attach(work: Work, broadcast_id: int, attachment: Mapping[str, Any] | None) -> None:
@@ -161,11 +229,24 @@ async def put_buttons(work: Work, broadcast_id: int, buttons: Buttons) -> None:
         await published(work, buttons.activity_id)
         kept["activity"] = buttons.activity_id
     if buttons.link is not None:
-        label, url = buttons.link
+        label, url = checked_link(*buttons.link)
         kept["link"] = {"text": label, "url": url}
     if buttons.choices:
         kept["choices"] = list(checked_choices(buttons.choices))
     found.buttons = kept
+
+
+def checked_link(label: str, url: str) -> tuple[str, str]:
+    """Words for a button, and the web address that it opens. Raises Refusal("broadcast_link")."""
+    label, url = " ".join(label.split()), url.strip()
+    try:
+        known = urlsplit(url)
+    except ValueError:
+        raise Refusal("broadcast_link", most=LABEL_LENGTH) from None
+    fits = 0 < len(label) <= LABEL_LENGTH
+    if known.scheme not in WEB or not known.hostname or not fits or len(url.split()) != 1:
+        raise Refusal("broadcast_link", most=LABEL_LENGTH)
+    return label, url
 
 
 def checked_choices(choices: Sequence[str]) -> tuple[str, ...]:
@@ -254,6 +335,16 @@ async def outlook(work: Work, broadcast_id: int) -> Outlook:
         waits=first > max(found.starts_at or work.now, work.now),
         needs_approval=_needs_approval(work, count),
     )
+
+
+def check_number(number: int, typed: str) -> None:
+    """Whoever sends from a page types how many people get it; a hundredth may have changed since.
+
+    Raises Refusal("broadcast_number").
+    """
+    said = folded(typed).replace(",", "")
+    if not said.isdecimal() or abs(int(said) - number) > number // 100:
+        raise Refusal("broadcast_number", number=number)
 
 
 def _needs_approval(work: Work, count: audiences.Count) -> bool:
@@ -487,8 +578,7 @@ async def recall(work: Work, broadcast_id: int) -> None:
 async def rewrite(work: Work, broadcast_id: int, versions: Mapping[str, str]) -> None:
     """Another text, also on the phones that have got it."""
     found = await _in(work, broadcast_id, READABLE)
-    found.versions = dict(versions)
-    found.title = title_of(next(iter(versions.values())))
+    _put_text(found, versions)
     post = await post_of(work, found)
     await delivery.reword(work, _message(found), post)
     await _put_right(work, found, post)

@@ -157,6 +157,18 @@ async def commanded(work: Work, callout_id: int) -> Callout:
     return found
 
 
+async def watched(work: Work, callout_id: int) -> Callout:
+    """One that the actor may direct, for who only looks: locks and notes nothing.
+
+    Raises Gone, NotAllowed.
+    """
+    found = await work.session.get(Callout, callout_id)
+    if found is None:
+        raise Gone
+    await access.require(work, Right.LAUNCH_CALLOUTS, found.organisation_id)
+    return found
+
+
 async def running(work: Work, callout_id: int) -> Callout:
     """Raises Gone, NotAllowed, Refusal("callout_over")."""
     found = await commanded(work, callout_id)

@@ -27,6 +27,10 @@ from services.work import Work
 
 WAITING = (ResponseState.STANDBY, ResponseState.RELEASED)
 """States of those who would come if they were asked to."""
+ASK_ALL = (3, 5, 10, 20)
+"""Kilometres within which everyone can be asked."""
+WORDS_LENGTH = 1_000
+"""Characters that are said at once."""
 
 
 async def board(work: Work, callout_id: int) -> dict[str, Any]:
@@ -44,8 +48,13 @@ async def ask_more(work: Work, callout_id: int) -> int:
 
 
 async def ask_within(work: Work, callout_id: int, kilometres: int) -> int:
-    """Everyone who fits within so many kilometres; answers how many were asked."""
+    """Everyone who fits within so many kilometres, of `ASK_ALL`; answers how many were asked.
+
+    Raises Gone, NotAllowed, Refusal.
+    """
     callout = await running(work, callout_id)
+    if kilometres not in ASK_ALL:
+        raise Gone
     callouts.note(work, "everyone", callout, kilometres=kilometres)
     return await mobilising.ask_everyone(work, callout, kilometres * 1000.0)
 
@@ -65,6 +74,7 @@ async def change_quota(work: Work, need_id: int, quota: int) -> Callout:
     Where fewer are wanted than are on their way, the last to arrive may turn round.
     """
     callout, need = await need_commanded(work, need_id)
+    declaring.check_quota(quota)
     before, need.quota, need.full_at = need.quota, quota, None
     await work.session.flush()
     callouts.note(work, "quota", callout, quota=quota)
@@ -156,6 +166,8 @@ async def move(
 ) -> Callout:
     """Another rally point: calls on the phones are edited, who is coming hears it anew."""
     callout = await running(work, callout_id)
+    if len(address) > declaring.ADDRESS_LENGTH:
+        raise Refusal("form_too_long", most=declaring.ADDRESS_LENGTH, length=len(address))
     callout.latitude, callout.longitude, callout.address = latitude, longitude, address
     await work.session.flush()
     callouts.note(work, "moved", callout)
@@ -226,6 +238,10 @@ async def say(
     Answers how many read it; each may write back. `answers` is the word that is answered, if any.
     """
     callout = await running(work, callout_id)
+    if not text:
+        raise Refusal("text_missing")
+    if len(text) > WORDS_LENGTH:
+        raise Refusal("form_too_long", most=WORDS_LENGTH, length=len(text))
     found = select(Response.person_id).where(Response.callout_id == callout.id)
     if to is not None:
         found = found.where(Response.person_id == to)
@@ -262,9 +278,13 @@ async def write_back(work: Work, callout_id: int, text: str, word_id: int = 0) -
 
 async def successors(work: Work, callout_id: int) -> list[Person]:
     """Who could take command, by name. Raises Gone, NotAllowed, Refusal."""
-    callout = await _own_command(work, callout_id)
-    others = await callouts.commanders(work, callout) - {work.person.id}
-    found = select(Person).where(Person.id.in_(others)).order_by(Person.name, Person.id)
+    return await others(work, await _own_command(work, callout_id))
+
+
+async def others(work: Work, callout: Callout) -> list[Person]:
+    """Who could command it beside the actor, by name."""
+    keys = await callouts.commanders(work, callout) - {work.person.id}
+    found = select(Person).where(Person.id.in_(keys)).order_by(Person.name, Person.id)
     return list(await work.session.scalars(found))
 
 

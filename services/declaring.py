@@ -30,13 +30,14 @@ from services import (
     events,
     mobilising,
     organisations,
+    places,
     rally_points,
     waves,
 )
 from services.access import Right
 from services.callouts import commanded, commanders, described, need_named, needs_of
 from services.errors import Gone, NotAllowed, Refusal
-from services.finding import folded
+from services.finding import folded, score, search_key
 from services.nearest import Found
 from services.work import Work
 
@@ -50,6 +51,14 @@ DEMANDS = ("skills", "qualifications", "languages", "equipment", "team_id")
 EVERYTHING = "everything"
 PLACES = 3
 """Earlier rally points that are proposed."""
+LARGEST = 1_000
+"""People that one need may ask for."""
+WITHIN = (30, 60, 120, 360)
+"""Minutes, of which one is chosen, until people should be there."""
+DETAILS_LENGTH, WORDS_LENGTH, ADDRESS_LENGTH = 1_000, 300, 200
+"""Characters of what happened, of what to bring or beware of, and of the rally point's name."""
+BEGUN = timedelta(days=1)
+"""For so long a draft is offered to be gone on with."""
 READY = 5
 """As many that are kept ready."""
 SORTS = 3
@@ -124,6 +133,8 @@ class KnownPlace:
     longitude: float
     earlier: bool
     kept: bool = False
+    is_town: bool = False
+    """A whole town, by whose name a map is read."""
 
 
 async def usual_skills(work: Work, kind: Emergency) -> list[int]:
@@ -137,7 +148,10 @@ async def usual_skills(work: Work, kind: Emergency) -> list[int]:
 
 
 async def declare(work: Work, said: Declaration) -> Callout:
-    """A draft that nobody hears of until its word has been typed. Raises NotAllowed, Gone."""
+    """A draft that nobody hears of until its word has been typed.
+
+    Raises NotAllowed, Gone, Refusal for a number or words that don't fit.
+    """
     await access.require(work, Right.LAUNCH_CALLOUTS, said.organisation_id)
     callout = Callout(
         commander_id=work.person.id,
@@ -154,24 +168,34 @@ async def declare(work: Work, said: Declaration) -> Callout:
     return callout
 
 
-async def declare_anew(work: Work, callout_id: int, said: Declaration) -> Callout:
+async def declare_anew(
+    work: Work, callout_id: int, said: Declaration, *, whole: bool = False
+) -> Callout:
     """Other words for a draft; its first need is the one that was said, further ones stay.
 
-    Raises NotAllowed, Gone.
+    `whole`: what was said has all needs, so that others are dropped. Raises NotAllowed, Gone,
+    Refusal.
     """
     callout = await _draft(work, callout_id)
     await access.require(work, Right.LAUNCH_CALLOUTS, said.organisation_id)
     for name, value in _said(said).items():
         setattr(callout, name, value)
-    for need, wanted in zip(await needs_of(work, callout), said.needs, strict=False):
+    needs = await needs_of(work, callout)
+    for need, wanted in zip(needs, said.needs, strict=False):
         for name, value in (await _wanted(work, wanted)).items():
             setattr(need, name, value)
+    if whole and said.needs:
+        for need in needs[len(said.needs) :]:
+            await work.session.delete(need)
+        for wanted in said.needs[len(needs) :]:
+            await add_need(work, callout, wanted)
     await work.session.flush()
     callouts.note(work, "redrafted", callout, drill=callout.drill)
     return callout
 
 
 def _said(said: Declaration) -> dict[str, Any]:
+    _check_lengths(said)
     return {
         "organisation_id": said.organisation_id,
         "kind": said.kind,
@@ -188,6 +212,39 @@ def _said(said: Declaration) -> dict[str, Any]:
         "longitude": said.longitude,
         "radius": said.radius or USUAL[said.kind].radius,
     }
+
+
+def _check_lengths(said: Declaration) -> None:
+    for words, most in (
+        (said.details, DETAILS_LENGTH),
+        (said.bring, WORDS_LENGTH),
+        (said.dangers, WORDS_LENGTH),
+        (said.address, ADDRESS_LENGTH),
+    ):
+        if len(words) > most:
+            raise Refusal("form_too_long", most=most, length=len(words))
+
+
+def check_quota(quota: int) -> None:
+    """Raises Refusal for a number of people that no need may ask for."""
+    if not 1 <= quota <= LARGEST:
+        raise Refusal("form_number_range", least=1, most=LARGEST)
+
+
+async def drafts(work: Work) -> list[Callout]:
+    """What the actor began lately and has not sent, the newest first. Raises NotAllowed."""
+    await callouts.commands(work)
+    found = await work.session.scalars(
+        select(Callout)
+        .where(
+            Callout.commander_id == work.person.id,
+            Callout.state == CalloutState.DRAFT,
+            Callout.created_at > work.now - BEGUN,
+        )
+        .order_by(Callout.id.desc())
+        .limit(PLACES)
+    )
+    return list(found)
 
 
 async def _draft(work: Work, callout_id: int) -> Callout:
@@ -221,6 +278,7 @@ async def add_need(work: Work, callout: Callout, wanted: Wanted) -> Need:
 
 
 async def _wanted(work: Work, wanted: Wanted) -> dict[str, Any]:
+    check_quota(wanted.quota)
     if wanted.team_id is not None and wanted.team_id not in {one.id for one in await teams(work)}:
         raise NotAllowed
     return {
@@ -328,12 +386,33 @@ def _known(
     kept: bool = False,
 ) -> KnownPlace:
     key = SORTS * one.id + sort
-    return KnownPlace(key, names, one.latitude or 0.0, one.longitude or 0.0, earlier, kept)
+    is_town = isinstance(one, Organisation) and one.kind is OrganisationKind.TOWN_ASSOCIATION
+    at = one.latitude or 0.0, one.longitude or 0.0
+    return KnownPlace(key, names, *at, earlier=earlier, kept=kept, is_town=is_town)
+
+
+async def place_said(work: Work, typed: str) -> KnownPlace:
+    """What typed coordinates, a link to a map or the name of a known place mean.
+
+    Coordinates have no name. Raises Refusal("known_place").
+    """
+    at = places.place_in(typed)
+    if at is not None:
+        return KnownPlace(-1, {}, at.latitude, at.longitude, earlier=False)
+    known = await known_places(work) if "://" not in typed else []
+    scored = [(score(search_key(one.names), typed), one) for one in known]
+    found = [(points, one) for points, one in scored if points is not None]
+    if not found:
+        raise Refusal("known_place")
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 async def preview(work: Work, callout_id: int) -> dict[str, Any]:
-    """Who could be asked, how far around, and when the quota should stand."""
-    callout = await commanded(work, callout_id)
+    """Who could be asked, how far around, and when the quota should stand.
+
+    Raises Gone, NotAllowed.
+    """
+    callout = await callouts.watched(work, callout_id)
     needs = await needs_of(work, callout)
     return {
         **await described(work, callout),
@@ -461,16 +540,18 @@ def _needs_second(work: Work, callout: Callout, needs: Sequence[Need]) -> bool:
 
 
 async def launch(work: Work, callout_id: int, typed: str) -> Callout:
-    """Sends the first wave, or asks a second commander where it is large.
+    """Sends the first wave, or asks a second commander where it is large. Once, however often it
+    is sent in a hurry.
 
     Raises Refusal("callout_word") if the word is not the one shown, Refusal("callout_no_second")
     if nobody else could confirm it.
     """
     callout = await commanded(work, callout_id)
+    check_word(callout, typed)
+    if callout.state in callouts.RUNNING and callout.commander_id == work.person.id:
+        return callout
     if callout.state is not CalloutState.DRAFT:
         raise Gone
-    if folded(typed) != callout.word:  # a Chinese keyboard may type full-width figures
-        raise Refusal("callout_word", word=callout.word)
     needs = await needs_of(work, callout)
     if not _needs_second(work, callout, needs):
         return await _start(work, callout)
@@ -486,6 +567,12 @@ async def launch(work: Work, callout_id: int, typed: str) -> Callout:
     await callouts.tell(work, callout, "second", others, about)
     callouts.note(work, "declared", callout)
     return callout
+
+
+def check_word(callout: Callout, typed: str) -> None:
+    """Raises Refusal("callout_word")."""
+    if folded(typed) != callout.word:  # a Chinese keyboard may type full-width figures
+        raise Refusal("callout_word", word=callout.word)
 
 
 async def confirm(work: Work, callout_id: int) -> Callout:

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.words import Words
+
 PEOPLE = "people"
 """The entry that holds what follows a number of people."""
 MOST_KINDS, MOST_NUMBERS = 2, 3
@@ -27,6 +29,16 @@ class Heard:
 
     kinds: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
+
+
+def hear_in(words: Words, text: str) -> Heard:
+    """What a text proposes, whichever of our languages it is in."""
+    found: dict[str, list[str]] = {}
+    for language in words.languages:
+        lines = words.render("callouts/heard", language).unformatted
+        for name, some in read_catalogue(lines).items():
+            found.setdefault(name, []).extend(some)
+    return hear(text, found)
 
 
 def read_catalogue(lines: str) -> dict[str, list[str]]:

@@ -104,6 +104,19 @@ async def roll(work: Work, callout_id: int) -> list[tuple[Response, str]]:
         within = Response.team == mine.team
     else:
         await callouts.commanded(work, callout_id)
+    return await _listed(work, callout_id, within)
+
+
+async def watched_roll(work: Work, callout_id: int) -> list[tuple[Response, str]]:
+    """The roll for a commander who only looks. Raises Gone, NotAllowed."""
+    await callouts.watched(work, callout_id)
+    on_it = or_(Response.said_yes.is_(True), Response.state == ResponseState.STANDBY)
+    return await _listed(work, callout_id, on_it)
+
+
+async def _listed(
+    work: Work, callout_id: int, within: ColumnElement[bool]
+) -> list[tuple[Response, str]]:
     rows = await work.session.execute(
         select(Response, Person.name)
         .join(Person, Person.id == Response.person_id)

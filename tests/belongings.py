@@ -4,11 +4,14 @@ from sqlalchemy import select
 
 from models import (
     Attendance,
+    Callout,
+    CalloutState,
     ConsoleSession,
     Dispatch,
     DispatchState,
     Dispute,
     DisputeState,
+    Emergency,
     Enrolment,
     Event,
     Group,
@@ -24,6 +27,8 @@ from models import (
     Webhook,
 )
 from models.enrolment import EnrolmentState
+from services import audiences, broadcasts
+from services.audiences import Audience
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
@@ -53,12 +58,31 @@ async def examples(city: City) -> dict[str, int]:
         **await _activity(city, victim),
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
+        **await _said(city, victim),
     }
+
+
+async def _said(city: City, victim: Person) -> dict[str, int]:
+    """A draft of a message, a saved audience and a call-out that runs."""
+    home = victim.organisation_id or 0
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        draft = await broadcasts.draft(work, home, "notice", f"{SECRET}的通知")
+        kept = await audiences.save(work, home, f"{SECRET}的对象", Audience())
+        callout = Callout(
+            organisation_id=home, commander_id=victim.id, kind=Emergency.FLOOD, drill=False,
+            state=CalloutState.ACTIVE, word="1234", address=f"{SECRET}广场", created_at=work.now,
+            launched_at=work.now, latitude=22.5, longitude=113.4, radius=5000.0,
+        )  # fmt: skip
+        session.add(callout)
+        await session.flush()
+        return {"broadcast_id": draft.id, "audience_id": kept.id, "callout_id": callout.id}
 
 
 async def _organisation(city: City, victim: Person) -> dict[str, int]:
     """A role in it, where it gathers, and its group."""
-    point = await city.making.rally_point("zs-shiqi", f"{SECRET}家门口", 22.53, 113.38)
+    # Where one gathers is known to all who may call people there, from other towns as well.
+    point = await city.making.rally_point("zs-shiqi", "岐江公园北门", 22.53, 113.38)
     async with city.database.write() as session:
         role = (await session.scalars(select(Role.id).where(Role.person_id == victim.id))).one()
         group = Group(

@@ -17,6 +17,7 @@ from tests.city import City
 from tests.databases import Databases, PostgresServer, SqliteFolder
 from tests.making import Making
 from tests.times import ManualClock
+from web import live
 
 settings.register_profile("muster", deadline=None)  # how long something takes is for benchmarks
 settings.load_profile("muster")
@@ -49,6 +50,11 @@ def _compiled() -> None:
 @pytest.fixture(scope="session")
 def words() -> Words:
     return Words(Policy())
+
+
+@pytest.fixture(autouse=True)
+def _live_parts_look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "APART", 0.02)
 
 
 @pytest.fixture

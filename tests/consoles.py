@@ -1,5 +1,6 @@
 """The console as people use it: logging in from the chat, then a browser."""
 
+import io
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from playwright.async_api import Page
+from python_calamine import CalamineWorkbook
 
 from playground.phone import Phone
 from tests.browser import DESKTOP, blank, browser, visit
@@ -71,6 +73,14 @@ class Desk:
             if found:
                 self.token = found.group(1)
             return Answered(answer.status, answer.url.path, text)
+
+
+async def table(desk: Desk, path: str) -> list[list[Any]]:
+    """The rows of a spreadsheet that a form of that address gives."""
+    async with desk.session.post("/console" + path, data={"token": desk.token}) as answer:
+        assert answer.status == 200, await answer.text()
+        book = CalamineWorkbook.from_filelike(io.BytesIO(await answer.read()))
+    return book.get_sheet_by_index(0).to_python()
 
 
 @asynccontextmanager

@@ -404,3 +404,25 @@ async def test_nobody_approves_their_own(desk: Desk) -> None:
         with pytest.raises(Refusal) as refused:
             await broadcasts.approve(work, made.id)
     assert refused.value.code == "broadcast_own"
+
+
+async def test_a_page_shows_a_large_one_as_it_was_last_counted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcasting, "COUNTED_AT_ONCE", 2)
+    await volunteers(desk, 3)
+    key = await desk.send()
+    await desk.tick()
+    await desk.report()
+    await desk.deliver()
+
+    async def shown() -> broadcasting.Progress:
+        async with desk.acting() as work:
+            return await broadcasting.lately(work, await work.session.get_one(Broadcast, key))
+
+    assert (await shown()).sent == 0
+    async with desk.acting() as work:
+        await broadcasts.pause(work, key)
+    assert (await shown()).state == "paused", "what was pressed is seen at once"
+    await desk.report()
+    assert (await shown()).sent == (await desk.progress(key)).sent == 4

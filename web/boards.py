@@ -52,10 +52,10 @@ async def _look(request: web.Request) -> tuple[str, Mapping[str, Any]]:
         work = doors.work(request, session)
         opened = await DOOR.opened(request, work)
         shown = await screens.shown(work, opened.callout)
-        return opened.screen.language, {**shown, "code": _code(request, opened.callout)}
+        return opened.screen.language, {**shown, "code": code(request, opened.callout)}
 
 
-def _code(request: web.Request, callout: Callout) -> str:
+def code(request: web.Request, callout: Callout) -> str:
     """The present code of the rally point as a drawing; none once it is over."""
     if callout.state is not CalloutState.ACTIVE:
         return ""

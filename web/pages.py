@@ -9,8 +9,12 @@ from web import answers, boards, checkin, feeds, reports, verify
 from web.api import pages as api
 from web.console import (
     activities,
+    audiences,
     audit,
+    broadcasts,
+    callouts,
     certificates,
+    command,
     decisions,
     entry,
     exchange,
@@ -61,6 +65,10 @@ ROUTES: list[web.AbstractRouteDef] = [
     *roles.pages,
     *volunteers.pages,
     *settings.pages,
+    *audiences.pages,
+    *broadcasts.pages,
+    *callouts.pages,
+    *command.pages,
     *imports.pages,
     *certificates.pages,
     *exchange.pages,

@@ -1,10 +1,10 @@
 // What pages of the console share: questions before a press, ticking all, and live parts.
 
-for (const form of document.querySelectorAll("form[data-sure]")) {
-  form.addEventListener("submit", (event) => {
-    if (!confirm(form.dataset.sure)) event.preventDefault();
-  });
-}
+// On the document, since live parts bring forms of their own.
+document.addEventListener("submit", (event) => {
+  const sure = event.target.dataset.sure;
+  if (sure && !confirm(sure)) event.preventDefault();
+});
 
 for (const all of document.querySelectorAll("input[data-all]")) {
   all.addEventListener("change", () => {
@@ -20,10 +20,14 @@ for (const form of document.querySelectorAll("form[data-at-once]")) {
 // <div data-live="/console/..."> takes its inside from the server; what is being typed in stays.
 for (const part of document.querySelectorAll("[data-live]")) {
   const events = new EventSource(part.dataset.live);
+  const lost = part.parentElement.querySelector("[data-lost]");
   events.addEventListener("change", (event) => {
     if (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return;
     part.innerHTML = event.data;
+    part.dispatchEvent(new Event("renewed", { bubbles: true }));
   });
+  events.addEventListener("error", () => lost?.removeAttribute("hidden"));
+  events.addEventListener("open", () => lost?.setAttribute("hidden", ""));
   events.addEventListener("gone", () => {
     events.close();
     location.reload();

@@ -21,6 +21,7 @@ class Right(StrEnum):
     GRANT_ROLES = "grant_roles"
     LAUNCH_CALLOUTS = "launch_callouts"
     PLAN_DUTY = "plan_duty"
+    SEE_STATISTICS = "see_statistics"
 
 
 _COORDINATES = frozenset(
@@ -33,12 +34,13 @@ _COORDINATES = frozenset(
         Right.REGISTER_GROUPS,
         Right.ANNOUNCE,
         Right.PLAN_DUTY,
+        Right.SEE_STATISTICS,
     }
 )
 
 RIGHTS: dict[RoleKind, frozenset[Right]] = {
     RoleKind.CORE_VOLUNTEER: frozenset(),
-    RoleKind.TEAM_LEADER: frozenset({Right.TAKE_ROLL, Right.PLAN_DUTY}),
+    RoleKind.TEAM_LEADER: frozenset({Right.TAKE_ROLL, Right.PLAN_DUTY, Right.SEE_STATISTICS}),
     RoleKind.COORDINATOR: _COORDINATES,
     RoleKind.COMMANDER: _COORDINATES | {Right.LAUNCH_CALLOUTS},
     RoleKind.ADMINISTRATOR: frozenset(Right),

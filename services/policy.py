@@ -104,6 +104,16 @@ class Policy(BaseModel):
         300, gt=0, description="Metres from the rally point within which somebody has arrived."
     )
 
+    registered_goal: float = Field(
+        0.12,
+        gt=0,
+        le=1,
+        description="Share of the population to be registered (the city's policy of 2012, no. 4).",
+    )
+    report_days: int = Field(
+        5, ge=1, le=28, description="After the 1st on which a monthly report still goes out."
+    )
+
     star_hours: tuple[int, ...] = Field(
         (100, 300, 600, 1000, 1500),
         description="Hours for one to five stars (Guangdong's star rules).",

@@ -109,9 +109,11 @@ def _keys(keyboard: Keyboard) -> dict[str, Any]:
     return {"reply_markup": {"inline_keyboard": rows}}
 
 
-def _button(item: Button) -> dict[str, str | None]:
+def _button(item: Button) -> dict[str, Any]:
     if item.url is not None:
         return {"text": item.label, "url": item.url}
+    if item.app is not None:
+        return {"text": item.label, "web_app": {"url": item.app}}
     return {"text": item.label, "callback_data": item.action}
 
 

@@ -30,10 +30,20 @@ from handlers.presenting import Presenter
 from handlers.routes import is_on_page
 from handlers.turns import Surroundings
 from models import Database
-from services import accounts
+from services import accounts, mini_app
 from services.words import Words
 from web.app import WEBHOOK_PATH, add_webhook, make_app
-from web.keys import ACT, BOT_USERNAME, CLOCK, DATABASE, ON_PAGE, POLICY, WORDS
+from web.keys import (
+    ACT,
+    BOT_USERNAME,
+    CLOCK,
+    DATABASE,
+    MINI_APP_KEY,
+    ON_PAGE,
+    POLICY,
+    PUBLIC_URL,
+    WORDS,
+)
 from web.limits import LIMITS, Limits
 from web.pages import ROUTES
 
@@ -195,6 +205,8 @@ class Program:
         app[ON_PAGE] = is_on_page
         app[LIMITS] = Limits()
         app[BOT_USERNAME] = self.bot.username
+        app[PUBLIC_URL] = self.settings.web.public_url
+        app[MINI_APP_KEY] = mini_app.key_of(self.settings.telegram.token.get_secret_value())
         if self.settings.telegram.mode is Mode.WEBHOOK:
             secret = self.settings.telegram.webhook_secret.get_secret_value()
             add_webhook(app, secret, self.intake.take)

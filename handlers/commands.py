@@ -7,8 +7,8 @@ from services.words import Words
 
 ORDER = (
     "menu", "foryou", "browse", "mine", "checkin", "record", "card", "duty",
-    "desk", "callout", "ready", "plan", "activities", "hours", "approvals", "documents", "disputes",
-    "broadcasts", "audiences", "groups", "roles",
+    "desk", "console", "callout", "ready", "plan", "activities", "hours", "approvals",
+    "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",
 )  # fmt: skip

@@ -19,6 +19,7 @@ from telegram import (
     Message,
     ReplyKeyboardMarkup,
     ReplyKeyboardRemove,
+    WebAppInfo,
 )
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, NetworkError, TimedOut
@@ -209,6 +210,8 @@ def inline_markup(keyboard: Keyboard) -> InlineKeyboardMarkup | None:
 def _button(item: Button) -> InlineKeyboardButton:
     if item.url is not None:
         return InlineKeyboardButton(item.label, url=item.url)
+    if item.app is not None:
+        return InlineKeyboardButton(item.label, web_app=WebAppInfo(item.app))
     return InlineKeyboardButton(item.label, callback_data=item.action)
 
 

@@ -27,6 +27,7 @@ from models.callouts import (
     Wave,
     Word,
 )
+from models.console import ConsoleSession, LoginWay, Look
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -98,6 +99,7 @@ __all__ = [
     "Confirmation",
     "Consent",
     "ConsentKind",
+    "ConsoleSession",
     "Conversation",
     "CountMark",
     "Database",
@@ -122,6 +124,8 @@ __all__ = [
     "LedgerEntry",
     "LedgerMark",
     "Loan",
+    "LoginWay",
+    "Look",
     "Means",
     "Membership",
     "Message",

@@ -22,6 +22,9 @@ class Right(StrEnum):
     LAUNCH_CALLOUTS = "launch_callouts"
     PLAN_DUTY = "plan_duty"
     SEE_STATISTICS = "see_statistics"
+    SEE_VOLUNTEERS = "see_volunteers"
+    MANAGE_ORGANISATIONS = "manage_organisations"
+    SEE_AUDIT = "see_audit"
 
 
 _COORDINATES = frozenset(
@@ -35,6 +38,7 @@ _COORDINATES = frozenset(
         Right.ANNOUNCE,
         Right.PLAN_DUTY,
         Right.SEE_STATISTICS,
+        Right.SEE_VOLUNTEERS,
     }
 )
 
@@ -73,6 +77,14 @@ async def require(work: Work, right: Right, organisation_id: int) -> None:
     """Raises NotAllowed."""
     if not await may(work, right, organisation_id):
         raise NotAllowed
+
+
+async def rights(work: Work) -> frozenset[Right]:
+    """What the actor may do anywhere; where, the services ask for each thing."""
+    if work.actor is None:
+        return frozenset()
+    kinds = await work.session.scalars(select(Role.kind).where(Role.person_id == work.actor.id))
+    return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
 
 
 async def organisations_with(work: Work, right: Right) -> list[Organisation]:

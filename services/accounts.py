@@ -77,6 +77,14 @@ async def mark_unreachable(
     await traits.is_blocked(session, telegram_id)
 
 
+async def of_person(work: Work, person_id: int) -> Account:
+    """The account with which somebody speaks to the bot. Raises Gone without one."""
+    found = await work.session.scalar(select(Account).where(Account.person_id == person_id))
+    if found is None:
+        raise Gone
+    return found
+
+
 async def choose_language(work: Work, account: Account, language: str) -> None:
     """The language in which somebody wishes to be spoken to. Raises Gone for an unknown one."""
     if language not in LANGUAGES:

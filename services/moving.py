@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from models import Account, Person, Standing
 from models.sealed import keyring
-from services import audit, delivery, roles, traits
+from services import audit, delivery, roles, sessions, traits
 from services.errors import Gone, Refusal
 from services.signup import with_phone
 from services.work import Work
@@ -52,6 +52,7 @@ async def _move(work: Work, person: Person, account: Account) -> None:
         post = delivery.Post("moving/moved_away", {"name": person.name}, kind="account")
         await delivery.tell_chat(work, post, old.telegram_id, person.language)
         old.person_id = None
+        await sessions.end_all(work, person.id)
         roles.menu_changed(work.session, old.telegram_id)
         await work.session.flush()
     account.person_id = person.id

@@ -13,6 +13,7 @@ from models import (
     AuditEntry,
     BroadcastAnswer,
     Consent,
+    ConsoleSession,
     Conversation,
     Delivery,
     Dispute,
@@ -233,6 +234,7 @@ async def _blank_what_others_refer_to(work: Work, person_id: int) -> None:
         .values(parameters={})
         .execution_options(synchronize_session=False)
     )
+    await _delete(work, ConsoleSession, ConsoleSession.person_id == person_id)
     deliveries = select(Delivery.id).where(Delivery.person_id == person_id)
     await _delete(work, Attempt, Attempt.delivery_id.in_(deliveries))
     await _delete(work, Delivery, Delivery.edits_id.is_not(None), Delivery.person_id == person_id)

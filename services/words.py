@@ -45,11 +45,15 @@ LANGUAGES = languages_in(TEMPLATES)
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button under a message: an action with its arguments, or an address to open."""
+    """A button under a message: an action with its arguments, or an address to open.
+
+    An `app` is a page that opens inside of Telegram.
+    """
 
     label: str
     action: str | None = None
     url: str | None = None
+    app: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,13 @@ def _link(context: Context, label: str, url: str) -> str:
 
 
 @pass_context
+def _app(context: Context, label: str, address: str) -> str:
+    """{{ app_button(_("Open it here"), address) }}; Telegram takes https only."""
+    _collector(context).add(Button(_unescaped(label), app=address))
+    return ""
+
+
+@pass_context
 def _key(context: Context, label: str, asks: str | None = None) -> str:
     """{{ key(_("Share my phone number"), "contact") }}"""
     _collector(context).add(Key(_unescaped(label), asks))
@@ -255,6 +266,7 @@ def _row(context: Context, columns: int = 0) -> str:
 _KEYBOARD_WORDS = {
     "button": _button,
     "link": _link,
+    "app_button": _app,
     "key": _key,
     "hide_keys": _hide_keys,
     "only_in_chat": _only_in_chat,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from models import (
     Account,
@@ -117,6 +117,10 @@ class Making:
                 session.add(OptOut(person_id=person.id, kind=kind, since=self.clock()))
             await traits.renew(self.work(session), [person.id])
         return person
+
+    async def without_roles(self, person: Person) -> None:
+        async with self.database.write() as session:
+            await session.execute(delete(Role).where(Role.person_id == person.id))
 
     async def qualification(self, person: Person, *, expires_in: int) -> QualificationKind:
         """A verified document of some kind, which expires in so many days."""

@@ -3,26 +3,22 @@
 What may be seen is asked at every look.
 """
 
-import asyncio
 import io
 from collections.abc import Mapping
 from typing import Any
 
 import segno
 from aiohttp import web
-from aiohttp_sse import sse_response
 
 from models import Callout, CalloutState, ScreenPage
 from services import codes, screens
 from services.errors import Refusal
-from web import doors
+from web import doors, live
 from web.doors import Door
-from web.keys import BOT_USERNAME, CLOCK, DATABASE, POLICY, STOPPING, WORDS
+from web.keys import BOT_USERNAME, CLOCK, DATABASE, POLICY, WORDS
 
 routes = web.RouteTableDef()
 
-LOOKS_EVERY = 2.0
-"""Seconds between two looks at the tables, and at most one event."""
 DOOR = Door(ScreenPage.BOARD, "/board")
 DOOR.add_to(routes)
 
@@ -38,34 +34,16 @@ async def show(request: web.Request) -> web.Response:
 
 @routes.get("/board/events")
 async def follow(request: web.Request) -> web.StreamResponse:
-    """The inside of the page anew, whenever it has changed; ends when it may not be seen any more.
+    """The inside of the page anew as it changes; ends when it may not be seen any more."""
 
-    Between two looks it holds nothing but its connection.
-    """
-    last = ""
-    stopping = request.app[STOPPING]
-    async with sse_response(request, headers={"X-Robots-Tag": "noindex"}) as stream:
-        while stream.is_connected() and not stopping.is_set():
-            try:
-                language, shown = await _look(request)
-            except Refusal:
-                ended = request.app[WORDS].page("screens/ended", doors.language(request))
-                await stream.send(ended, event="gone")
-                break
-            inside = request.app[WORDS].page("screens/inside", language, **shown)
-            if inside != last:
-                await stream.send(inside, event="board")
-                last = inside
-            await _pause(stopping)
-    return stream
+    async def look() -> str:
+        language, shown = await _look(request)
+        return request.app[WORDS].page("screens/inside", language, **shown)
 
+    def ended() -> str:
+        return request.app[WORDS].page("screens/ended", doors.language(request))
 
-async def _pause(stopping: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(LOOKS_EVERY):
-            await stopping.wait()
-    except TimeoutError:
-        return
+    return await live.follow(request, look, ended, event="board")
 
 
 async def _look(request: web.Request) -> tuple[str, Mapping[str, Any]]:

@@ -21,6 +21,10 @@ ACT: web.AppKey[Act] = web.AppKey("act")
 """Does what a button in the chat does; answers what is shown then."""
 ON_PAGE: web.AppKey[Callable[[str], bool]] = web.AppKey("on_page")
 """Whether a button with this callback data may be pressed on a page."""
+PUBLIC_URL = web.AppKey("public_url", str)
+"""Where people reach the pages, without a slash at the end."""
+MINI_APP_KEY = web.AppKey("mini_app_key", bytes)
+"""Checks what Telegram signs for the bot; the token itself is not the pages' business."""
 BOT_USERNAME = web.AppKey("bot_username", str)
 STOPPING = web.AppKey("stopping", asyncio.Event)
 """Set when the program stops, so that streams end."""

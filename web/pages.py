@@ -1,17 +1,32 @@
 """All pages, gathered: what the program serves."""
 
+from importlib.metadata import distribution
 from pathlib import Path
 
 from aiohttp import web
 
 from web import answers, boards, checkin, reports
+from web.console import entry, settings, today
 
 STATIC = Path(__file__).parent / "static"
+
+
+def _of_package(name: str, folder: str) -> Path:
+    """A folder of files that a package carries; the package itself is not imported."""
+    return Path(str(distribution(name).locate_file(folder)))
+
 
 ROUTES: list[web.AbstractRouteDef] = [
     *checkin.routes,
     *answers.routes,
     *boards.routes,
     *reports.routes,
+    *entry.routes,
+    *today.pages,
+    *settings.pages,
     web.static("/static", STATIC),
+    web.static(
+        "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")
+    ),
+    web.static("/vendor/leaflet", _of_package("xstatic-leaflet", "xstatic/pkg/leaflet/data")),
 ]

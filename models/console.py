@@ -1,0 +1,43 @@
+"""Browsers that are logged in to the console."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, choice
+
+
+class LoginWay(StrEnum):
+    LINK = "link"
+    MINI_APP = "mini_app"
+
+
+class Look(StrEnum):
+    """Light or dark, as the browser says or as somebody chose."""
+
+    AUTO = "auto"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+class ConsoleSession(Base):
+    """A log-in: offered as a link or by Telegram, opened once, then known by a cookie."""
+
+    __tablename__ = "console_session"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    way: Mapped[LoginWay] = mapped_column(choice(LoginWay))
+    ticket_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the link's secret, or of what Telegram signed: each opens once."""
+    cookie_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    browser: Mapped[str] = mapped_column(String(60), default="")
+    """Browser and system as far as they say, to tell one's sessions apart."""
+    look: Mapped[Look] = mapped_column(choice(Look), default=Look.AUTO)
+    made_at: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    """Kept to the minute."""
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,133 @@
+"""Who is refused where: each page of the console, as the route table has it, none forgotten.
+
+A path names what it concerns; `examples` has one of each in a town. Its neighbour's administrator
+may see none of them and change none of them.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from models import Base, ConsoleSession, LoginWay, RoleKind
+from models.sealed import keyring
+from services import sessions
+from tests.city import City
+from tests.consoles import Desk, desk_of
+from web.console.framework import COOKIE, ENTRIES, Entry
+
+SECRET = "欧阳石岐"
+"""The name of the victim: no page of others may show it."""
+REFUSED = {401, 403, 404, 410}
+UNSTABLE = {"console_session", "audit_entry", "inbox", "delivery"}
+"""Tables in which logging in leaves a trace, and a refused visit may."""
+
+
+async def examples(city: City) -> dict[str, int]:
+    """One of each thing in a town, by the name that paths give its key."""
+    phone = await city.coordinator(SECRET, organisation="zs-shiqi")
+    victim = await city.person(phone)
+    async with desk_of(city, phone), city.database.read() as session:
+        opened = await session.scalar(
+            select(ConsoleSession.id).where(ConsoleSession.person_id == victim.id)
+        )
+    activity = await city.making.activity(victim, f"{SECRET}的活动")
+    shift = await city.making.shift(activity)
+    assert opened is not None
+    return {
+        "person_id": victim.id,
+        "organisation_id": victim.organisation_id,
+        "session_id": opened,
+        "activity_id": activity.id,
+        "shift_id": shift.id,
+    }
+
+
+def filled(entry: Entry, keys: Mapping[str, int]) -> str:
+    """The entry's path for those keys."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found.group(1)
+        assert name in keys, f"{entry.path}: say in `examples` what {name} names"
+        return str(keys[name])
+
+    path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", value, entry.path)
+    return path.removeprefix("/console")
+
+
+async def sent(desk: Desk, entry: Entry, keys: Mapping[str, int]) -> Any:
+    path = filled(entry, keys)
+    if entry.method == "GET":
+        return await desk.open(path)
+    fields = dict(keys)
+    fields |= {name.removesuffix("_id"): key for name, key in keys.items()}
+    return await desk.send(path, fields)
+
+
+async def everything(city: City) -> dict[tuple[str, Any], Any]:
+    """Each row of each table by its key."""
+    found = {}
+    async with city.database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            if table.name not in UNSTABLE:
+                for row in (await session.execute(select(table))).all():
+                    key = tuple(row._mapping[column] for column in table.primary_key)
+                    found[table.name, key] = tuple(row)
+    return found
+
+
+async def test_nobody_sees_or_does_anything(city: City) -> None:
+    keys = await examples(city)
+    before = await everything(city)
+    async with desk_of(city) as desk:
+        for entry in ENTRIES:
+            answered = await sent(desk, entry, keys)
+            assert answered.status in (401, 403), f"{entry.method} {entry.path}"
+            assert SECRET not in answered.text
+    assert await everything(city) == before
+
+
+async def test_a_volunteer_sees_or_does_nothing_even_with_a_session(city: City) -> None:
+    keys = await examples(city)
+    chen = await city.person(await city.volunteer("陈晓丽"))
+    cookie = "c" * 43
+    async with city.database.write() as session:
+        session.add(
+            ConsoleSession(
+                person_id=chen.id,
+                way=LoginWay.LINK,
+                ticket_hash="t",
+                cookie_hash=keyring().fingerprint(cookie),
+                made_at=city.clock(),
+                opened_at=city.clock(),
+                used_at=city.clock(),
+            )
+        )
+    before = await everything(city)
+    async with desk_of(city) as desk:
+        desk.session.cookie_jar.update_cookies({COOKIE: cookie})
+        desk.token = sessions.token(cookie)
+        for entry in ENTRIES:
+            answered = await sent(desk, entry, keys)
+            assert answered.status == 401, f"{entry.method} {entry.path}"
+    assert await everything(city) == before
+
+
+async def test_another_towns_administrator_neither_sees_nor_changes_anything(city: City) -> None:
+    keys = await examples(city)
+    other = await city.coordinator("何小榄", organisation="zs-xiaolan", role=RoleKind.ADMINISTRATOR)
+    before = await everything(city)
+    async with desk_of(city, other) as desk:
+        token = desk.token
+        for entry in ENTRIES:
+            if entry.path == "/console/leave":
+                continue
+            desk.token = token
+            answered = await sent(desk, entry, keys)
+            where = f"{entry.method} {entry.path} -> {answered.status}"
+            assert SECRET not in answered.text, where
+            if "{" in entry.path:
+                assert answered.status in REFUSED, where
+            now = await everything(city)
+            assert {key: now.get(key) for key in before} == before, where

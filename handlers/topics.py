@@ -30,6 +30,7 @@ from handlers import (
     rolls,
     rosters,
     signup,
+    statistics,
 )
 
 __all__ = [
@@ -62,4 +63,5 @@ __all__ = [
     "rolls",
     "rosters",
     "signup",
+    "statistics",
 ]

@@ -121,7 +121,7 @@ def _month(work: Work, moment: Any) -> ColumnElement[int]:
     return year * YEAR + month - 1
 
 
-def _starts(work: Work, month: int) -> datetime:
+def starts(work: Work, month: int) -> datetime:
     """When a month begins."""
     first = datetime(month // YEAR, month % YEAR + 1, 1, tzinfo=UTC)
     return first - _offset(work)
@@ -579,8 +579,8 @@ async def _begun(work: Work, cells: set[tuple[int, int]] | None) -> ColumnElemen
     months = [month for _, month in cells]
     return and_(
         begun,
-        Shift.starts_at >= _starts(work, min(months)),
-        Shift.starts_at < _starts(work, max(months) + 1),
+        Shift.starts_at >= starts(work, min(months)),
+        Shift.starts_at < starts(work, max(months) + 1),
         Activity.organisation_id.in_({organisation for organisation, _ in cells}),
         tuple_(Activity.organisation_id, _month(work, Shift.starts_at)).in_(sorted(cells)),
     )

@@ -35,12 +35,15 @@ class Formats:
             "brief_span": self.brief_span,
             "day": self.day,
             "month": self.month,
+            "month_mark": self.month_mark,
+            "month_year": self.month_year,
             "clock": self.clock,
             "span": self.span,
             "hours": self.hours,
             "minutes": self.minutes,
             "distance": self.distance,
             "number": self.number,
+            "compact": self.compact,
             "masked": masked,
             "enumerated": self.enumerated,
         }
@@ -66,6 +69,17 @@ class Formats:
     def month(self, value: date) -> str:
         """Dec, or 12月."""
         return dates.format_date(value, "LLL", locale=self.locale)
+
+    def month_mark(self, number: int) -> str:
+        """A month by its number (12 a year) on an axis: its name, for January the year."""
+        year, month = divmod(number, 12)
+        return self.month(date(year, month + 1, 1)) if month else str(year)
+
+    def month_year(self, number: int) -> str:
+        """A month by its number: Nov 2026, or 2026年11月."""
+        pattern = "y年M月" if self.locale.language == "zh" else "MMM y"
+        year, month = divmod(number, 12)
+        return dates.format_date(date(year, month + 1, 1), pattern, locale=self.locale)
 
     def clock(self, value: datetime | time | str | int) -> str:
         """14:05; an int is minutes of the day."""
@@ -119,6 +133,10 @@ class Formats:
 
     def number(self, value: float) -> str:
         return numbers.format_decimal(value, locale=self.locale)
+
+    def compact(self, value: float) -> str:
+        """As short as an axis needs it: 12K, 1.2万."""
+        return numbers.format_compact_decimal(value, locale=self.locale, fraction_digits=1)
 
     def enumerated(self, items: Iterable[str]) -> str:
         return ("、" if self.locale.language == "zh" else ", ").join(items)

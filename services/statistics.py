@@ -15,9 +15,8 @@ Definitions, where they are not plain:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from itertools import accumulate
 from math import ceil
@@ -38,17 +37,19 @@ from models import (
     ReachCount,
     Skill,
 )
-from services import access, audit, counting, organisations, traits, trends
+from services import access, audit, counting, organisations, plots, traits, trends
 from services.access import Right
 from services.counting import BUCKETS, QUARTER, SIGNED_UP, YEAR
 from services.errors import Gone, Refusal
-from services.trends import Forecast
+from services.trends import Outlook
 from services.work import Work
 
 TREND = 24
 """Months that curves show."""
 COHORTS = 8
 """Quarters of sign-up that are shown, and quarters after."""
+SIDE_BY_SIDE = 24
+"""Organisations that a picture compares at most."""
 LARGEST_POPULATION = 100_000_000
 
 
@@ -72,19 +73,6 @@ class Span:
     last: int
     goes_on: bool
     """Has not ended yet, so its figures still grow."""
-
-    @property
-    def first_day(self) -> date:
-        return first_day(self.first)
-
-    @property
-    def last_day(self) -> date:
-        """The first day of its last month."""
-        return first_day(self.last)
-
-
-def first_day(month: int) -> date:
-    return date(month // YEAR, month % YEAR + 1, 1)
 
 
 def span(work: Work, period: Period, back: int = 0) -> Span:
@@ -192,20 +180,20 @@ class Month:
     active: int
     minutes: int
 
-    @property
-    def day(self) -> date:
-        return first_day(self.month)
-
 
 @dataclass(frozen=True, slots=True)
 class Goal:
+    """How many are to be registered, and by months when that will be so, if growth goes on."""
+
     share: float
     target: int
-    forecast: Forecast
-    reached_on: date | None = None
-    soonest: date | None = None
-    latest: date | None = None
-    """The first days of months."""
+    outlook: Outlook
+    growth: float | None
+    """A month."""
+    reached_in: int | None = None
+    soonest: int | None = None
+    latest: int | None = None
+    """None beside a `soonest`: perhaps never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,16 +296,21 @@ async def _seen(work: Work, organisation_id: int) -> Organisation:
     return organisation
 
 
+async def check_sees(work: Work, organisation_id: int) -> None:
+    """Raises Gone, NotAllowed."""
+    await _seen(work, organisation_id)
+
+
 async def may_set_population(work: Work, organisation_id: int) -> bool:
-    return await access.may(work, Right.GRANT_ROLES, organisation_id)
+    return await access.may(work, Right.MANAGE_ORGANISATIONS, organisation_id)
 
 
 async def set_population(work: Work, organisation_id: int, population: int | None) -> None:
-    """How many people live in its area; None where not known. For those who grant roles there.
+    """How many people live in its area; None where not known. For those who manage it.
 
     Raises NotAllowed, Refusal.
     """
-    await access.require(work, Right.GRANT_ROLES, organisation_id)
+    await access.require(work, Right.MANAGE_ORGANISATIONS, organisation_id)
     if population is not None and not 1 <= population <= LARGEST_POPULATION:
         raise Refusal("form_number_range", least=1, most=LARGEST_POPULATION)
     organisation = await work.session.get_one(Organisation, organisation_id)
@@ -330,6 +323,12 @@ async def set_population(work: Work, organisation_id: int, population: int | Non
 
 
 # What
+
+
+async def parts(work: Work, organisation_id: int) -> list[Organisation]:
+    """Those right below it. Raises Gone, NotAllowed."""
+    await _seen(work, organisation_id)
+    return await organisations.children(work.session, organisation_id)
 
 
 async def overview(
@@ -508,10 +507,13 @@ def _goal(
     ends = [one.registered for one in months if one.month < now + (not shown.goes_on)]
     found = trends.forecast(registered, target, ends)
 
-    def day(months_on: int | None) -> date | None:
-        return None if months_on is None else first_day(now + months_on)
+    def month(later: int | None) -> int | None:
+        return None if later is None else now + later
 
-    return Goal(share, target, found, day(found.expected), day(found.soonest), day(found.latest))
+    return Goal(
+        share, target, found.outlook, found.growth,
+        month(found.expected), month(found.soonest), month(found.latest),
+    )  # fmt: skip
 
 
 async def _cohorts(work: Work, organisation: Organisation) -> list[Cohort]:
@@ -609,3 +611,95 @@ async def _readiness(work: Work, organisation: Organisation) -> Readiness:
         [Reached(one, [people.get((one.id, w.attribute), 0) for w in wanted]) for one in towns],
         round(counting.RADIUS / 1000),
     )
+
+
+# Side by side
+
+
+class Order(StrEnum):
+    """What the organisations below one can be put in order by."""
+
+    NAME = "name"
+    REGISTERED = "registered"
+    SHARE = "share"
+    NEW = "new"
+    ACTIVE = "active"
+    MINUTES = "minutes"
+    ACTIVITIES = "activities"
+    FILL_RATE = "fill_rate"
+    SHOW_UP_RATE = "show_up_rate"
+    MEDIAN_HOURS = "median_hours"
+
+
+def ordered(
+    parts: Sequence[Part], order: Order, named: Callable[[Mapping[str, str]], str], *, up: bool
+) -> list[Part]:
+    """The largest first unless `up`; those without a value last in any case."""
+    if order is Order.NAME:
+        names = {id(one): named(organisations.area_names(one.organisation)) for one in parts}
+        return sorted(parts, key=lambda one: names[id(one)], reverse=up)
+
+    def value(one: Part) -> float | None:
+        found = one.share if order is Order.SHARE else getattr(one.figures, order.value)
+        return None if found is None else float(found)
+
+    known = [(found, at) for at, one in enumerate(parts) if (found := value(one)) is not None]
+    known.sort(key=lambda pair: (pair[0] if up else -pair[0], pair[1]))
+    return [parts[at] for _, at in known] + [one for one in parts if value(one) is None]
+
+
+# In short, and drawn
+
+
+def in_short(seen: Overview) -> dict[str, Any]:
+    """What the chat says of it, as JSON can hold it."""
+    own, goal = seen.own, seen.goal
+    numbers = {
+        name: getattr(own.figures, name)
+        for name in ("registered", "active", "new", "minutes", "activities", "fill_rate",
+                     "show_up_rate", "median_hours", "p90_hours")
+    }  # fmt: skip
+    return {
+        **numbers,
+        "names": seen.organisation.names,
+        "share": own.share,
+        "span": asdict(seen.span),
+        "goal": asdict(goal) if goal else None,
+    }
+
+
+def drawings(seen: Overview, named: Callable[[Mapping[str, str]], str]) -> dict[str, Any]:
+    """Its charts as figures; `named` says a name in the language of who looks."""
+    months = [one.month for one in seen.trend]
+    target = seen.goal.target if seen.goal else None
+    parts = [one for one in seen.parts if not one.direct] or [seen.own]
+    by_share = all(one.share is not None for one in parts)
+    values = [(one.share or 0.0) if by_share else float(one.figures.registered) for one in parts]
+    order = sorted(range(len(parts)), key=lambda at: -values[at])[:SIDE_BY_SIDE]
+    return {
+        "curves": plots.curves(
+            months,
+            [one.registered for one in seen.trend],
+            [one.active for one in seen.trend],
+            target,
+        ),
+        "bars": plots.bars(months, [round(one.minutes / 60) for one in seen.trend]),
+        "bars_of": plots.side_by_side(
+            [parts[at] for at in order],
+            [values[at] for at in order],
+            seen.goal.share if seen.goal and by_share else None,
+        ),
+        "map": plots.bubbles(
+            [
+                plots.Spot(
+                    one.organisation.id,
+                    named(organisations.area_names(one.organisation)),
+                    one.organisation.latitude,
+                    one.organisation.longitude,
+                    one.people,
+                )
+                for one in seen.places
+                if one.organisation.latitude is not None and one.organisation.longitude is not None
+            ]
+        ),
+    }

@@ -126,6 +126,7 @@ class RandomCity:
             await traits.renew(work, [person.id])
 
         await self.change(Standing.ACTIVE, verb)
+        await self.sweep()
 
     async def leave(self) -> None:
         await self.change(Standing.ACTIVE, lambda work, _: profile.withdraw(work))

@@ -6,7 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from web import answers, boards, checkin, reports
-from web.console import entry, settings, today
+from web.console import entry, settings, statistics, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -24,6 +24,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *entry.routes,
     *today.pages,
     *settings.pages,
+    *statistics.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

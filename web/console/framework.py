@@ -372,6 +372,7 @@ SECTIONS = (
     Section("hours", "/hours", "clock-history", Right.CONFIRM_HOURS),
     Section("broadcasts", "/broadcasts", "megaphone", Right.ANNOUNCE),
     Section("callouts", "/callouts", "broadcast-pin", Right.LAUNCH_CALLOUTS),
+    Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS),
     Section("audit", "/audit", "journal-text", Right.SEE_AUDIT),
     Section("settings", "/settings", "gear"),
 )

@@ -10,6 +10,7 @@ from babel.units import format_unit
 from services.policy import Policy
 
 KILOMETRE = 1000.0
+COMPACT_FROM = 10_000
 
 
 def named(names: Mapping[str, str] | None, language: str) -> str:
@@ -135,7 +136,9 @@ class Formats:
         return numbers.format_decimal(value, locale=self.locale)
 
     def compact(self, value: float) -> str:
-        """As short as an axis needs it: 12K, 1.2万."""
+        """As short as an axis needs it: 9,500, 12K, 1.2万."""
+        if value < COMPACT_FROM:
+            return self.number(value)
         return numbers.format_compact_decimal(value, locale=self.locale, fraction_digits=1)
 
     def enumerated(self, items: Iterable[str]) -> str:

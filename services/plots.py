@@ -20,10 +20,12 @@ MONTHS = 9
 """Labels of the lower axis at most."""
 SIDE, MARGIN = 1000.0, 60.0
 """Of the map."""
-LARGEST, SMALLEST = 70.0, 6.0
+LARGEST, SMALLEST = 58.0, 7.0
 """Radii of circles."""
-LETTERS = 27.0
-"""Height of a label on the map."""
+LETTERS, DIGITS = 27.0, 24.0
+"""Heights of a name and of a number on the map."""
+LEAST_NUMBERED = 24.0
+"""Radius of the smallest circle that bears its number."""
 HALF_WIDTH, FULL_WIDTH = 0.55, 1.0
 """Of a Latin and a Chinese letter, by its height."""
 LEAST_DEGREES = 0.02
@@ -131,7 +133,7 @@ def ticks(top: float) -> list[int]:
 
 # Side by side
 
-NAMES, LONGEST = 285.0, 420.0
+NAMES, LONGEST = 270.0, 530.0
 """Where horizontal bars begin, and how long the longest is."""
 
 
@@ -145,6 +147,7 @@ class Row:
 class Rows:
     rows: list[Row]
     goal_at: float | None
+    left: float = NAMES
 
 
 def side_by_side(parts: Sequence[Any], values: Sequence[float], goal: float | None) -> Rows:
@@ -183,6 +186,8 @@ class Circle:
     radius: float
     labelled: bool
     """There is room for its name, right below."""
+    numbered: bool
+    """There is room for its number, inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +216,11 @@ def bubbles(spots: Sequence[Spot]) -> Map:
         x = round(across + (one.longitude * narrowing - west) * scale, 1)
         y = round(height - MARGIN - LARGEST - (one.latitude - south) * scale, 1)
         radius = round(max(SMALLEST, LARGEST * sqrt(one.people / most)), 1)
-        box = _box(one.name, x, y + radius)
-        fits = not any(_overlap(box, other) for other in taken)
-        if fits:
-            taken.append(box)
-        drawn.append(Circle(one.key, one.name, one.people, x, y, radius, fits))
+        numbered = radius >= LEAST_NUMBERED and _take(
+            taken, _box(f"{one.people:,}", x, y - DIGITS / 2, DIGITS)
+        )
+        labelled = _take(taken, _box(one.name, x, y + radius, LETTERS))
+        drawn.append(Circle(one.key, one.name, one.people, x, y, radius, labelled, numbered))
     return Map(SIDE, round(height, 1), drawn)
 
 
@@ -225,10 +230,20 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
     return low - missing, high + missing
 
 
-def _box(name: str, x: float, top: float) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a label below a circle."""
-    wide = sum(HALF_WIDTH if letter.isascii() else FULL_WIDTH for letter in name) * LETTERS / 2
-    return x - wide, top, x + wide, top + LETTERS * 1.3
+def _box(text: str, x: float, top: float, height: float) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a text."""
+    wide = sum(HALF_WIDTH if letter.isascii() else FULL_WIDTH for letter in text) * height / 2
+    return x - wide, top, x + wide, top + height * 1.3
+
+
+def _take(
+    taken: list[tuple[float, float, float, float]], box: tuple[float, float, float, float]
+) -> bool:
+    """Takes the room if it is free."""
+    if any(_overlap(box, other) for other in taken):
+        return False
+    taken.append(box)
+    return True
 
 
 def _overlap(

@@ -51,15 +51,9 @@ def forecast(now: int, target: int, ends: Sequence[int]) -> Forecast:
     if growth <= 0:
         return Forecast(Outlook.NOT_GROWING, growth)
     doubt = DOUBT[len(grown) - 1] * stdev(grown) / sqrt(len(grown))
-    expected = _months(target - now, growth)
-    if expected is None:
+    gap = target - now
+    expected, soonest = ceil(gap / growth), ceil(gap / (growth + doubt))
+    if expected > FARTHEST:
         return Forecast(Outlook.FAR, growth)
-    soonest = _months(target - now, growth + doubt)
-    return Forecast(
-        Outlook.EXPECTED, growth, expected, soonest, _months(target - now, growth - doubt)
-    )
-
-
-def _months(gap: int, growth: float) -> int | None:
-    months = ceil(gap / growth) if growth > 0 else None
-    return months if months is not None and months <= FARTHEST else None
+    latest = ceil(gap / (growth - doubt)) if growth > doubt else None
+    return Forecast(Outlook.EXPECTED, growth, expected, soonest, latest)

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from services import monthly, statistics
-from services.errors import Gone, Refusal
+from services.errors import Gone
 from services.formats import named
 from services.statistics import Order, Period
 from web.console.framework import Download, Goto, Page, Pages, Visit
@@ -51,9 +51,8 @@ async def _show(visit: Visit, organisation_id: int) -> Page:
 @pages.act("/statistics/{organisation_id}/population", again=show)
 async def set_population(visit: Visit, organisation_id: int) -> Goto:
     said = str(visit.form.get("population", "")).replace(",", "").replace(" ", "")
-    if said and not (said.isascii() and said.isdigit()):
-        raise Refusal("form_not_a_number")
-    await statistics.set_population(visit.work, organisation_id, int(said) if said else None)
+    number = int(said) if said.isascii() and said.isdigit() else 0
+    await statistics.set_population(visit.work, organisation_id, number if said else None)
     return Goto(f"/statistics/{organisation_id}", done="saved")
 
 

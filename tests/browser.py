@@ -1,14 +1,21 @@
 """A real Chromium for pages. Without one its tests are skipped, unless it is required."""
 
+import atexit
 import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from threading import Thread
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
 
 QUIET = (
+    "--headless",
+    "--hide-scrollbars",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -18,6 +25,7 @@ QUIET = (
     "--disable-sync",
 )
 DESKTOP, PHONE = (1440, 900), (390, 844)
+LISTENING = "DevTools listening on "
 MISSING = "no Chromium on this machine: apt-get install chromium"
 
 
@@ -32,13 +40,32 @@ def chromium() -> str:
     pytest.skip(MISSING)
 
 
+@cache
+def endpoint() -> str:
+    """Where this process's Chromium listens: started once; each page has its own context."""
+    profile = tempfile.mkdtemp(prefix="muster-chromium-")
+    options = ("--remote-debugging-port=0", f"--user-data-dir={profile}")
+    running = subprocess.Popen([chromium(), *QUIET, *options], stderr=subprocess.PIPE, text=True)
+    atexit.register(_end, running, profile)
+    said = running.stderr
+    assert said is not None
+    for line in said:
+        if line.startswith(LISTENING):
+            Thread(target=said.read, daemon=True).start()  # a full pipe would make it wait
+            return line.removeprefix(LISTENING).strip()
+    pytest.fail("Chromium ended before it listened")
+
+
+def _end(running: "subprocess.Popen[str]", profile: str) -> None:
+    running.kill()
+    running.wait()
+    shutil.rmtree(profile, ignore_errors=True)
+
+
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
-    path = chromium()
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield running
-        await running.close()
+        yield await playwright.chromium.connect_over_cdp(endpoint())
 
 
 @asynccontextmanager

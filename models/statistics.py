@@ -7,7 +7,7 @@ from the year 0; it is local. A quarter is a month divided by 3.
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Integer, SmallInteger
+from sqlalchemy import ForeignKey, Integer, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -56,11 +56,11 @@ class LedgerMark(Base):
 
 
 class CountMark(Base):
-    """The one row that says when activities were counted last."""
+    """When something was counted last that is counted from time to time."""
 
     __tablename__ = "count_mark"
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    what: Mapped[str] = mapped_column(String(24), primary_key=True)
     at: Mapped[datetime]
 
 

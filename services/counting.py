@@ -92,6 +92,10 @@ PEOPLE_AT_ONCE = 5_000
 ROWS_AT_ONCE = 1_000
 SETTLING = OPEN_FOR + timedelta(days=1)
 """After its end a shift's figures change only by decisions on hours."""
+ACTIVITIES, ABILITIES = "activities", "abilities"
+EVERY = {ACTIVITIES: timedelta(minutes=10), ABILITIES: timedelta(hours=1)}
+"""How often what costs a second or more in a big city is counted."""
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 RADIUS = declaring.Usual().radius
 """Metres from a town's middle within which people are called."""
 DOCUMENTS = ("first_aider", "doctor", "nurse", "water_rescuer", "firefighter", "boat_licence")
@@ -375,8 +379,7 @@ async def keep_hours(work: Work) -> int:
     await _serve(work, served)
     await _add(work, HoursCount, {key: (value,) for key, value in minutes.items()})
     await _put(work, LedgerMark, marks)
-    found = await _count_activities(work, set(minutes))
-    await keep_activities(work, found)
+    await _write_activities(work, await _count_activities(work, set(minutes)))
     return len(entries)
 
 
@@ -432,8 +435,11 @@ class Found:
     cells: set[tuple[int, int]]
     activities: Counts
     delays: Counts
-    at: datetime | None = None
-    """When everything that is unsettled was counted."""
+
+
+async def look_at_activities(work: Work) -> Found | None:
+    """As `find_activities`, from time to time."""
+    return await find_activities(work) if await _is_due(work, ACTIVITIES) else None
 
 
 async def find_activities(work: Work) -> Found:
@@ -445,7 +451,6 @@ async def find_activities(work: Work) -> Found:
         changed,
         {key: row for key, row in found.activities.items() if key[:2] in changed},
         {key: row for key, row in found.delays.items() if key[:2] in changed},
-        work.now,
     )
 
 
@@ -457,8 +462,16 @@ def _by_cell(found: Found) -> dict[tuple[int, ...], Counts]:
     return cells
 
 
-async def keep_activities(work: Work, found: Found) -> int:
-    """Sweep: writes down what `find_activities` found; answers for how many months."""
+async def keep_activities(work: Work, found: Found | None) -> int:
+    """Sweep: writes down what was found; answers for how many months."""
+    if found is None:
+        return 0
+    await _write_activities(work, found)
+    await _note(work, ACTIVITIES)
+    return len(found.cells)
+
+
+async def _write_activities(work: Work, found: Found) -> None:
     for cells in _lots(sorted(found.cells)):
         for table in (ActivityCount, DelayCount):
             where = tuple_(table.organisation_id, table.month).in_(cells)
@@ -467,10 +480,6 @@ async def keep_activities(work: Work, found: Found) -> int:
             )
     await _put(work, ActivityCount, found.activities)
     await _put(work, DelayCount, found.delays)
-    if found.at is not None:
-        await work.session.merge(CountMark(id=1, at=found.at))
-        await work.session.flush()
-    return len(found.cells)
 
 
 async def _unsettled(work: Work) -> set[tuple[int, int]]:
@@ -483,8 +492,7 @@ async def _unsettled(work: Work) -> set[tuple[int, int]]:
     shifts = select(Activity.organisation_id, month).join(
         Activity, Activity.id == Shift.activity_id
     )
-    last = await work.session.scalar(select(CountMark.at))
-    lately = (last or datetime(2000, 1, 1, tzinfo=UTC)) - SETTLING
+    lately = (await _counted_at(work, ACTIVITIES) or LONG_AGO) - SETTLING
     open_hours = (HoursState.OPEN, HoursState.PROPOSED)
     attended = (
         select(Enrolment.shift_id)
@@ -623,13 +631,21 @@ class Abilities:
     in_reach: Counts
 
 
+async def look_at_abilities(work: Work) -> Abilities | None:
+    """As `find_abilities`, from time to time."""
+    return await find_abilities(work) if await _is_due(work, ABILITIES) else None
+
+
 async def find_abilities(work: Work) -> Abilities:
     """Who can do what where, and who could come to each town."""
     return Abilities(await _held(work), await _in_reach(work))
 
 
-async def keep_abilities(work: Work, found: Abilities) -> int:
-    """Sweep: writes down what `find_abilities` found; answers how many counts have changed."""
+async def keep_abilities(work: Work, found: Abilities | None) -> int:
+    """Sweep: writes down what was found; answers how many counts have changed."""
+    if found is None:
+        return 0
+    await _note(work, ABILITIES)
     changed = 0
     for table, counts in ((AbilityCount, found.held), (ReachCount, found.in_reach)):
         kept = await _all(work, table)
@@ -691,16 +707,17 @@ async def _in_reach(work: Work) -> Counts:
         .cte("people")
         .prefix_with("MATERIALIZED")
     )
-    towns = select(Organisation.id, Organisation.latitude, Organisation.longitude).where(
+    towns = select(
+        Organisation.id,
+        Organisation.latitude,
+        Organisation.longitude,
+        (geo.METRES_PER_DEGREE * func.cos(func.radians(Organisation.latitude))).label("east"),
+    ).where(
         Organisation.kind == OrganisationKind.TOWN_ASSOCIATION, Organisation.latitude.is_not(None)
     )
     town = towns.cte("town").prefix_with("MATERIALIZED")
     north = (people.c.latitude - town.c.latitude) * geo.METRES_PER_DEGREE
-    east = (
-        (people.c.longitude - town.c.longitude)
-        * geo.METRES_PER_DEGREE
-        * func.cos(func.radians(town.c.latitude))
-    )
+    east = (people.c.longitude - town.c.longitude) * town.c.east
     far = case((people.c.reach * 1000.0 < RADIUS, people.c.reach * 1000.0), else_=RADIUS)
     found = await work.session.execute(
         select(town.c.id, people.c.attribute, func.count())
@@ -727,6 +744,23 @@ async def emergency_attributes(work: Work) -> list[int]:
         *map(traits.skill_attribute, skills),
         *map(traits.qualification_attribute, kinds),
     ]
+
+
+# From time to time
+
+
+async def _is_due(work: Work, what: str) -> bool:
+    last = await _counted_at(work, what)
+    return last is None or not last <= work.now < last + EVERY[what]
+
+
+async def _counted_at(work: Work, what: str) -> datetime | None:
+    return await work.session.scalar(select(CountMark.at).where(CountMark.what == what))
+
+
+async def _note(work: Work, what: str) -> None:
+    await work.session.merge(CountMark(what=what, at=work.now))
+    await work.session.flush()
 
 
 # All anew
@@ -759,6 +793,8 @@ async def recount_all(work: Work) -> None:
     for table, counts in (await _recounted(work)).items():
         await work.session.execute(delete(table))
         await _put(work, table, counts)
+    for what in EVERY:
+        await _note(work, what)
 
 
 async def _register(work: Work) -> None:

@@ -56,7 +56,7 @@ async def served(city: City) -> AsyncIterator[Served]:
     async with city.database.write() as session:
         work = city.making.work(session, await session.get_one(Person, coordinator.id))
         await hours.confirm(work, attendance)
-    await city.settle()
+    await city.forward(hours=1)
     yield Served(city, boss, wang, lin, chen)
 
 

@@ -22,14 +22,15 @@ SHOWS_UP = 0.93
 ACTIVE_SHARE = 0.45
 """Of the volunteers, who ever serve."""
 LOT = 100_000
+SEED = 3
 FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
 
 async def write(
-    database: Database, words: Terms, people: Crowd, entries: int, now: datetime, seed: int = 3
+    database: Database, words: Terms, people: Crowd, entries: int, now: datetime
 ) -> None:
     """So many entries of the ledger, and what they rest on."""
-    past = _Past(words, people, entries, now, np.random.default_rng(seed))
+    past = _Past(words, people, entries, now, np.random.default_rng(SEED))
 
     def fill() -> None:
         connection = sqlite3.connect(str(database.url.database), isolation_level=None)
@@ -78,8 +79,9 @@ class _Past:
 
     def statements(self) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:
         at = self._written
-        yield "UPDATE person SET registered_at = ? WHERE id = ?", (
-            (at(moment), number) for number, moment in enumerate(self.signed_up, 1)
+        yield (
+            "UPDATE person SET registered_at = ? WHERE id = ?",
+            ((at(moment), number) for number, moment in enumerate(self.signed_up, 1)),
         )
         yield (
             "INSERT INTO activity (id, organisation_id, field_id, state, title, description,"

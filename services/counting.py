@@ -86,7 +86,7 @@ SIGNED_UP = -1
 """In `CohortCount.after`: all who signed up in the quarter."""
 BUCKETS = (1, 2, 4, 8, 12, 24, 36, 48, 72, 96, 120, 168, 240, 336, 504, 720, 1440)
 """Hours below which a decision on hours fell, each bucket from the one before; then all longer."""
-ENTRIES_AT_ONCE = 5_000
+ENTRIES_AT_ONCE = 2_000
 PEOPLE_AT_ONCE = 5_000
 """That a sweep takes in."""
 ROWS_AT_ONCE = 1_000

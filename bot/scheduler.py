@@ -56,7 +56,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(aftermath.hand_out, 30),
     Sweep(boards.report, 2),
     Sweep(traits.keep_counts, 600, traits.count),
-    Sweep(monthly.send, 300),
+    Sweep(monthly.send, 60),
     Sweep(counting.keep_people, 30, counting.find_moves),
     Sweep(counting.keep_hours, 5),
     Sweep(counting.keep_activities, 60, counting.look_at_activities),

@@ -28,7 +28,7 @@ KIND = "monthly_report"
 PAPER = "statistics/report"
 MORNING = timedelta(hours=9)
 """Local time on the first of the month."""
-AT_ONCE = 20
+AT_ONCE = 5
 """Reports that one sweep writes."""
 
 

@@ -22,6 +22,7 @@ from models import (
     Guardian,
     Inbox,
     LedgerEntry,
+    Membership,
     Message,
     OptOut,
     Organisation,
@@ -78,6 +79,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
             or_(Swap.asker_id == mine, Swap.asked_id == mine, Swap.taken_by_id == mine)
         ),
         "callout_words": select(Word).where(Word.person_id == mine),
+        "memberships": select(Membership).where(Membership.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),

@@ -1,8 +1,10 @@
 """Statistics as people see them: in chat, in the console, as a report on the first of the month."""
 
 import io
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import pytest
 from pypdf import PdfReader
@@ -22,7 +24,7 @@ from services.trends import Outlook
 from tests.attending import place, propose
 from tests.browser import DESKTOP, PHONE
 from tests.city import City, Phone
-from tests.consoles import desk_of, screen_of
+from tests.consoles import desk_of, link, screen_of
 
 
 @dataclass
@@ -98,8 +100,22 @@ async def test_a_coordinator_sees_the_figures_as_a_picture_and_chooses_the_perio
     sent = await wang.sees("2026年10月月报")
     assert sent.document is not None and sent.document.content.startswith(b"%PDF")
     await wang.press("返回")
+    await served.city.answered()
     await wang.press("网页版")
-    assert "/console/open/" in (await wang.sees("?to=/statistics/")).words
+    found = re.search(r"/open/\S+", (await wang.sees("?to=/statistics/")).words)
+    assert found is not None
+    shiqi = await key_of(served.city, "zs-shiqi")
+    async with desk_of(served.city) as desk:
+        opened = await desk.send(found.group())
+        assert opened.path == f"/console/statistics/{shiqi}" and "石岐街道" in opened.words
+
+
+async def test_a_link_from_the_chat_leads_nowhere_else(served: Served) -> None:
+    for elsewhere in ("//evil.example", "/../a", "https://evil.example", "/a?b"):
+        async with desk_of(served.city) as desk:
+            path = (await link(served.city, served.wang)).removeprefix("/console")
+            opened = await desk.send(f"{path}?{urlencode({'to': elsewhere})}")
+            assert opened.path == "/console" and opened.status == 200
 
 
 async def test_the_federation_looks_down_and_others_are_refused(served: Served) -> None:

@@ -39,6 +39,11 @@ class Served:
     """Coordinates Xiaolan, and reads English."""
     chen: Phone
 
+    async def press(self, phone: Phone, label: str) -> None:
+        """Waits for the picture as well."""
+        await phone.press(label)
+        await self.city.answered()
+
 
 @pytest.fixture
 async def served(city: City) -> AsyncIterator[Served]:
@@ -86,22 +91,21 @@ async def test_a_coordinator_sees_the_figures_as_a_picture_and_chooses_the_perio
         assert words in shown.words
     assert "截至2026年11月的 12 个月" in shown.words and "不满 6 个整月" in shown.words
     assert "一半在 42 小时内" in shown.words
-    await wang.press("季度")
+    await served.press(wang, "季度")
     await wang.sees("2026年第4季度")
-    await wang.press("上一期")
+    await served.press(wang, "上一期")
     before = await wang.sees("2026年第3季度")
     assert "0 场活动" in before.words and "注册志愿者 0 人" in before.words
-    await wang.press("下级组织")
-    await wang.press("太平社区")
+    await served.press(wang, "下级组织")
+    await served.press(wang, "太平社区")
     await wang.sees("太平社区志愿服务站")
-    await wang.press("上级组织")
+    await served.press(wang, "上级组织")
     await wang.sees("石岐街道志愿服务协会")
-    await wang.press("上月月报")
+    await served.press(wang, "上月月报")
     sent = await wang.sees("2026年10月月报")
     assert sent.document is not None and sent.document.content.startswith(b"%PDF")
-    await wang.press("返回")
-    await served.city.answered()
-    await wang.press("网页版")
+    await served.press(wang, "返回")
+    await served.press(wang, "网页版")
     found = re.search(r"/open/\S+", (await wang.sees("?to=/statistics/")).words)
     assert found is not None
     shiqi = await key_of(served.city, "zs-shiqi")
@@ -121,8 +125,8 @@ async def test_a_link_from_the_chat_leads_nowhere_else(served: Served) -> None:
 async def test_the_federation_looks_down_and_others_are_refused(served: Served) -> None:
     await served.boss.say("/stats")
     await served.boss.sees("中山市志愿者联合会")
-    await served.boss.press("下级组织")
-    await served.boss.press("小榄镇")
+    await served.press(served.boss, "下级组织")
+    await served.press(served.boss, "小榄镇")
     await served.boss.sees("小榄镇志愿服务协会")
     await served.lin.say("/stats")
     english = await served.lin.sees("Xiaolan")

@@ -13,6 +13,25 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base
 
 
+class _OfOrganisation:
+    """A row by organisation, and by what else its key says."""
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    organisation_id: Mapped[int] = mapped_column(
+        ForeignKey("organisation.id"), primary_key=True, autoincrement=False, sort_order=-2
+    )
+
+
+class _OfMonth(_OfOrganisation):
+    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, sort_order=-1)
+
+
+class _OfAttribute(_OfOrganisation):
+    attribute: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, sort_order=-1)
+    """As in `Posting`; 0 for everyone."""
+
+
 class Membership(Base):
     """Where somebody was registered, from the month `since` on, until before the month `until`.
 
@@ -44,14 +63,11 @@ class Served(Base):
     minutes: Mapped[int]
 
 
-class LedgerMark(Base):
+class LedgerMark(_OfOrganisation, Base):
     """Up to which entry of an organisation's chain hours have been counted."""
 
     __tablename__ = "ledger_mark"
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
     entries: Mapped[int]
 
 
@@ -64,16 +80,11 @@ class CountMark(Base):
     at: Mapped[datetime]
 
 
-class PeopleCount(Base):
+class PeopleCount(_OfMonth, Base):
     """How the people registered with an organisation changed in a month."""
 
     __tablename__ = "people_count"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
-    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     new: Mapped[int]
     """For the first time registered anywhere."""
     joined: Mapped[int]
@@ -83,29 +94,19 @@ class PeopleCount(Base):
     """By how many those have grown who served in this month or the eleven before it."""
 
 
-class HoursCount(Base):
+class HoursCount(_OfMonth, Base):
     """Confirmed minutes of an organisation's chain, by the month in which they were served."""
 
     __tablename__ = "hours_count"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
-    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     minutes: Mapped[int]
 
 
-class ActivityCount(Base):
+class ActivityCount(_OfMonth, Base):
     """An organisation's shifts that began in a month and were not cancelled."""
 
     __tablename__ = "activity_count"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
-    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     activities: Mapped[int]
     """Each in the month of its first shift."""
     shifts: Mapped[int]
@@ -117,70 +118,48 @@ class ActivityCount(Base):
     """Attendances whose hours nobody has decided on."""
 
 
-class DelayCount(Base):
+class DelayCount(_OfMonth, Base):
     """How long hours waited for their decision, as a histogram of those served in a month."""
 
     __tablename__ = "delay_count"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
-    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     """The place in `services.counting.BUCKETS`."""
     decisions: Mapped[int]
 
 
-class CohortCount(Base):
-    """Of those who signed up in a quarter, how many served so many quarters `after`; -1: all."""
+class CohortCount(_OfOrganisation, Base):
+    """Of those who signed up in a quarter, how many served so many quarters `after`; -1: all.
+
+    The organisation is where they are registered, or were last.
+    """
 
     __tablename__ = "cohort_count"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
-    """Where they are registered, or were last."""
     quarter: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     after: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     people: Mapped[int]
 
 
-class AbilityCount(Base):
+class AbilityCount(_OfAttribute, Base):
     """How many of an organisation's volunteers have a skill or a valid document."""
 
     __tablename__ = "ability_count"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
-    attribute: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """As in `Posting`; 0 for everyone."""
     people: Mapped[int]
 
 
-class ReachCount(Base):
+class ReachCount(_OfAttribute, Base):
     """How many who may be called, with a skill or valid document, are within reach of a town."""
 
     __tablename__ = "reach_count"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
-    attribute: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     people: Mapped[int]
 
 
-class MonthlyReport(Base):
+class MonthlyReport(_OfMonth, Base):
     """That an organisation's report on a month has gone out."""
 
     __tablename__ = "monthly_report"
 
-    organisation_id: Mapped[int] = mapped_column(
-        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
-    )
-    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[datetime]

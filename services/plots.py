@@ -133,7 +133,7 @@ def ticks(top: float) -> list[int]:
 
 # Side by side
 
-NAMES, LONGEST = 270.0, 530.0
+NAMES, LONGEST = 300.0, 500.0
 """Where horizontal bars begin, and how long the longest is."""
 
 

@@ -68,14 +68,16 @@ def upgrade() -> None:
     sa.Column('organisation_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('entries', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_ledger_mark_organisation_id')),
-    sa.PrimaryKeyConstraint('organisation_id', name=op.f('pk_ledger_mark'))
+    sa.PrimaryKeyConstraint('organisation_id', name=op.f('pk_ledger_mark')),
+    sqlite_with_rowid=False
     )
     op.create_table('monthly_report',
     sa.Column('organisation_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('month', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_monthly_report_organisation_id')),
-    sa.PrimaryKeyConstraint('organisation_id', 'month', name=op.f('pk_monthly_report'))
+    sa.PrimaryKeyConstraint('organisation_id', 'month', name=op.f('pk_monthly_report')),
+    sqlite_with_rowid=False
     )
     op.create_table('people_count',
     sa.Column('organisation_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),

@@ -34,7 +34,7 @@ async def write(
 
     def fill() -> None:
         connection = sqlite3.connect(str(database.url.database), isolation_level=None)
-        for pragma in ("synchronous = OFF", "journal_mode = WAL", "cache_size = -200000"):
+        for pragma in ("synchronous = OFF", "journal_mode = OFF", "cache_size = -500000"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN")
         for statement, rows in past.statements():
@@ -47,7 +47,7 @@ async def write(
             connection.executemany(statement, lot)
         connection.execute("COMMIT")
         connection.execute("ANALYZE")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.close()
 
     await asyncio.to_thread(fill)
@@ -76,9 +76,17 @@ class _Past:
         self.person = _apart(picked.reshape(self.shifts, A_SHIFT)) + 1
         self.there = chance.random((self.shifts, A_SHIFT)) < SHOWS_UP
         self.minutes = chance.integers(60, SHIFT_HOURS * 60, (self.shifts, A_SHIFT))
+        starts = [self._start(shift) for shift in range(self.shifts)]
+        length = timedelta(hours=SHIFT_HOURS)
+        self.starts = [_written(start) for start in starts]
+        self.ends = [_written(start + length) for start in starts]
+        self.decisions = [
+            _written(start + length + timedelta(hours=int(hours)))
+            for start, hours in zip(starts, self.waits, strict=True)
+        ]
 
     def statements(self) -> Iterator[tuple[str, Iterator[tuple[Any, ...]]]]:
-        at = self._written
+        at = _written
         yield (
             "UPDATE person SET registered_at = ? WHERE id = ?",
             ((at(moment), number) for number, moment in enumerate(self.signed_up, 1)),
@@ -97,7 +105,7 @@ class _Past:
             "INSERT INTO shift (id, activity_id, title, starts_at, ends_at, quota, taken,"
             " least_age) VALUES (?, ?, '', ?, ?, ?, ?, 0)",
             (
-                (number + 1, number + 1, at(self._start(number)), at(self._end(number)),
+                (number + 1, number + 1, self.starts[number], self.ends[number],
                  A_SHIFT + 4, A_SHIFT)
                 for number in range(self.shifts)
             ),
@@ -126,20 +134,14 @@ class _Past:
             iter([(1,)]),
         )
 
-    def _written(self, moment: datetime) -> str:
-        return moment.replace(tzinfo=None).strftime(FORMAT)
-
     def _start(self, shift: int) -> datetime:
         day = self.now - timedelta(days=int(self.day[shift]))
         return day.replace(hour=0, minute=0) + timedelta(hours=int(self.hour[shift]) - 8)
 
-    def _end(self, shift: int) -> datetime:
-        return self._start(shift) + timedelta(hours=SHIFT_HOURS)
-
     def _enrolments(self) -> Iterator[tuple[Any, ...]]:
         key = 0
         for shift in range(self.shifts):
-            queued = self._written(self._start(shift))
+            queued = self.starts[shift]
             for person, came in zip(
                 self.person[shift].tolist(), self.there[shift].tolist(), strict=True
             ):
@@ -147,35 +149,42 @@ class _Past:
                 state = "attended" if came else "no_show"
                 yield key, shift + 1, person, state, queued
 
-    def _present(self) -> Iterator[tuple[int, int, int, int]]:
-        """Key of the attendance, shift, place in the shift, and key of the enrolment."""
+    def _present(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Key of the attendance, shift, key of the enrolment, person and minutes."""
         key = 0
         for shift in range(self.shifts):
-            for place, came in enumerate(self.there[shift].tolist()):
+            rows = zip(
+                self.there[shift].tolist(),
+                self.person[shift].tolist(),
+                self.minutes[shift].tolist(),
+                strict=True,
+            )
+            for place, (came, person, minutes) in enumerate(rows, 1):
                 if came:
                     key += 1
-                    yield key, shift, place, shift * A_SHIFT + place + 1
-
-    def _decided(self, shift: int) -> datetime:
-        return self._end(shift) + timedelta(hours=int(self.waits[shift]))
+                    yield key, shift, shift * A_SHIFT + place, person, minutes
 
     def _attendances(self) -> Iterator[tuple[Any, ...]]:
-        for key, shift, place, enrolment in self._present():
+        for key, shift, enrolment, _, minutes in self._present():
             yield (
-                key, enrolment, self._written(self._start(shift)), self._written(self._end(shift)),
-                int(self.minutes[shift, place]), self._written(self._decided(shift)),
+                key, enrolment, self.starts[shift], self.ends[shift], minutes,
+                self.decisions[shift],
             )  # fmt: skip
 
     def _entries(self) -> Iterator[tuple[Any, ...]]:
-        lengths: dict[int, int] = {}
-        for key, shift, place, _ in self._present():
-            home = int(self.organisation[shift])
-            lengths[home] = lengths.get(home, 0) + 1
+        homes = self.organisation.tolist()
+        lengths = dict.fromkeys(homes, 0)
+        for key, shift, _, person, minutes in self._present():
+            home = homes[shift]
+            lengths[home] += 1
             yield (
-                key, home, lengths[home], int(self.person[shift, place]), key, self.field,
-                int(self.minutes[shift, place]), self._written(self._start(shift)),
-                self._written(self._decided(shift)), f"{key:064x}",
+                key, home, lengths[home], person, key, self.field, minutes, self.starts[shift],
+                self.decisions[shift], f"{key:064x}",
             )  # fmt: skip
+
+
+def _written(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).strftime(FORMAT)
 
 
 def _days(numbers: Array) -> Array:

@@ -50,6 +50,7 @@ async def write(
         connection.execute("PRAGMA journal_mode = WAL")
         connection.close()
 
+    await database.engine.dispose()  # so that the file may be written without a journal
     await asyncio.to_thread(fill)
 
 

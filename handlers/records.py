@@ -1,4 +1,4 @@
-"""The volunteer's service record: hours, stars and a chart."""
+"""The volunteer's service record: hours, stars, a chart, and the badge of their star level."""
 
 import asyncio
 
@@ -6,7 +6,8 @@ from handlers import forms
 from handlers.replies import Reply, Show
 from handlers.routes import button, command
 from handlers.turns import Turn
-from services import charts, records
+from models import Organisation
+from services import charts, records, typesetting
 
 
 @command("record")
@@ -38,4 +39,24 @@ def _chart(turn: Turn, record: records.Record) -> charts.Chart:
             (words.plain("record/chart_month", language, month=month), minutes / 60)
             for month, minutes in record.months
         ],
+    )
+
+
+@button("badge", reads=True)
+async def show_badge(turn: Turn) -> Reply:
+    person = turn.work.person
+    record = await records.record_of_actor(turn.work)
+    organisation = await turn.work.session.get_one(Organisation, person.organisation_id)
+    face = turn.around.words.values(
+        "record/badge_face",
+        turn.language,
+        name=person.name,
+        organisation=organisation.names,
+        record=record,
+    )
+    return Show(
+        "record/badge",
+        {"record": record},
+        picture=lambda: asyncio.to_thread(typesetting.png, "record/badge_face", face),
+        fresh=True,
     )

@@ -27,6 +27,15 @@ from models.callouts import (
     Wave,
     Word,
 )
+from models.certificates import (
+    Certificate,
+    CertificateCount,
+    CertificateKind,
+    CertificateLine,
+    CertificateScope,
+    CertificateState,
+    RevocationReason,
+)
 from models.console import ConsoleSession, LoginWay, Look
 from models.conversations import Conversation, Inbox
 from models.database import Database
@@ -93,6 +102,12 @@ __all__ = [
     "BroadcastState",
     "Callout",
     "CalloutState",
+    "Certificate",
+    "CertificateCount",
+    "CertificateKind",
+    "CertificateLine",
+    "CertificateScope",
+    "CertificateState",
     "Claim",
     "CohortCount",
     "Coming",
@@ -149,6 +164,7 @@ __all__ = [
     "Readiness",
     "Response",
     "ResponseState",
+    "RevocationReason",
     "Role",
     "RoleKind",
     "SavedAudience",

@@ -59,6 +59,9 @@ class Organisation(Base):
     """People who live in its area, of whom a share is to be registered; None where not known."""
     approves_registrations: Mapped[bool] = mapped_column(default=False)
     asks_id_number: Mapped[bool] = mapped_column(default=False)
+    head: Mapped[str | None] = mapped_column(String(64))
+    contact: Mapped[str | None] = mapped_column(String(200))
+    """Who heads it, and how it is reached, as its certificates say."""
     ledger_length: Mapped[int] = mapped_column(default=0)
     ledger_head: Mapped[str] = mapped_column(String(64), default="")
     """Hash of the newest ledger entry of this organisation's chain."""

@@ -22,6 +22,7 @@ class Right(StrEnum):
     LAUNCH_CALLOUTS = "launch_callouts"
     PLAN_DUTY = "plan_duty"
     SEE_STATISTICS = "see_statistics"
+    ISSUE_CERTIFICATES = "issue_certificates"
     SEE_VOLUNTEERS = "see_volunteers"
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
@@ -38,6 +39,7 @@ _COORDINATES = frozenset(
         Right.ANNOUNCE,
         Right.PLAN_DUTY,
         Right.SEE_STATISTICS,
+        Right.ISSUE_CERTIFICATES,
         Right.SEE_VOLUNTEERS,
     }
 )

@@ -11,7 +11,7 @@ SMALLEST = 20
 
 
 def font_path() -> Path:
-    """Noto Sans SC, as its package ships it."""
+    """Noto Sans SC, as its package ships it, with Noto Serif SC beside it."""
     package = Path(pylopdf_fonts_zh_cn.__file__).parent
     return next(package.rglob("NotoSansSC-Regular.otf"))
 
@@ -22,6 +22,14 @@ def spare_fonts() -> Path:
     if found is None or found.origin is None:
         raise FileNotFoundError("matplotlib")
     return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+
+
+def rare_characters() -> Path:
+    """A folder with Noto Sans CJK, for characters of names that the first has not."""
+    found = find_spec("cvttf_NotoSansCJK_Regular")
+    if found is None or found.origin is None:
+        raise FileNotFoundError("cvttf_NotoSansCJK_Regular")
+    return Path(found.origin).parent
 
 
 @cache

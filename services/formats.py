@@ -35,6 +35,7 @@ class Formats:
             "brief": self.brief,
             "brief_span": self.brief_span,
             "day": self.day,
+            "full_day": self.full_day,
             "month": self.month,
             "month_mark": self.month_mark,
             "month_year": self.month_year,
@@ -58,14 +59,18 @@ class Formats:
 
     def day(self, value: datetime | date | str) -> str:
         """Mon 7 December, or 12月7日 周一; with the year unless a moment makes it plain."""
-        if isinstance(value, str) and len(value) > 10:
-            value = self._local(value)
-        elif isinstance(value, str):
-            value = date.fromisoformat(value)
-        elif isinstance(value, datetime):
-            value = self._local(value)
         pattern = "y年M月d日 EEE" if self.locale.language == "zh" else "EEE d MMM y"
-        return dates.format_date(value, pattern, locale=self.locale)
+        return dates.format_date(self._local_day(value), pattern, locale=self.locale)
+
+    def full_day(self, value: datetime | date | str) -> str:
+        """7 December 2026, or 2026年12月7日: as papers date what they say."""
+        pattern = "y年M月d日" if self.locale.language == "zh" else "d MMMM y"
+        return dates.format_date(self._local_day(value), pattern, locale=self.locale)
+
+    def _local_day(self, value: datetime | date | str) -> date:
+        if isinstance(value, str) and len(value) <= len("2026-12-07"):
+            return date.fromisoformat(value)
+        return self._local(value).date() if isinstance(value, datetime | str) else value
 
     def month(self, value: date) -> str:
         """Dec, or 12月."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 
 from models import (
     Account,
@@ -20,6 +20,7 @@ from models import (
     HoursState,
     Person,
     Shift,
+    Trait,
 )
 from services import access, activities, audit, delivery, ledger
 from services.errors import Gone, Refusal
@@ -261,7 +262,7 @@ async def _confirm(work: Work, records: Sequence[Record]) -> None:
     organisation_id = records[0].activity.organisation_id
     drafts = [draft(one, one.attendance.minutes or 0) for one in records]
     await ledger.append(work, organisation_id, drafts)
-    await _tell(work, "confirmed", records)
+    await _tell(work, "confirmed", records, counted=0)
 
 
 async def correct(work: Work, attendance_id: int, minutes: int, reason: str) -> Record:
@@ -274,10 +275,11 @@ async def correct(work: Work, attendance_id: int, minutes: int, reason: str) -> 
     if found.attendance.state is HoursState.OPEN:
         raise Refusal("hours_open")
     check_minutes(found.shift, minutes)
-    if found.attendance.state is HoursState.CONFIRMED and minutes == before:
+    was_confirmed = found.attendance.state is HoursState.CONFIRMED
+    if was_confirmed and minutes == before:
         raise Refusal("hours_same", minutes=minutes)
     await enter(work, found, minutes, reason)
-    await _tell(work, "corrected", [found])
+    await _tell(work, "corrected", [found], counted=before if was_confirmed else 0)
     _note(work, "hours.corrected", found, before=before, minutes=minutes)
     return found
 
@@ -392,22 +394,29 @@ def _note(work: Work, action: str, found: Record, **details: int) -> None:
 # Telling
 
 
-async def _tell(work: Work, template: str, records: Sequence[Record]) -> None:
-    """Each volunteer learns their minutes and until when they may object."""
+async def _tell(
+    work: Work, template: str, records: Sequence[Record], *, counted: int | None = None
+) -> None:
+    """Each volunteer learns their minutes, until when they may object, and of a new star.
+
+    `counted` are the minutes that had been confirmed before; None where nothing is confirmed.
+    """
     first = records[0]
     keys = [one.attendance.id for one in records]
+    own = ["attendance_id", Attendance.id, "minutes", Attendance.minutes]
+    if counted is not None:
+        own += ["star", _new_star(work, Attendance.minutes - counted)]
     recipients = (
         select(
             Enrolment.person_id,
             Account.telegram_id,
             Person.language,
-            delivery.own_parameters(
-                work, "attendance_id", Attendance.id, "minutes", Attendance.minutes
-            ).label("parameters"),
+            delivery.own_parameters(work, *own).label("parameters"),
         )
         .join(Attendance, Attendance.enrolment_id == Enrolment.id)
         .join(Person, Person.id == Enrolment.person_id)
         .outerjoin(Account, Account.person_id == Person.id)
+        .outerjoin(Trait, Trait.person_id == Person.id)
         .where(Attendance.id.in_(keys))
     )
     post = delivery.Post(
@@ -423,3 +432,12 @@ async def _tell(work: Work, template: str, records: Sequence[Record]) -> None:
         subject=f"attendance:{first.attendance.id}" if len(records) == 1 else None,
     )
     await delivery.tell_all(work, post, recipients)
+
+
+def _new_star(work: Work, gained: ColumnElement[int | None]) -> ColumnElement[int]:
+    """The star that somebody has reached with these minutes, which already count; 0 for none."""
+    reached = [
+        (and_(Trait.minutes >= hours * 60, Trait.minutes - gained < hours * 60), star)
+        for star, hours in enumerate(sorted(work.policy.star_hours), start=1)
+    ]
+    return case(*reversed(reached), else_=0)

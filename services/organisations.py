@@ -6,7 +6,9 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Organisation, OrganisationKind
-from services import geo
+from services import access, audit, geo
+from services.errors import Gone
+from services.work import Work
 
 
 async def root(session: AsyncSession) -> Organisation | None:
@@ -88,3 +90,36 @@ async def nearest(
 def area_names(organisation: Organisation) -> dict[str, str]:
     """What people call the area: its place, else the organisation's own name."""
     return organisation.place or organisation.names
+
+
+# The issuing body
+
+
+async def described(work: Work, organisation_id: int) -> Organisation:
+    """One that the actor may describe. Raises Gone or NotAllowed."""
+    organisation = await work.session.get(Organisation, organisation_id)
+    if organisation is None:
+        raise Gone
+    await access.require(work, access.Right.MANAGE_ORGANISATIONS, organisation.id)
+    return organisation
+
+
+async def describe_body(
+    work: Work, organisation_id: int, *, head: str | None = None, contact: str | None = None
+) -> Organisation:
+    """Who heads it and how it is reached, as its certificates say from now on; None: as it was.
+
+    Raises Gone or NotAllowed.
+    """
+    organisation = await described(work, organisation_id)
+    for name, value in (("head", head), ("contact", contact)):
+        if value is not None:
+            setattr(organisation, name, " ".join(value.split()) or None)
+    await work.session.flush()
+    audit.note(
+        work,
+        "organisation.described",
+        f"organisation:{organisation.id}",
+        organisation_id=organisation.id,
+    )
+    return organisation

@@ -12,6 +12,7 @@ from models import (
     Attendance,
     AuditEntry,
     BroadcastAnswer,
+    Certificate,
     Consent,
     ConsoleSession,
     Conversation,
@@ -45,7 +46,7 @@ from models import (
     Trait,
     Word,
 )
-from services import audit, enrolment, roles
+from services import audit, certificates, enrolment, roles
 from services.delivery import storable
 from services.errors import Refusal
 from services.work import Work
@@ -87,6 +88,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
             Conversation.account_id.in_(_accounts(mine))
         ),
         "ledger": select(LedgerEntry).where(LedgerEntry.person_id == mine),
+        "certificates": select(Certificate).where(Certificate.person_id == mine),
         "audit": select(AuditEntry).where(
             or_(AuditEntry.actor_id == mine, AuditEntry.subject == f"person:{mine}")
         ),
@@ -163,6 +165,7 @@ async def forget(work: Work) -> None:
     await enrolment.leave_everything(work, person.id)
     await _drop_what_is_only_theirs(work, person.id)
     await _blank_what_others_refer_to(work, person.id)
+    await certificates.erase(work, person.id)
     person.standing = Standing.ERASED
     for name in ("number", "birth_date", "phone", "phone_hash", "id_number", "id_number_hash",
                  "email", "home", "latitude", "longitude", "call_from", "call_until",

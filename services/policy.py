@@ -55,6 +55,10 @@ class Policy(BaseModel):
     code_seconds: int = Field(30, ge=5, description="How long an on-site check-in code is shown.")
     dispute_days: int = Field(7, ge=0, description="Days in which a volunteer may object to hours.")
 
+    certificates_per_day: int = Field(
+        20, ge=1, description="New certificates that one volunteer draws for themselves in a day."
+    )
+
     callout_second_size: int = Field(
         50, ge=1, description="Call-outs of more people need a second commander, but life-critical."
     )

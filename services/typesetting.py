@@ -14,7 +14,7 @@ from typing import Any
 
 import typst
 
-from services.fonts import font_path, spare_fonts
+from services.fonts import font_path, rare_characters, spare_fonts
 from services.words import TEMPLATES
 
 DOTS_PER_INCH = 144.0
@@ -50,5 +50,5 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts(
         include_system_fonts=False,
         include_embedded_fonts=False,
-        font_paths=[str(font_path().parent), str(spare_fonts())],
+        font_paths=[str(font_path().parent), str(rare_characters()), str(spare_fonts())],
     )

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from models import Base, ConsoleSession, LoginWay, RoleKind
 from models.sealed import keyring
 from services import sessions
+from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
@@ -35,12 +36,14 @@ async def examples(city: City) -> dict[str, int]:
     activity = await city.making.activity(victim, f"{SECRET}的活动")
     shift = await city.making.shift(activity)
     assert opened is not None
+    certificate = await issued(city.making, victim, RECORD)
     return {
         "person_id": victim.id,
         "organisation_id": victim.organisation_id,
         "session_id": opened,
         "activity_id": activity.id,
         "shift_id": shift.id,
+        "certificate_id": certificate.id,
     }
 
 

@@ -44,7 +44,9 @@ from models import (
     SwapOffer,
 )
 from playground import Phone
+from services import certificates
 from tests.attending import propose
+from tests.certified import RECORD
 from tests.city import City
 from tests.killable import Killable, killed_outright
 from tests.times import ManualClock
@@ -181,9 +183,15 @@ async def _one_of_each_kind(city: City) -> None:
                 language="zh_Hans",
             )
         )
+        await _certify(session, city, chen)
         await _call_out(session, city, coordinator, applicant)
         await _on_duty(session, city, coordinator, applicant)
     await city.sent()
+
+
+async def _certify(session: AsyncSession, city: City, volunteer: Phone) -> None:
+    person = await city.person(volunteer)
+    await certificates.issue(city.making.work(session, person), person.id, RECORD)
 
 
 async def _call_out(session: AsyncSession, city: City, commander: Person, asked: Person) -> None:

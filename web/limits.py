@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from aiohttp import web
 
@@ -41,3 +42,32 @@ class Limits:
 
 
 LIMITS = web.AppKey("limits", Limits)
+IPV6_HOME = 64
+"""Bits of an IPv6 address that a household has to itself."""
+
+
+def client(request: web.Request) -> str:
+    """Whose request it is, by address; of IPv6 the network, within which addresses are free.
+
+    What a proxy on this machine says counts: the last that it was told by is who came to it.
+    """
+    address = request.remote or ""
+    if _is_loopback(address):
+        forwarded = request.headers.get("X-Forwarded-For", "")
+        address = forwarded.rpartition(",")[2].strip() or address
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((parsed, IPV6_HOME), strict=False))
+    return str(parsed)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports
-from web.console import entry, settings, statistics, today
+from web import answers, boards, checkin, reports, verify
+from web.console import certificates, entry, settings, statistics, today
 
 STATIC = Path(__file__).parent / "static"
 
@@ -21,10 +21,12 @@ ROUTES: list[web.AbstractRouteDef] = [
     *answers.routes,
     *boards.routes,
     *reports.routes,
+    *verify.routes,
     *entry.routes,
     *today.pages,
     *settings.pages,
     *statistics.pages,
+    *certificates.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

@@ -370,6 +370,7 @@ SECTIONS = (
     Section("organisations", "/organisations", "diagram-3", Right.SEE_VOLUNTEERS),
     Section("activities", "/activities", "calendar3", Right.TAKE_ROLL),
     Section("hours", "/hours", "clock-history", Right.CONFIRM_HOURS),
+    Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES),
     Section("broadcasts", "/broadcasts", "megaphone", Right.ANNOUNCE),
     Section("callouts", "/callouts", "broadcast-pin", Right.LAUNCH_CALLOUTS),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS),

@@ -232,7 +232,11 @@ def as_json(outcome: Outcome, described: dict[str, Any]) -> dict[str, Any]:
 
 
 def asked() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog="The lists of the console: benchmarks.lists",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round there")
     parser.add_argument("--seconds", type=float, default=4, help="of each case in each round")
     parser.add_argument("--rounds", type=int, default=5)

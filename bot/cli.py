@@ -1,4 +1,4 @@
-"""The command line: `muster run | demo | init | doctor | import | export | backup`.
+"""The command line: `muster run | demo | init | doctor | import | export | import-people | backup`.
 
 Exit codes: 0 done, 1 something is at fault, 2 wrong usage or settings, 3 schema out of date.
 """
@@ -16,10 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
-from bot import doctoring, moving_data, schema, setting_up
+from bot import bringing, doctoring, moving_data, schema, setting_up
 from bot.logs import set_up_logs
 from bot.schema import DatabaseUnreachableError
 from bot.settings import Settings, SettingsError, read_settings
+from models import ImportKind
 from models.sealed import KeyFileError
 from services.founding import CityError
 
@@ -267,6 +268,38 @@ def _move(way: moving_data.Way, file: Path, outcome: str) -> None:
         except moving_data.DataError as fault:
             _stop(fault)
     out.print(f"{count} {outcome}.")
+
+
+@app.command("import-people")
+def import_people(
+    file: Annotated[Path, typer.Argument(exists=True, help="An .xlsx or .csv of your own.")],
+    organisation: Annotated[str, typer.Option(help="Code of the organisation they belong to.")],
+    number: Annotated[str, typer.Option(help="Registration number of who imports.")],
+    kind: Annotated[ImportKind, typer.Option(help="What is in it.")] = ImportKind.VOLUNTEERS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is wrong.")] = False,
+) -> None:
+    """Imports volunteers, organisations or past hours out of a table, as the console does.
+
+    Not to be mistaken for `import`, which reads a whole city that `export` wrote.
+    """
+    settings = _settings()
+    _keys(settings)
+    order = bringing.Order(file, kind, organisation, number, dry_run)
+    with _progress() as progress:
+        task = progress.add_task(str(file), total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            brought = _run(bringing.bring(settings, order, report))
+        except bringing.BringError as fault:
+            _stop(fault)
+    out.print(Text("columns: " + ", ".join(name or "-" for name in brought.columns)))
+    for line in brought.faults:
+        out.print(Text(line))
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(brought.counts.items()))
+    out.print(f"Import {brought.import_id} is {brought.state.value}: {counts}.", highlight=False)
 
 
 @app.command()

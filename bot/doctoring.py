@@ -19,7 +19,7 @@ from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, config_path
 from models import Database, Organisation
 from models.sealed import KeyFileError
-from services import counting, ledger, organisations, roles, traits, urgency
+from services import counting, ledger, organisations, people, roles, traits, urgency
 from services.channels import Channel
 from services.founding import Progress
 from services.ledger import Fault, FaultKind
@@ -150,6 +150,11 @@ async def _city(database: Database) -> Finding:
 async def _copies(database: Database, settings: Settings, clock: Clock) -> Finding:
     async with database.read() as session:
         wrong = await traits.differences(Work(session, clock(), settings.policy))
+        tails = await people.without_tail(session)
+    if tails:
+        return _fault(
+            "lists", f"{tails} people are not found by their phone; `{schema.COMMAND}` mends it"
+        )
     if not wrong:
         return _fine("audiences", "what they are counted from is up to date")
     some = ", ".join(str(key) for key in wrong[:SHOWN])

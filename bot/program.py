@@ -25,12 +25,14 @@ from bot.request import AiohttpRequest
 from bot.scheduler import Scheduler
 from bot.sender import Bounds, Sender, Wire
 from bot.settings import Mode, Settings, TelegramSettings
+from bot.webhooks import Webhooks
 from handlers.dispatch import Clock, Dispatcher
 from handlers.presenting import Presenter
 from handlers.routes import is_on_page
 from handlers.turns import Surroundings
 from models import Database
 from services import accounts, mini_app
+from services.errors import Gone
 from services.words import Words
 from web.app import WEBHOOK_PATH, add_webhook, make_app
 from web.keys import (
@@ -40,7 +42,9 @@ from web.keys import (
     DATABASE,
     MINI_APP_KEY,
     ON_PAGE,
+    PICTURE,
     POLICY,
+    PRIVATE_WEBHOOKS,
     PUBLIC_URL,
     WORDS,
 )
@@ -51,7 +55,7 @@ log = logging.getLogger(__name__)
 
 QUEUED_UPDATES = 1000
 """Updates that wait in memory at most; the rest waits at Telegram's side."""
-FINISHING = ("sender", "other channels")
+FINISHING = ("sender", "other channels", "webhooks")
 """Engines that end by themselves once what is under way has been recorded."""
 REPLIES = 64
 """Connections beside those of the sender."""
@@ -93,9 +97,16 @@ class Program:
             policy=settings.policy,
             clock=clock,
         )
+        self.webhooks = Webhooks(
+            database=self.database,
+            policy=settings.policy,
+            clock=clock,
+            private=settings.exchange.private_webhooks,
+        )
         self.menus = Menus(self.bot, self.words, self.database)
         self.database.after_commit(self.sender.notice)
         self.database.after_commit(self.other_channels.notice)
+        self.database.after_commit(self.webhooks.notice)
         self.database.after_commit(self._notice_menus)
         self._tasks: list[asyncio.Task[None]] = []
         self._menu_tasks: set[asyncio.Task[None]] = set()
@@ -124,6 +135,8 @@ class Program:
         self._run(self.sender.run(), "sender")
         if self.settings.channels.urls:
             self._run(self.other_channels.run(), "other channels")
+        await self.webhooks.recover()
+        self._run(self.webhooks.run(), "webhooks")
         self._run(self._register_menus(), "menus")
         await self._listen()
         self.scheduler.start()
@@ -139,6 +152,7 @@ class Program:
             await self.application.stop()
         self.sender.stop()
         self.other_channels.stop()
+        self.webhooks.stop()
         await asyncio.gather(*self._tasks, *self._menu_tasks, return_exceptions=True)
         await self.intake.note_answered()
         if self._runner is not None:
@@ -205,7 +219,9 @@ class Program:
         app[ON_PAGE] = is_on_page
         app[LIMITS] = Limits()
         app[BOT_USERNAME] = self.bot.username
+        app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks
         app[PUBLIC_URL] = self.settings.web.public_url
+        app[PICTURE] = self._picture
         app[MINI_APP_KEY] = mini_app.key_of(self.settings.telegram.token.get_secret_value())
         if self.settings.telegram.mode is Mode.WEBHOOK:
             secret = self.settings.telegram.webhook_secret.get_secret_value()
@@ -215,6 +231,15 @@ class Program:
         site = web.TCPSite(self._runner, self.settings.web.host, self.settings.web.port)
         await site.start()
         self.web_port = self._runner.addresses[0][1]
+
+    async def _picture(self, file_id: str) -> bytes:
+        """Raises Gone where Telegram has it no more, or not now."""
+        try:
+            file = await self.bot.get_file(file_id)
+            return bytes(await file.download_as_bytearray())
+        except TelegramError as fault:
+            log.info("picture not fetched: %s", fault.message)
+            raise Gone from None
 
     async def _register_menus(self) -> None:
         try:

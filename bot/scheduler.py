@@ -19,6 +19,7 @@ from services import (
     counting,
     enrolment,
     hours,
+    importing,
     mobilising,
     monthly,
     readiness,
@@ -27,7 +28,9 @@ from services import (
     scene,
     standing_down,
     swaps,
+    tokens,
     traits,
+    webhooks,
 )
 from services.policy import Policy
 from services.work import Work
@@ -43,6 +46,8 @@ class Sweep:
     seconds: int
     look: Callable[[Work], Awaitable[Any]] | None = None
     """Asked first in a transaction that nobody waits for; `run` is given what it answers."""
+    goes_on: bool = False
+    """Whether it is run again at once while it has something to do."""
 
     @property
     def name(self) -> str:
@@ -70,6 +75,8 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(swaps.lapse, 30),
     Sweep(broadcasting.advance, 1),
     Sweep(broadcasting.report, 10, broadcasting.measure),
+    Sweep(importing.advance, 1, importing.prepare, goes_on=True),
+    Sweep(importing.tidy_up, 3600),
     Sweep(enrolment.expire_offers, 20),
     Sweep(reminders.remind_hours_before, 60),
     Sweep(reminders.remind_day_before, 60),
@@ -79,6 +86,8 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(attendance.mark_no_shows, 60),
     Sweep(hours.remind_coordinators, 60),
     Sweep(accounts.forget_updates, 3600),
+    Sweep(tokens.forget_answers, 3600),
+    Sweep(webhooks.forget, 600),
 )
 
 
@@ -90,6 +99,7 @@ class Scheduler:
         self.policy = policy
         self.clock = clock
         self._ticker = AsyncIOScheduler(timezone="UTC")
+        self._stopping = False
         self._under_way: set[asyncio.Task[None]] = set()
         for sweep in SWEEPS:
             self._ticker.add_job(
@@ -106,13 +116,19 @@ class Scheduler:
         self._ticker.start()
 
     async def _tick(self, sweep: Sweep) -> None:
-        task = asyncio.create_task(self.run(sweep), name=sweep.name)
+        task = asyncio.create_task(self._run_out(sweep), name=sweep.name)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await asyncio.shield(task)
 
+    async def _run_out(self, sweep: Sweep) -> None:
+        """Each time in a transaction of its own, so that others get their turn in between."""
+        while await self.run(sweep) and sweep.goes_on and not self._stopping:
+            pass
+
     async def stop(self) -> None:
         """What is under way is finished first: the ticker itself would break it off."""
+        self._stopping = True
         if not self._ticker.running:
             return
         self._ticker.pause()
@@ -121,8 +137,11 @@ class Scheduler:
         self._ticker.shutdown(wait=False)
         await asyncio.sleep(0)  # it ends in the loop's next turn; until then it would end twice
 
-    async def run(self, sweep: Sweep) -> None:
-        """One sweep in one transaction; what goes wrong is logged and tried again next time."""
+    async def run(self, sweep: Sweep) -> int:
+        """One sweep in one transaction; what goes wrong is logged and tried again next time.
+
+        Answers how many things it did.
+        """
         try:
             found = await self._look(sweep)
             done = await self.database.transact(
@@ -130,9 +149,10 @@ class Scheduler:
             )
         except Exception:
             log.exception("sweep failed", extra={"sweep": sweep.name})
-        else:
-            if done:
-                log.info("%s: %d", sweep.name, done)
+            return 0
+        if done:
+            log.info("%s: %d", sweep.name, done)
+        return done
 
     async def _look(self, sweep: Sweep) -> list[Any]:
         if sweep.look is None:
@@ -143,4 +163,5 @@ class Scheduler:
     async def run_all(self) -> None:
         """What has become due is caught up with at once, as at the start."""
         for sweep in SWEEPS:
-            await self.run(sweep)
+            while await self.run(sweep) and sweep.goes_on:
+                pass

@@ -7,7 +7,7 @@ from pathlib import Path
 from bot import schema
 from bot.settings import Settings
 from models.sealed import KeyFileError, Keyring, use_keyring
-from services import counting, organisations, roles, traits
+from services import counting, organisations, people, roles, traits
 from services.founding import Progress, found_city
 from services.work import Work
 
@@ -68,6 +68,7 @@ async def set_up(
             root = await organisations.root(session)
             code = None
             work = Work(session, now or datetime.now(UTC), settings.policy)
+            await people.give_tails(session)
             if await traits.differences(work):
                 await traits.renew_all(work)
             if not await counting.is_counted(work):

@@ -241,6 +241,13 @@ class ChannelSettings(Section):
         return minutes.waits() if minutes else {}
 
 
+class ExchangeSettings(Section):
+    private_webhooks: bool = Field(
+        False,
+        description="Whether webhooks may lead into the own network, and need no TLS there.",
+    )
+
+
 class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged at least: DEBUG, INFO, WARNING or ERROR."
@@ -259,6 +266,7 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     web: WebSettings = WebSettings()
     channels: ChannelSettings = ChannelSettings()
+    exchange: ExchangeSettings = ExchangeSettings()
     log: LogSettings = LogSettings()
     policy: Policy = Policy()
 

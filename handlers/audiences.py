@@ -120,6 +120,7 @@ def audience_from(filled: Filled) -> Audience:
         active_within_days=filled.get("active"),
         stars_from=int(filled["stars"]) if filled.get("stars") else None,
         experience=filled.get("experience"),
+        people=tuple(filled.get("people", ())),
         groups=tuple(filled.get("groups", ())),
     )
 
@@ -141,6 +142,7 @@ def answers_of(audience: Audience) -> dict[str, Any]:
         "active": audience.active_within_days,
         "stars": str(audience.stars_from) if audience.stars_from else None,
         "experience": audience.experience,
+        "people": list(audience.people),
         "groups": list(audience.groups),
     }
     return {name: value for name, value in answers.items() if value not in (None, [])}

@@ -8,11 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import phonenumbers
-
 from handlers.routes import key_from
 from handlers.turns import Turn
-from services import places
+from services import phones, places
 from services.errors import Gone, Refusal
 from services.finding import rank
 from services.formats import named
@@ -292,16 +290,7 @@ class OtherPhone(Kind):
 
 
 def _e164(asked: Asked, text: str) -> str:
-    country = asked.turn.work.policy.country
-    digits = "".join(c for c in text if c.isdigit())
-    for attempt in (text, f"+{digits}"):
-        try:
-            number = phonenumbers.parse(attempt, country)
-        except phonenumbers.NumberParseException:
-            continue
-        if phonenumbers.is_valid_number(number):
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    raise Refusal("form_phone")
+    return phones.e164(text, asked.turn.work.policy.country)
 
 
 @dataclass(frozen=True, slots=True)

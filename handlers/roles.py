@@ -1,18 +1,22 @@
 """Claiming the system, and giving and taking roles."""
 
-from handlers import options
+from handlers import claiming, options
 from handlers.fields import Asked, Choice, Field, Pick, Text
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
-from handlers.routes import Audience, button, command, link
+from handlers.routes import Audience, Who, button, command, link
 from handlers.turns import Turn
 from models import Organisation, Person, RoleKind
 from services import access, people, roles
+from services.accounts import is_volunteer
 from services.errors import Refusal
 
 
-@command("claim", menu=Audience.HIDDEN)
+@command("claim", who=Who.ANYONE, menu=Audience.HIDDEN)
 async def ask_for_code(turn: Turn) -> Reply:
+    """A volunteer may have the system's code; anybody else may have one on a slip."""
+    if not is_volunteer(turn.person):
+        return await claiming.ask_for_code(turn)
     return await start(turn, CLAIM)
 
 

@@ -30,7 +30,7 @@ from models import (
     SpokenLanguage,
     Standing,
 )
-from services import accounts, organisations, profile, signup, terms
+from services import accounts, claiming, organisations, profile, signup, terms
 from services.errors import Refusal
 from services.signup import Details
 
@@ -41,13 +41,13 @@ NIGHTS = ("1320-420", "1380-480")
 # The fields and their rules
 
 
-async def _speak(asked: Asked, code: str) -> str:
+async def speak(asked: Asked, code: str) -> str:
     """The rest of the form is already in the chosen language."""
     await accounts.choose_language(asked.turn.work, asked.turn.account, code)
     return code
 
 
-async def _agreed(_asked: Asked, answer: str) -> str:
+async def agreed(_asked: Asked, answer: str) -> str:
     if answer != "yes":
         raise Refusal("signup_no_consent")
     return answer
@@ -65,12 +65,15 @@ async def _birth(asked: Asked, iso: Any) -> dict[str, Any]:
 
 
 async def _phone(asked: Asked, answer: dict[str, Any]) -> dict[str, Any]:
+    turn = asked.turn
+    await claiming.meet(turn.work, turn.account, answer["phone"], verified=answer["verified"])
     await signup.check_phone(asked.turn.work, answer["phone"])
     return answer
 
 
 async def _id_number(asked: Asked, typed: str) -> str:
     born = date.fromisoformat(asked.answers["birth"]["day"])
+    await claiming.meet_by_id_number(asked.turn.work, typed)
     return await signup.check_id_number(asked.turn.work, typed, born)
 
 
@@ -95,9 +98,9 @@ def _no_id_asked(answers: dict[str, Any]) -> bool:
 
 
 ABOUT = (
-    Field("name", Text(least=2, most=32), check=_name),
+    Field("name", Text(least=2, most=signup.LONGEST_NAME), check=_name),
     Field("birth", Day(), check=_birth),
-    Field("guardian_name", Text(least=2, most=32), skip_if=_grown_up, check=_name),
+    Field("guardian_name", Text(least=2, most=signup.LONGEST_NAME), skip_if=_grown_up, check=_name),
     Field("guardian_phone", OtherPhone(), skip_if=_grown_up),
     Field("phone", Phone(), check=_phone),
     Field("area", Area()),
@@ -108,7 +111,7 @@ ABOUT = (
     Field("emergencies", Choice(("yes", "no"))),
     Field("quiet", Hours(presets=NIGHTS), optional=True, skip_if=_not_called),
     Field("any_hour", Choice(("yes", "no")), skip_if=_always_called),
-    Field("contact_name", Text(least=2, most=32), optional=True, check=_name),
+    Field("contact_name", Text(least=2, most=signup.LONGEST_NAME), optional=True, check=_name),
     Field("contact_phone", OtherPhone(), skip_if=_no_contact),
     Field("id_number", Text(least=15, most=24), skip_if=_no_id_asked, check=_id_number),
 )
@@ -117,7 +120,7 @@ ABOUT = (
 # From answers to details and back
 
 
-def _details(turn: Turn, filled: Filled) -> Details:
+def details_from(turn: Turn, filled: Filled) -> Details:
     area, phone, quiet = filled["area"], filled["phone"], filled.get("quiet")
     minor = filled["birth"]["minor"]
     return Details(
@@ -183,6 +186,18 @@ async def _answers(turn: Turn, person: Person) -> dict[str, Any]:
     return {name: value for name, value in answers.items() if value is not None}
 
 
+async def known_answers(turn: Turn, person: Person) -> dict[str, Any]:
+    """Of somebody who has said nothing themselves: what is known, and no word of consent."""
+    answers = await _answers(turn, person)
+    if person.birth_date is None:
+        del answers["birth"]
+    if person.phone is None:
+        del answers["phone"]
+    for name in ("emergencies", "quiet", "any_hour"):
+        answers.pop(name, None)
+    return {name: value for name, value in answers.items() if value or name == "birth"}
+
+
 async def describe(turn: Turn, answers: dict[str, Any]) -> dict[str, Any]:
     """The answers with the names of what was chosen, for summary and profile."""
     session = turn.work.session
@@ -207,16 +222,23 @@ async def sign_up(turn: Turn) -> Reply:
     person = turn.person
     if person is not None and person.standing not in signup.RETURNS:
         raise Refusal("signup_registered")
+    waits = await claiming.proved(turn.work, turn.account) if person is None else None
+    if waits is not None:
+        return Show("claiming/waits", waits.shown())
     return await start(turn, SIGNUP)
 
 
-async def _describe(turn: Turn, filled: Filled) -> dict[str, Any]:
+async def described(turn: Turn, filled: Filled) -> dict[str, Any]:
     return await describe(turn, filled.answers)
 
 
 async def _register(turn: Turn, filled: Filled) -> Reply:
-    details = _details(turn, filled)
-    person = await signup.register(turn.work, turn.account, details)
+    details = details_from(turn, filled)
+    return await registered(turn, await signup.register(turn.work, turn.account, details), details)
+
+
+async def registered(turn: Turn, person: Person, details: Details) -> Reply:
+    """Who is registered now, or what is still missing."""
     code = None
     if person.standing is Standing.AWAITING_GUARDIAN and details.guardian is not None:
         code = await signup.name_guardian(turn.work, person, details.guardian)
@@ -238,12 +260,12 @@ SIGNUP = register(
     Form(
         "signup",
         (
-            Field("language", Choice(("zh_Hans", "en")), check=_speak),
-            Field("consent", Choice(("yes", "no")), check=_agreed),
+            Field("language", Choice(("zh_Hans", "en")), check=speak),
+            Field("consent", Choice(("yes", "no")), check=agreed),
             *ABOUT,
         ),
         _register,
-        _describe,
+        described,
     )
 )
 
@@ -260,7 +282,7 @@ async def edit(turn: Turn, field_name: str) -> Reply:
 
 async def _change(turn: Turn, filled: Filled) -> Reply:
     person = turn.work.person
-    details = replace(_details(turn, filled), language=person.language)
+    details = replace(details_from(turn, filled), language=person.language)
     await profile.change(turn.work, details)
     return await show_profile(turn, saved=True)
 
@@ -286,7 +308,7 @@ async def _email(_asked: Asked, typed: str) -> str:
 PROFILE = register(
     Form(
         "profile",
-        (*ABOUT, Field("email", Text(most=200), optional=True, check=_email)),
+        (*ABOUT, Field("email", Text(most=signup.LONGEST_EMAIL), optional=True, check=_email)),
         _change,
         folder="signup",
     )

@@ -36,7 +36,7 @@ from models.certificates import (
     CertificateState,
     RevocationReason,
 )
-from models.console import ConsoleSession, LoginWay, Look
+from models.console import ConsoleSession, LoginWay, Look, SavedFilter
 from models.conversations import Conversation, Inbox
 from models.database import Database
 from models.delivery import (
@@ -51,6 +51,26 @@ from models.delivery import (
 )
 from models.duty import Duty, Swap, SwapOffer
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
+from models.exchange import (
+    Dispatch,
+    DispatchState,
+    Event,
+    Feed,
+    KeptAnswer,
+    Token,
+    Webhook,
+)
+from models.imports import (
+    ClaimGuess,
+    Import,
+    Imported,
+    ImportedHours,
+    ImportKey,
+    ImportKind,
+    ImportPiece,
+    ImportPortion,
+    ImportState,
+)
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import Claim, Group, Organisation, OrganisationKind, Role, RoleKind
 from models.people import (
@@ -82,7 +102,7 @@ from models.statistics import (
     Served,
 )
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
-from models.traits import Frequency, Posting, Trait
+from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
 __all__ = [
     "ENGAGED",
@@ -109,6 +129,7 @@ __all__ = [
     "CertificateScope",
     "CertificateState",
     "Claim",
+    "ClaimGuess",
     "CohortCount",
     "Coming",
     "Confirmation",
@@ -121,6 +142,9 @@ __all__ = [
     "DelayCount",
     "Delivery",
     "DeliveryState",
+    "Directory",
+    "Dispatch",
+    "DispatchState",
     "Dispute",
     "DisputeState",
     "Duty",
@@ -129,12 +153,23 @@ __all__ = [
     "EnrolmentState",
     "EntryKind",
     "Equipment",
+    "Event",
+    "Feed",
     "Frequency",
     "Group",
     "Guardian",
     "HoursCount",
     "HoursState",
+    "Import",
+    "ImportKey",
+    "ImportKind",
+    "ImportPiece",
+    "ImportPortion",
+    "ImportState",
+    "Imported",
+    "ImportedHours",
     "Inbox",
+    "KeptAnswer",
     "Lane",
     "LedgerEntry",
     "LedgerMark",
@@ -168,6 +203,7 @@ __all__ = [
     "Role",
     "RoleKind",
     "SavedAudience",
+    "SavedFilter",
     "Screen",
     "ScreenPage",
     "Served",
@@ -181,8 +217,11 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "Telegram",
+    "Token",
     "Trait",
     "UsualText",
     "Wave",
+    "Webhook",
     "Word",
 ]

@@ -3,10 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Key, choice
+from models.base import Base, Key, as_of, choice
 
 
 class ActivityState(StrEnum):
@@ -28,6 +28,13 @@ class Activity(Base):
     __table_args__ = (
         CheckConstraint("radius BETWEEN 20 AND 20000", "radius"),
         Index("ix_activity_state_organisation", "state", "organisation_id"),
+        Index(
+            "ix_activity_imported",
+            "organisation_id",
+            "title",
+            sqlite_where=text("import_id IS NOT NULL"),
+            postgresql_where=text("import_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -52,6 +59,10 @@ class Activity(Base):
     cancelled_at: Mapped[datetime | None]
     cancel_reason: Mapped[str | None] = mapped_column(String(300))
     copied_from_id: Mapped[int | None] = mapped_column(ForeignKey("activity.id"))
+    import_id: Mapped[int | None] = mapped_column(ForeignKey("import.id"))
+    """The file that past hours came from; nobody ever enrolled for such an activity."""
+    changed_at: Mapped[datetime | None] = mapped_column(default=as_of("created_at"), index=True)
+    """When it or its shifts last changed, for programs that keep in step."""
 
 
 class Shift(Base):

@@ -18,6 +18,8 @@ class Means(StrEnum):
     SELF = "self"
     ASSUMED = "assumed"
     """Nobody checked out; the shift's end is taken instead."""
+    IMPORTED = "imported"
+    """From a file of past hours."""
 
 
 class HoursState(StrEnum):

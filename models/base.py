@@ -1,5 +1,6 @@
 """What every table shares: naming of constraints, column types, keys. Knows no table."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, DateTime, Enum, Integer, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -50,6 +52,15 @@ def choice(kind: type[StrEnum], name: str | None = None, *, checked: bool = True
         name=name or kind.__name__.lower(),
         values_callable=lambda members: [member.value for member in members],
     )
+
+
+def as_of(column: str) -> Callable[[DefaultExecutionContext], Any]:
+    """The default of a column: what another column of the new row says."""
+
+    def value(context: DefaultExecutionContext) -> Any:
+        return context.get_current_parameters().get(column)  # type: ignore[no-untyped-call]
+
+    return value
 
 
 class Base(DeclarativeBase):

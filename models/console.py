@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
@@ -41,3 +42,17 @@ class ConsoleSession(Base):
     used_at: Mapped[datetime | None]
     """Kept to the minute."""
     ended_at: Mapped[datetime | None]
+
+
+class SavedFilter(Base):
+    """What somebody looks for among the volunteers again and again, under a name of their own."""
+
+    __tablename__ = "saved_filter"
+    __table_args__ = (UniqueConstraint("person_id", "name"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    name: Mapped[str] = mapped_column(String(40))
+    wanted: Mapped[dict[str, Any]]
+    """As `services.directory.Wanted` writes it."""
+    saved_at: Mapped[datetime]

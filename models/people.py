@@ -13,10 +13,11 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from models.base import Base, Key, choice
-from models.sealed import Sealed, SealedDocument
+from models.base import Base, Key, as_of, choice
+from models.sealed import Sealed, SealedDocument, keyring
 
 
 class Standing(StrEnum):
@@ -43,6 +44,20 @@ class QualificationState(StrEnum):
     AWAITING = "awaiting"
     VERIFIED = "verified"
     REFUSED = "refused"
+
+
+TAIL = 4
+"""Digits at the end of a phone number by which people are looked for."""
+
+
+def tail_hash(digits: str | None) -> str | None:
+    """The keyed hash of the last digits of a phone number; None for what has fewer."""
+    tail = "".join(c for c in digits or "" if c.isdigit())[-TAIL:]
+    return keyring().fingerprint(f"tail:{tail}")[:16] if len(tail) == TAIL else None
+
+
+def _tail_of_row(context: DefaultExecutionContext) -> str | None:
+    return tail_hash(context.get_current_parameters().get("phone"))  # type: ignore[no-untyped-call]
 
 
 class Person(Base):
@@ -72,6 +87,15 @@ class Person(Base):
     birth_date: Mapped[date | None] = mapped_column(Date)
     phone: Mapped[str | None] = mapped_column(Sealed)
     phone_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    phone_tail_hash: Mapped[str | None] = mapped_column(
+        String(16), default=_tail_of_row, index=True
+    )
+    """Keyed hash of the phone's last four digits, to find somebody by them.
+
+    Follows the phone by itself, also where rows are inserted in bulk. To whoever has the database
+    but not the key it gives away which people share their last four digits, and no digit; to
+    whoever has the key, the four digits, and then they have the sealed phone anyway.
+    """
     phone_verified: Mapped[bool] = mapped_column(default=False)
     email: Mapped[str | None] = mapped_column(Sealed)
     id_number: Mapped[str | None] = mapped_column(Sealed)
@@ -92,6 +116,13 @@ class Person(Base):
     applied_at: Mapped[datetime]
     registered_at: Mapped[datetime | None]
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    changed_at: Mapped[datetime | None] = mapped_column(default=as_of("applied_at"), index=True)
+    """When their registration last changed, for programs that keep in step."""
+
+    @validates("phone")
+    def _keep_tail(self, _: str, phone: str | None) -> str | None:
+        self.phone_tail_hash = tail_hash(phone)
+        return phone
 
 
 class Account(Base):

@@ -103,7 +103,10 @@ class HoursCount(_OfMonth, Base):
 
 
 class ActivityCount(_OfMonth, Base):
-    """An organisation's shifts that began in a month and were not cancelled."""
+    """An organisation's shifts that began in a month and were not cancelled.
+
+    Imported ones, for which nobody enrolled, count as activities and shifts alone.
+    """
 
     __tablename__ = "activity_count"
 

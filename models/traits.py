@@ -1,9 +1,10 @@
-"""What can be asked of all volunteers at once: a narrow copy of what describes each of them.
+"""What can be asked of all people at once: narrow copies of what describes each of them.
 
 Kept by `services.traits`, which can make it anew from the other tables at any time.
 """
 
 from datetime import date
+from enum import IntEnum
 
 from sqlalchemy import (
     BigInteger,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     SmallInteger,
     String,
+    Text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -62,6 +64,41 @@ class Trait(Base):
     availability: Mapped[int]
     callable: Mapped[bool]
     """Agreed to be called in emergencies."""
+
+
+class Telegram(IntEnum):
+    """Whether somebody can be written to there."""
+
+    NONE = 0
+    REACHABLE = 1
+    BLOCKED = 2
+
+
+class Directory(Base):
+    """Somebody as a list finds them: everyone but who was erased, whatever their standing.
+
+    Any search is one scan of this table, or a part of one, so that none can be slow: hence it is
+    narrow, and what is asked most stands first.
+    """
+
+    __tablename__ = "directory"
+
+    person_id: Mapped[int] = mapped_column(
+        ForeignKey("person.id"), primary_key=True, autoincrement=False
+    )
+    organisation_id: Mapped[int]
+    standing: Mapped[int] = mapped_column(SmallInteger)
+    """By `services.traits.STANDINGS`."""
+    telegram: Mapped[int] = mapped_column(SmallInteger)
+    """A `Telegram`."""
+    callable: Mapped[bool]
+    """Agreed to be called in emergencies."""
+    paused_until: Mapped[date | None] = mapped_column(Date)
+    skills: Mapped[int] = mapped_column(Mask)
+    qualifications: Mapped[int] = mapped_column(Mask)
+    """Verified ones; whether still valid is looked up where it counts."""
+    search: Mapped[str] = mapped_column(Text)
+    """The forms of the name and the number, lower case, each with a blank before it."""
 
 
 class Posting(Base):

@@ -1,8 +1,9 @@
 """Who may do what where: roles and the rights they carry in an organisation's subtree."""
 
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, false, literal, or_, select
+from sqlalchemy import ColumnElement, String, false, literal, or_, select, true, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models import Account, Organisation, Role, RoleKind
@@ -22,10 +23,17 @@ class Right(StrEnum):
     LAUNCH_CALLOUTS = "launch_callouts"
     PLAN_DUTY = "plan_duty"
     SEE_STATISTICS = "see_statistics"
+    IMPORT = "import"
     ISSUE_CERTIFICATES = "issue_certificates"
     SEE_VOLUNTEERS = "see_volunteers"
+    SEE_CONTACTS = "see_contacts"
+    """Phone, e-mail and emergency contact, one at a time."""
+    SEE_SENSITIVE = "see_sensitive"
+    """ID number and home, one at a time."""
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
+    EXCHANGE = "exchange"
+    """To let other programs in: tokens, webhooks, calendars of the organisation."""
 
 
 _COORDINATES = frozenset(
@@ -39,8 +47,10 @@ _COORDINATES = frozenset(
         Right.ANNOUNCE,
         Right.PLAN_DUTY,
         Right.SEE_STATISTICS,
+        Right.IMPORT,
         Right.ISSUE_CERTIFICATES,
         Right.SEE_VOLUNTEERS,
+        Right.SEE_CONTACTS,
     }
 )
 
@@ -69,10 +79,18 @@ async def may(work: Work, right: Right, organisation_id: int) -> bool:
             Role.person_id == work.actor.id,
             Role.kind.in_(roles_with(right)),
             target.like(Organisation.path + literal("%")),
+            _in_bounds(work, target),
         )
         .limit(1)
     )
     return await work.session.scalar(held) is not None
+
+
+def _in_bounds(work: Work, path: Any) -> ColumnElement[bool]:
+    """Whether a path lies where the actor may act now."""
+    if work.bounds is None:
+        return true()
+    return type_coerce(path, String).startswith(work.bounds.path, autoescape=True)
 
 
 async def require(work: Work, right: Right, organisation_id: int) -> None:
@@ -89,6 +107,19 @@ async def rights(work: Work) -> frozenset[Right]:
     return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
 
 
+async def rights_in(work: Work, organisation_id: int) -> frozenset[Right]:
+    """What the actor may do in one organisation."""
+    if work.actor is None:
+        return frozenset()
+    target = select(Organisation.path).where(Organisation.id == organisation_id).scalar_subquery()
+    kinds = await work.session.scalars(
+        select(Role.kind)
+        .join(Organisation, Organisation.id == Role.organisation_id)
+        .where(Role.person_id == work.actor.id, target.like(Organisation.path + literal("%")))
+    )
+    return frozenset(right for kind in kinds.all() for right in RIGHTS[kind])
+
+
 async def organisations_with(work: Work, right: Right) -> list[Organisation]:
     """The organisations in which the actor holds a role with `right` (the tops of subtrees)."""
     if work.actor is None:
@@ -100,7 +131,19 @@ async def organisations_with(work: Work, right: Right) -> list[Organisation]:
         .order_by(Organisation.path)
         .distinct()
     )
-    return list(found)
+    return await _bounded(work, list(found))
+
+
+async def _bounded(work: Work, tops: list[Organisation]) -> list[Organisation]:
+    """The tops within the actor's bounds; the bounds' own where one lies above them."""
+    if work.bounds is None:
+        return tops
+    path = work.bounds.path
+    if any(path.startswith(top.path) for top in tops):
+        return list(
+            await work.session.scalars(select(Organisation).where(Organisation.path == path))
+        )
+    return [top for top in tops if top.path.startswith(path)]
 
 
 async def subtrees_with(work: Work, right: Right) -> list[Organisation]:

@@ -1,18 +1,21 @@
 """Approving registrations: cards to the coordinators, their word, telling the applicant."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
 from stdnum import luhn
 
 from models import Organisation, Person, Standing
-from services import access, audit, delivery, organisations, traits
+from services import access, audit, delivery, events, organisations, traits
 from services.errors import Gone, Refusal
 from services.people import in_reach
 from services.work import Work
 
 KIND = "registration"
 NUMBER_DIGITS = 8
+SPARE = 10_000_000
+"""Where a running number is taken already, the next one is so much further."""
 
 
 async def let_in(work: Work, person: Person) -> None:
@@ -21,7 +24,6 @@ async def let_in(work: Work, person: Person) -> None:
     way = await organisations.chain(work.session, organisation)
     if any(step.approves_registrations for step in way):
         person.standing = Standing.AWAITING_APPROVAL
-        await work.session.flush()
         await ask(work, person, organisation)
     else:
         await activate(work, person)
@@ -31,18 +33,38 @@ async def activate(work: Work, person: Person) -> None:
     """Gives the registration number, which stays the same for ever."""
     person.standing = Standing.ACTIVE
     person.registered_at = person.registered_at or work.now
-    person.number = person.number or _number(work, person.id)
+    if person.number is None:
+        person.number = (await free_numbers(work, [person.id]))[person.id]
     await traits.renew(work, [person.id])
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_REGISTERED, person)
 
 
-def _number(work: Work, person_id: int) -> str:
+async def free_numbers(work: Work, people: Sequence[int]) -> dict[int, str]:
+    """A number for each of these people; one that was brought in from elsewhere is passed by."""
+    found = {key: _number(work, key) for key in people}
+    taken = set(
+        await work.session.scalars(select(Person.number).where(Person.number.in_(found.values())))
+    )
+    for key in people:
+        step = 0
+        while found[key] in taken:
+            step += 1
+            found[key] = _number(work, key + step * SPARE)
+            other = select(Person.id).where(Person.number == found[key])
+            if await work.session.scalar(other) is not None:
+                taken.add(found[key])
+    return found
+
+
+def _number(work: Work, running: int) -> str:
     """Prefix, running number and a check digit (Luhn, ISO/IEC 7812) against slips in typing."""
-    digits = f"{person_id:0{NUMBER_DIGITS}d}"
+    digits = f"{running:0{NUMBER_DIGITS}d}"
     return f"{work.policy.number_prefix}{digits}{luhn.calc_check_digit(digits)}"
 
 
 async def ask(work: Work, person: Person, organisation: Organisation) -> None:
-    """A card to each coordinator nearest above."""
+    """A card to each coordinator nearest above, who find the person in their lists as well."""
+    await traits.renew(work, [person.id])
     post = delivery.Post(
         "approvals/card",
         _about(person, organisation),
@@ -90,7 +112,8 @@ async def refuse(work: Work, person_id: int, reason: str) -> Person:
     """Raises Gone, NotAllowed or Refusal("approval_decided")."""
     person = await check_may_decide(work, person_id)
     person.standing = Standing.REFUSED
-    await work.session.flush()
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_CHANGED, person)
+    await traits.renew(work, [person.id])
     await _decided(work, person, accepted=False, reason=reason)
     return person
 

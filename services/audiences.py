@@ -99,6 +99,8 @@ class Audience(BaseModel):
     stars_from: Annotated[int | None, Field(ge=0)] = None
     experience: Literal["enrolled", "attended", "never"] | None = None
     """Has ever had a place, has ever been there, or has never asked for a place."""
+    people: Keys = ()
+    """Only these, picked one by one; none: all whom the other choices fit."""
     groups: Keys = ()
     """Registered Telegram groups that get it too."""
 
@@ -257,6 +259,7 @@ def _fits(work: Work, audience: Audience) -> ColumnElement[bool]:
     """Those that fit the fewest first: SQLite tests them in this order."""
     conditions = [
         _in_organisations(work, audience.organisations),
+        *([Trait.person_id.in_(audience.people)] if audience.people else []),
         *_holds_terms(work, audience),
         *_has_served(work, audience),
     ]
@@ -322,7 +325,7 @@ def _holds_terms(work: Work, audience: Audience) -> list[ColumnElement[bool]]:
         found += [_surely(Skill, key, _skilled((key,))) for key in audience.skills]
     elif audience.skills:
         found.append(has_any(Trait.skills, audience.skills))
-        found.append(_surely_any(Skill, audience.skills, _skilled(audience.skills)))
+        found.append(surely_any(Skill, audience.skills, _skilled(audience.skills)))
     if audience.qualifications:
         found.append(has_all(Trait.qualifications, audience.qualifications))
         found += [_qualified(work, key) for key in audience.qualifications]
@@ -332,7 +335,7 @@ def _holds_terms(work: Work, audience: Audience) -> list[ColumnElement[bool]]:
             PersonLanguage.spoken_language_id.in_(audience.languages),
         )
         found.append(has_any(Trait.spoken, audience.languages))
-        found.append(_surely_any(SpokenLanguage, audience.languages, spoken))
+        found.append(surely_any(SpokenLanguage, audience.languages, spoken))
     if audience.interests:
         found.append(interested(audience.interests))
     return found
@@ -358,7 +361,7 @@ def interested(keys: Keys) -> ColumnElement[bool]:
         PersonInterest.person_id == Trait.person_id,
         PersonInterest.field_id.in_(_related_fields(keys)),
     )
-    exactly = _surely_any(ServiceField, keys, named)
+    exactly = surely_any(ServiceField, keys, named)
     return and_(has_any(Trait.interests, keys), exactly)
 
 
@@ -373,10 +376,10 @@ def _related_fields(keys: Keys) -> Select[int]:
 
 
 def _surely(term: Any, key: int, exact: ColumnElement[bool]) -> ColumnElement[bool]:
-    return _surely_any(term, (key,), exact)
+    return surely_any(term, (key,), exact)
 
 
-def _surely_any(term: Any, keys: Keys, exact: ColumnElement[bool]) -> ColumnElement[bool]:
+def surely_any(term: Any, keys: Keys, exact: ColumnElement[bool]) -> ColumnElement[bool]:
     """`exact`, which costs a look-up, only where another term shares a bit with one of these."""
     bits = {key % BITS for key in keys}
     others = select(func.count()).where((term.id % BITS).in_(bits), term.id.not_in(keys))

@@ -9,7 +9,12 @@ from services.work import Work
 def note(
     work: Work, action: str, subject: str, *, organisation_id: int | None = None, **details: Any
 ) -> None:
-    """Adds an entry to the transaction; `subject` is "kind:key"."""
+    """Adds an entry to the transaction; `subject` is "kind:key".
+
+    What is done with a token of the API names the token as well.
+    """
+    if work.bounds is not None:
+        details["token"] = work.bounds.token_id
     work.session.add(
         AuditEntry(
             at=work.now,

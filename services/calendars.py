@@ -1,13 +1,33 @@
-"""Calendar files: a volunteer's shifts as iCalendar events (RFC 5545). Pure."""
+"""Calendar files and feeds: shifts and duties as iCalendar events (RFC 5545). Pure."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from icalendar import Calendar, Event, vGeo, vText
 
 from models import Activity, Duty, Shift
 
 PRODUCT = "-//Muster//Volunteer shifts//EN"
+ASK_AGAIN = timedelta(hours=1)
+"""After which a program that subscribed is asked to look again."""
+
+
+class Status(StrEnum):
+    CONFIRMED = "CONFIRMED"
+    TENTATIVE = "TENTATIVE"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A shift in a feed; its `contact` is a person, and left out where anybody reads it."""
+
+    activity: Activity
+    shift: Shift
+    status: Status
+    contact: bool = True
 
 
 def calendar(entries: Iterable[tuple[Activity, Shift]], now: datetime) -> bytes:
@@ -20,14 +40,41 @@ def duty_calendar(entries: Iterable[tuple[Duty, str]], now: datetime) -> bytes:
     return _file(_turn(turn, heading, now) for turn, heading in entries)
 
 
+def feed(name: str, entries: Iterable[Entry], turns: Iterable[tuple[Duty, str]] = ()) -> bytes:
+    """A calendar to subscribe to: the same content gives the same bytes."""
+    file = _calendar()
+    file.add("x-wr-calname", name)
+    file.add("refresh-interval", ASK_AGAIN, parameters={"VALUE": "DURATION"})
+    file.add("x-published-ttl", f"PT{ASK_AGAIN // timedelta(hours=1)}H")
+    for entry in entries:
+        file.add_component(_entry(entry))
+    for turn, heading in turns:
+        file.add_component(_turn(turn, heading, turn.given_at))
+    return bytes(file.to_ical())
+
+
+def _entry(entry: Entry) -> Event:
+    activity = entry.activity
+    event = _event(
+        activity, entry.shift, activity.changed_at or activity.created_at, contact=entry.contact
+    )
+    event.add("status", entry.status.value)
+    return event
+
+
 def _file(events: Iterable[Event]) -> bytes:
+    file = _calendar()
+    for event in events:
+        file.add_component(event)
+    return bytes(file.to_ical())
+
+
+def _calendar() -> Calendar:
     file = Calendar()
     file.add("prodid", PRODUCT)
     file.add("version", "2.0")
     file.add("method", "PUBLISH")
-    for event in events:
-        file.add_component(event)
-    return bytes(file.to_ical())
+    return file
 
 
 def _turn(turn: Duty, heading: str, now: datetime) -> Event:
@@ -45,11 +92,11 @@ def _span(name: str, starts_at: datetime, ends_at: datetime, now: datetime) -> E
     return event
 
 
-def _event(activity: Activity, shift: Shift, now: datetime) -> Event:
+def _event(activity: Activity, shift: Shift, now: datetime, *, contact: bool = True) -> Event:
     event = _span(f"shift-{shift.id}", shift.starts_at, shift.ends_at, now)
     event.add("summary", " · ".join(part for part in (activity.title, shift.title) if part))
     event.add("location", vText(activity.address))
     event.add("geo", vGeo((activity.latitude, activity.longitude)))
-    event.add("description", "\n".join(part for part in (activity.description, activity.bring,
-                                                         activity.contact) if part))  # fmt: skip
+    said = (activity.description, activity.bring, activity.contact if contact else "")
+    event.add("description", "\n".join(part for part in said if part))
     return event

@@ -27,7 +27,7 @@ from models import (
     RevocationReason,
     Standing,
 )
-from services import access, attesting, audit, delivery, listing, verifying
+from services import access, attesting, audit, delivery, events, listing, verifying
 from services.access import Right
 from services.errors import Gone, NotAllowed, Refusal
 from services.listing import Slice
@@ -125,6 +125,7 @@ async def issue(work: Work, person_id: int, request: Request) -> Certificate:
     sequence = await _next(work, body.id)
     certificate = await _write(work, person, asked, attested, _numbered(work, body, sequence))
     _note(work, "issued", certificate)
+    await _share(work, events.Kind.CERTIFICATE_ISSUED, certificate)
     return certificate
 
 
@@ -320,6 +321,7 @@ async def renew(work: Work, certificate_id: int) -> Certificate:
     number = _Number(old.organisation_id, old.year, old.sequence, old.number, old.version + 1)
     certificate = await _write(work, person, asked, attested, number)
     _note(work, "renewed", certificate, version=certificate.version)
+    await _share(work, events.Kind.CERTIFICATE_ISSUED, certificate)
     return certificate
 
 
@@ -357,6 +359,7 @@ async def revoke(
     certificate.reason = words[:LONGEST_REASON]
     await work.session.flush()
     _note(work, "revoked", certificate, category=category.value)
+    await _share(work, events.Kind.CERTIFICATE_REVOKED, certificate)
     post = delivery.Post(
         "certificates/revoked",
         {
@@ -380,6 +383,20 @@ def _note(work: Work, action: str, certificate: Certificate, **details: Any) -> 
         organisation_id=certificate.organisation_id,
         number=certificate.number,
         **details,
+    )
+
+
+async def _share(work: Work, kind: events.Kind, certificate: Certificate) -> None:
+    """Other programs hear of it."""
+    await events.note(
+        work,
+        kind,
+        certificate.organisation_id,
+        certificate_id=certificate.id,
+        number=certificate.number,
+        volunteer_id=certificate.person_id,
+        paper=certificate.kind.value,
+        state=certificate.state.value,
     )
 
 

@@ -41,7 +41,7 @@ from models import (
     Message,
     Person,
 )
-from services import urgency
+from services import claiming, delivery, urgency
 from services.delivery import POSTED
 from services.outbox import REASON_LENGTH, UNREACHABLE, Why
 from services.work import Work
@@ -229,6 +229,7 @@ def _first(work: Work, channel: Channel, which: ColumnElement[bool]) -> Select[i
         .where(
             which,
             address.is_not(None),
+            or_(Message.kind == claiming.KIND, ~claiming.is_unclaimed(Delivery.person_id)),
             or_(Message.expires_at.is_(None), Message.expires_at > work.now),
         )
         .group_by(Delivery.message_id, Delivery.person_id)
@@ -339,22 +340,22 @@ async def _claim(session: AsyncSession, now: datetime, channel: Channel, room: i
             .with_for_update(skip_locked=True, of=Delivery)
         )
     ).all()
-    for delivery, _, _ in rows:
-        delivery.state = DeliveryState.SENDING
-        delivery.claimed_at = now
-        delivery.attempts += 1
+    for row, _, _ in rows:
+        row.state = DeliveryState.SENDING
+        row.claimed_at = now
+        row.attempts += 1
     await session.flush()
-    return [_due(delivery, message, person, channel) for delivery, message, person in rows]
+    return [_due(row, message, person, channel) for row, message, person in rows]
 
 
-def _due(delivery: Delivery, message: Message, person: Person, channel: Channel) -> Due:
+def _due(row: Delivery, message: Message, person: Person, channel: Channel) -> Due:
     return Due(
-        delivery.id,
+        row.id,
         channel.name,
         message.template,
-        {**message.parameters, **(delivery.parameters or {})},
-        delivery.language,
-        delivery.attempts,
+        delivery.unsealed({**message.parameters, **(row.parameters or {})}),
+        row.language,
+        row.attempts,
         person.phone if channel.reach is Reach.PHONE else person.email,
     )
 

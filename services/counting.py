@@ -93,7 +93,7 @@ ROWS_AT_ONCE = 1_000
 SETTLING = OPEN_FOR + timedelta(days=1)
 """After its end a shift's figures change only by decisions on hours."""
 ACTIVITIES, ABILITIES = "activities", "abilities"
-EVERY = {ACTIVITIES: timedelta(minutes=10), ABILITIES: timedelta(hours=1)}
+EVERY = {ACTIVITIES: timedelta(minutes=10), ABILITIES: timedelta(hours=3)}
 """How often what costs a second or more in a big city is counted."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 RADIUS = declaring.Usual().radius
@@ -546,7 +546,7 @@ async def _count_activities(work: Work, cells: set[tuple[int, int]] | None) -> F
         .join(Activity, Activity.id == Shift.activity_id)
         .join(Enrolment, Enrolment.shift_id == Shift.id)
         .outerjoin(Attendance, Attendance.enrolment_id == Enrolment.id)
-        .where(where)
+        .where(where, Activity.import_id.is_(None))
     )
     people = await work.session.execute(
         attendances.add_columns(

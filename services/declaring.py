@@ -21,7 +21,16 @@ from models import (
     Skill,
     UsualText,
 )
-from services import access, boards, callouts, candidates, mobilising, organisations, waves
+from services import (
+    access,
+    boards,
+    callouts,
+    candidates,
+    events,
+    mobilising,
+    organisations,
+    waves,
+)
 from services.access import Right
 from services.callouts import commanded, commanders, described, need_named, needs_of
 from services.errors import Gone, NotAllowed, Refusal
@@ -469,4 +478,5 @@ async def _start(work: Work, callout: Callout) -> Callout:
     if callout.critical:
         await callouts.tell(work, callout, "reported", await commanders(work, callout) - command)
     callouts.note(work, "launched", callout, drill=callout.drill)
+    await events.of_callout(work, events.Kind.CALLOUT_DECLARED, callout)
     return callout

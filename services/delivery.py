@@ -4,6 +4,8 @@ A service never sends. It posts a message here; the sender claims deliveries fro
 sends them and records the receipt. Knows nothing of Telegram's ways, only chats' ids.
 """
 
+import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,6 +40,7 @@ from models import (
     Message,
     Person,
 )
+from models.sealed import keyring
 from services.words import CLOSED
 from services.work import Work
 
@@ -63,6 +66,8 @@ COUNTED = (
 """What somebody has been told, or is about to be."""
 WAITING = (DeliveryState.QUEUED, DeliveryState.HELD)
 _QUEUED, _HELD = literal(DeliveryState.QUEUED.value), literal(DeliveryState.HELD.value)
+SEALED = "sealed"
+"""The parameter that holds the others where they are kept sealed."""
 CLOSES = "closes:"
 """Subject of the copy of a message, with its key, that takes the buttons away."""
 
@@ -204,6 +209,48 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
         insert(Delivery).from_select(columns, rows, include_defaults=False)
     )
     return int(getattr(done, "rowcount", 0))
+
+
+async def tell_elsewhere(
+    work: Work, post: Post, recipients: Iterable[tuple[int, str, Mapping[str, Any]]]
+) -> None:
+    """Posts to people without Telegram, each with parameters that stay sealed in the database.
+
+    `recipients` are person id, language and parameters; `services.channels` takes it from there.
+    """
+    message = await write(work, post)
+    work.session.info[POSTED] = True
+    rows = [
+        {
+            "message_id": message.id,
+            "person_id": person_id,
+            "language": language,
+            "lane": int(post.lane),
+            "state": DeliveryState.FAILED,
+            "reason": NO_TELEGRAM,
+            "parameters": sealed(parameters),
+            "dedupe_key": f"{post.dedupe}:none:{person_id}" if post.dedupe else None,
+            "created_at": work.now,
+            "due_at": work.now,
+            "finished_at": work.now,
+        }
+        for person_id, language, parameters in recipients
+    ]
+    if rows:
+        await work.session.execute(insert(Delivery), rows)
+
+
+def sealed(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """As parameters are kept that nobody may read in the database."""
+    return {SEALED: b64encode(keyring().seal(json.dumps(parameters).encode())).decode()}
+
+
+def unsealed(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a template takes them, whether they were sealed or not."""
+    found = dict(parameters)
+    if SEALED in found:
+        found |= json.loads(keyring().unseal(b64decode(found.pop(SEALED))))
+    return found
 
 
 async def tell_reached(work: Work, post: Post, subjects: Sequence[str], *, kind: str) -> None:

@@ -32,7 +32,7 @@ from models import (
     Skill,
     SpokenLanguage,
 )
-from services import access, accounts, activities, audit, delivery, matching, traits
+from services import access, accounts, activities, audit, delivery, events, matching, traits
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
 
@@ -79,7 +79,20 @@ async def enrol(work: Work, shift_id: int) -> Enrolment:
     await traits.recount(work, [work.person.id])
     if enrolment.state is EnrolmentState.APPLIED:
         await _ask_coordinators(work, Place(enrolment, shift, activity))
+    elif enrolment.state is EnrolmentState.CONFIRMED:
+        await is_confirmed(work, activity, enrolment)
     return enrolment
+
+
+async def is_confirmed(work: Work, activity: Activity, enrolment: Enrolment) -> None:
+    """Other programs hear of it."""
+    kind = events.Kind.ENROLMENT_CONFIRMED
+    await events.of_enrolments(work, kind, activity, [enrolment])
+
+
+async def _is_cancelled(work: Work, place: Place) -> None:
+    kind = events.Kind.ENROLMENT_CANCELLED
+    await events.of_enrolments(work, kind, place.activity, [place.enrolment])
 
 
 def _forget_earlier(enrolment: Enrolment) -> None:
@@ -256,6 +269,8 @@ async def accept_offer(work: Work, enrolment_id: int) -> Place:
     await work.session.flush()
     if by_hand:
         await _ask_coordinators(work, place)
+    else:
+        await is_confirmed(work, place.activity, enrolment)
     return place
 
 
@@ -328,18 +343,23 @@ async def cancel(work: Work, enrolment_id: int, reason: str | None = None) -> Pl
         await give_back(work, place.shift.id)
     if late:
         await _tell_coordinators(work, place, "cancelled_late", reason=reason)
+    await _is_cancelled(work, place)
     return place
 
 
 async def release_all(work: Work, activity_id: int) -> None:
     """The activity does not take place: nobody is engaged in it any more."""
     shifts = select(Shift.id).where(Shift.activity_id == activity_id)
-    await work.session.execute(
+    released = await work.session.scalars(
         update(Enrolment)
         .where(Enrolment.shift_id.in_(shifts), Enrolment.state.in_(OPEN))
         .values(state=EnrolmentState.CANCELLED, cancelled_at=work.now, offer_expires_at=None)
-        .execution_options(synchronize_session=False)
+        .returning(Enrolment)
+        .execution_options(synchronize_session=False, populate_existing=True)
     )
+    activity = await work.session.get_one(Activity, activity_id)
+    kind = events.Kind.ENROLMENT_CANCELLED
+    await events.of_enrolments(work, kind, activity, released.all())
     await _recount(work, Shift.activity_id == activity_id)
 
 
@@ -358,6 +378,7 @@ async def leave_everything(work: Work, person_id: int) -> int:
         await work.session.flush()
         if held:
             await give_back(work, place.shift.id)
+        await _is_cancelled(work, place)
     return len(places)
 
 
@@ -470,6 +491,10 @@ async def decide(work: Work, enrolment_id: int, *, accept: bool) -> Place:
     if not accept:
         await give_back(work, place.shift.id)
     await _tell(work, place, "accepted" if accept else "declined")
+    if accept:
+        await is_confirmed(work, place.activity, place.enrolment)
+    else:
+        await _is_cancelled(work, place)
     person = await work.session.get_one(Person, place.enrolment.person_id)
     await delivery.correct(
         work,

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select, update
 
 from models import Account, Consent, ConsentKind, Guardian, Person, Standing
 from models.sealed import keyring
-from services import approvals, audit, delivery
+from services import approvals, audit, delivery, traits
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -96,7 +96,7 @@ async def refuse(work: Work, code: str, telegram_id: int) -> Person:
     """The guardian does not agree: the registration ends. Raises Refusal."""
     _, person = await asked(work, code, telegram_id)
     person.standing = Standing.REFUSED
-    await work.session.flush()
+    await traits.renew(work, [person.id])
     audit.note(work, "guardian.refused", f"person:{person.id}")
     post = delivery.Post("guardians/refused", {"name": person.name}, kind="registration")
     await delivery.tell(work, post, [person.id])

@@ -22,7 +22,7 @@ from models import (
     Shift,
     Trait,
 )
-from services import access, activities, audit, delivery, ledger
+from services import access, activities, audit, delivery, events, ledger
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -263,6 +263,7 @@ async def _confirm(work: Work, records: Sequence[Record]) -> None:
     drafts = [draft(one, one.attendance.minutes or 0) for one in records]
     await ledger.append(work, organisation_id, drafts)
     await _tell(work, "confirmed", records, counted=0)
+    await _share(work, events.Kind.HOURS_CONFIRMED, records)
 
 
 async def correct(work: Work, attendance_id: int, minutes: int, reason: str) -> Record:
@@ -300,9 +301,14 @@ async def reject(work: Work, attendance_id: int, reason: str) -> Record:
 
 def check_minutes(shift: Shift, minutes: int) -> None:
     """Raises Refusal for more than can have been served, or nothing at all."""
-    most = (shift.ends_at - shift.starts_at + BEYOND_SHIFT) // timedelta(minutes=1)
+    most = most_minutes(shift)
     if not 1 <= minutes <= most:
         raise Refusal("hours_range", most=most)
+
+
+def most_minutes(shift: Shift) -> int:
+    """More can't have been served at a shift."""
+    return (shift.ends_at - shift.starts_at + BEYOND_SHIFT) // timedelta(minutes=1)
 
 
 async def enter(work: Work, found: Record, minutes: int, reason: str | None) -> None:
@@ -315,6 +321,24 @@ async def enter(work: Work, found: Record, minutes: int, reason: str | None) -> 
     await ledger.append(
         work, found.activity.organisation_id, [draft(found, minutes - before, corrects_id)]
     )
+    first = corrects_id is None
+    kind = events.Kind.HOURS_CONFIRMED if first else events.Kind.HOURS_CORRECTED
+    await _share(work, kind, [found])
+
+
+async def _share(work: Work, kind: events.Kind, records: Sequence[Record]) -> None:
+    """Other programs hear what is confirmed now of attendances at one activity."""
+    happened = [
+        {
+            "attendance_id": one.attendance.id,
+            "volunteer_id": one.person.id,
+            "shift_id": one.shift.id,
+            "activity_id": one.activity.id,
+            "minutes": one.attendance.minutes,
+        }
+        for one in records
+    ]
+    await events.note_all(work, kind, records[0].activity.organisation_id, happened)
 
 
 def draft(found: Record, minutes: int, corrects_id: int | None = None) -> ledger.Draft:

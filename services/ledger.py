@@ -10,15 +10,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from models import Attendance, EntryKind, HoursState, LedgerEntry, Organisation
-from services import traits
+from services import bulk, traits
 from services.work import Work
 
+COLUMNS = tuple(column.name for column in LedgerEntry.__table__.columns if column.name != "id")
 BATCH = 1000
 """Entries that are held in memory while a chain is verified."""
 
@@ -35,7 +37,7 @@ class Draft:
     corrects_id: int | None = None
 
 
-async def append(work: Work, organisation_id: int, drafts: Sequence[Draft]) -> list[LedgerEntry]:
+async def append(work: Work, organisation_id: int, drafts: Sequence[Draft]) -> None:
     """Adds entries to the end of the organisation's chain, in the actor's name.
 
     The first UPDATE makes whoever else appends to this chain wait for the end of the transaction,
@@ -43,7 +45,7 @@ async def append(work: Work, organisation_id: int, drafts: Sequence[Draft]) -> l
     nothing, NotAllowed without an actor.
     """
     if not drafts:
-        return []
+        return
     length, head = (
         await work.session.execute(
             update(Organisation)
@@ -58,7 +60,7 @@ async def append(work: Work, organisation_id: int, drafts: Sequence[Draft]) -> l
         entry = _entry(work, organisation_id, sequence, draft, head)
         head = entry.hash
         entries.append(entry)
-    work.session.add_all(entries)
+    await bulk.add(work, LedgerEntry, [_row(entry) for entry in entries])
     await work.session.execute(
         update(Organisation)
         .where(Organisation.id == organisation_id, Organisation.ledger_length == length)
@@ -66,7 +68,10 @@ async def append(work: Work, organisation_id: int, drafts: Sequence[Draft]) -> l
         .execution_options(synchronize_session=False)
     )
     await traits.recount(work, {draft.person_id for draft in drafts})
-    return entries
+
+
+def _row(entry: LedgerEntry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in COLUMNS}
 
 
 def _entry(

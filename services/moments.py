@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 import dateparser
 
 LONGEST_SPAN = timedelta(days=3)
+LONGEST_DAY = 40
+"""Characters of a day with its year."""
 DATEPARSER_LANGUAGES = ["en"]
 HOURS_OF_A_DAY = 24
 _DURATION = re.compile(
@@ -49,6 +51,26 @@ def parse_day(text: str, *, now: datetime, zone: ZoneInfo) -> date:
     if day is None or reader.rest():
         return _day_by_dateparser(text, now, zone)
     return day
+
+
+_WRITTEN = re.compile(
+    r"(\d{4}) ?(?:年|[-/. ]) ?(\d{1,2}) ?(?:月|[-/. ]) ?(\d{1,2}) ?日?(?:[ t]?\d{1,2}:\d.*)?"
+    r"|(\d{4})(\d\d)(\d\d)"
+)
+
+
+def written_day(text: str) -> date:
+    """A day as tables and forms hold it, always with its year: 2020-1-5, 2020/01/05, 2020年1月5日,
+    20200105, 二〇二〇年一月五日; a time behind it does not count. Raises MomentError.
+    """
+    found = _WRITTEN.fullmatch(_folded(text)) if len(text) <= LONGEST_DAY else None
+    if found is None:
+        raise MomentError(Reason.NOT_UNDERSTOOD)
+    year, month, day = (int(part) for part in found.groups() if part is not None)
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise MomentError(Reason.IMPOSSIBLE_DATE) from None
 
 
 def parse_moment(text: str, *, now: datetime, zone: ZoneInfo) -> datetime:

@@ -17,10 +17,13 @@ from models import (
     ConsoleSession,
     Conversation,
     Delivery,
+    Directory,
     Dispute,
     Duty,
     Enrolment,
+    Feed,
     Guardian,
+    Imported,
     Inbox,
     LedgerEntry,
     Membership,
@@ -36,6 +39,7 @@ from models import (
     Readiness,
     Response,
     Role,
+    SavedFilter,
     ServiceField,
     Shift,
     Skill,
@@ -46,12 +50,23 @@ from models import (
     Trait,
     Word,
 )
-from services import audit, certificates, enrolment, roles
+from services import audit, certificates, enrolment, events, roles
 from services.delivery import storable
 from services.errors import Refusal
 from services.work import Work
 
-HIDDEN = frozenset({"phone_hash", "id_number_hash", "name_search", "code_hash", "id"})
+HIDDEN = frozenset(
+    {
+        "phone_hash",
+        "phone_tail_hash",
+        "id_number_hash",
+        "name_search",
+        "code_hash",
+        "secret_hash",
+        "digest",
+        "id",
+    }
+)
 """Columns that say nothing of a person beyond what others say in the clear."""
 
 
@@ -82,11 +97,14 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "callout_words": select(Word).where(Word.person_id == mine),
         "memberships": select(Membership).where(Membership.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
+        "imported": select(Imported).where(Imported.person_id == mine),
+        "saved_filters": select(SavedFilter).where(SavedFilter.person_id == mine),
         "opt_outs": select(OptOut).where(OptOut.person_id == mine),
         "answers_to_broadcasts": select(BroadcastAnswer).where(BroadcastAnswer.person_id == mine),
         "forms_not_finished": select(Conversation).where(
             Conversation.account_id.in_(_accounts(mine))
         ),
+        "calendar_feeds": select(Feed).where(Feed.person_id == mine),
         "ledger": select(LedgerEntry).where(LedgerEntry.person_id == mine),
         "certificates": select(Certificate).where(Certificate.person_id == mine),
         "audit": select(AuditEntry).where(
@@ -178,6 +196,7 @@ async def forget(work: Work) -> None:
     person.emergency_opt_in = False
     await work.session.flush()
     audit.note(work, "person.erased", f"person:{person.id}")
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_WITHDRAWN, person)
 
 
 async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
@@ -189,8 +208,8 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     )
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
-                  Role, OptOut, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
-                  Trait, Posting):  # fmt: skip
+                  Role, OptOut, Feed, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
+                  Imported, Trait, Posting, Directory, SavedFilter):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(
         update(Inbox)

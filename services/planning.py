@@ -4,7 +4,7 @@ Who hears of it is `announcements`' business, what becomes of enrolled people is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from services import (
     announcements,
     audit,
     enrolment,
+    events,
     shifts,
 )
 from services.activities import planned
@@ -45,6 +46,23 @@ class Plan:
     bring: str = ""
     contact: str = ""
     """Whom to ask; the coordinator if it is empty."""
+
+
+def plan_of(activity: Activity) -> Plan:
+    """What was said of an activity, to copy or correct it."""
+    return Plan(
+        field_id=activity.field_id,
+        title=activity.title,
+        description=activity.description,
+        address=activity.address,
+        latitude=activity.latitude,
+        longitude=activity.longitude,
+        confirmation=activity.confirmation,
+        picture=activity.picture,
+        enrolment_deadline=activity.enrolment_deadline,
+        bring=activity.bring,
+        contact=activity.contact,
+    )
 
 
 async def places_to_plan(work: Work) -> list[Organisation]:
@@ -86,7 +104,7 @@ async def change(work: Work, activity_id: int, plan: Plan, link: str) -> Activit
                 work, activity_id, {"address": activity.address, "was_address": before["address"]}
             )
         await announcements.revise(work, activity, link)
-    _note(work, activity, "activity.changed")
+    await _changed(work, activity)
     return activity
 
 
@@ -189,7 +207,15 @@ async def _deadline_still_fits(work: Work, activity: Activity) -> None:
 async def _shifts_changed(work: Work, activity: Activity, link: str) -> None:
     if activity.state is ActivityState.PUBLISHED:
         await announcements.revise(work, activity, link)
+    await _changed(work, activity)
+
+
+async def _changed(work: Work, activity: Activity) -> None:
+    """Drafts are nobody else's business, but it is noted when they changed."""
     _note(work, activity, "activity.changed")
+    activity.changed_at = work.now
+    if activity.state is ActivityState.PUBLISHED:
+        await events.of_activity(work, events.Kind.ACTIVITY_CHANGED, activity)
 
 
 # Publishing and calling off
@@ -227,6 +253,7 @@ async def call_off(work: Work, activity_id: int, reason: str) -> Activity:
     await enrolment.release_all(work, activity_id)
     await announcements.call_off(work, activity, people)
     _note(work, activity, "activity.called_off")
+    await events.of_activity(work, events.Kind.ACTIVITY_CANCELLED, activity)
     return activity
 
 
@@ -242,6 +269,7 @@ async def _open(work: Work, activity: Activity) -> None:
     if not getattr(done, "rowcount", 0):
         raise Refusal("plan_published")
     _note(work, activity, "activity.published")
+    await events.of_activity(work, events.Kind.ACTIVITY_PUBLISHED, activity)
 
 
 async def _check_publishable(work: Work, activity: Activity) -> None:
@@ -291,19 +319,8 @@ async def repeat(work: Work, activity_id: int, weeks: int, *, publish: bool) -> 
 
 async def _copy_by(work: Work, original: Activity, old: Sequence[Shift], by: timedelta) -> Activity:
     deadline = original.enrolment_deadline
-    plan = Plan(
-        field_id=original.field_id,
-        title=original.title,
-        description=original.description,
-        address=original.address,
-        latitude=original.latitude,
-        longitude=original.longitude,
-        confirmation=original.confirmation,
-        picture=original.picture,
-        enrolment_deadline=deadline + by if deadline and deadline + by > work.now else None,
-        bring=original.bring,
-        contact=original.contact,
-    )
+    later = deadline + by if deadline and deadline + by > work.now else None
+    plan = replace(plan_of(original), enrolment_deadline=later)
     activity = await _add(work, original.organisation_id, plan)
     activity.copied_from_id = original.id
     for shift in old:

@@ -59,6 +59,10 @@ class Policy(BaseModel):
         20, ge=1, description="New certificates that one volunteer draws for themselves in a day."
     )
 
+    api_per_minute: int = Field(
+        300, ge=1, description="Requests a minute that one token of the API may make."
+    )
+
     callout_second_size: int = Field(
         50, ge=1, description="Call-outs of more people need a second commander, but life-critical."
     )
@@ -116,6 +120,17 @@ class Policy(BaseModel):
     )
     report_days: int = Field(
         5, ge=1, le=28, description="After the 1st on which a monthly report still goes out."
+    )
+    import_megabytes: int = Field(50, ge=1, description="A file to be imported may be so large.")
+    import_rows: int = Field(500_000, ge=1, description="Rows that one imported file may have.")
+    import_keep_days: int = Field(
+        30, ge=1, description="How long rows at fault of an imported file can be fetched."
+    )
+    claim_days: int = Field(
+        180, ge=1, description="In which the code on a slip claims an imported registration."
+    )
+    claim_guesses: int = Field(
+        5, ge=1, description="Wrong claim codes from one chat in an hour; then none is looked at."
     )
 
     star_hours: tuple[int, ...] = Field(

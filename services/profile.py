@@ -14,7 +14,7 @@ from models import (
     Readiness,
     Standing,
 )
-from services import audit, enrolment, signup, traits
+from services import audit, enrolment, events, signup, traits
 from services.errors import Refusal
 from services.signup import Details
 from services.work import Work
@@ -71,6 +71,7 @@ async def change(work: Work, details: Details) -> None:
         work, person, ConsentKind.ID_NUMBER, agreed=details.id_number is not None
     )
     audit.note(work, "person.changed", f"person:{person.id}")
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_CHANGED, person)
 
 
 async def pause(work: Work, until: date) -> None:
@@ -78,6 +79,7 @@ async def pause(work: Work, until: date) -> None:
     check_pause(work, until)
     work.person.paused_until = until
     await traits.renew(work, [work.person.id])
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_CHANGED, work.person)
 
 
 def check_pause(work: Work, until: date) -> None:
@@ -90,6 +92,7 @@ def check_pause(work: Work, until: date) -> None:
 async def end_pause(work: Work) -> None:
     work.person.paused_until = None
     await traits.renew(work, [work.person.id])
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_CHANGED, work.person)
 
 
 async def withdraw(work: Work) -> int:
@@ -102,4 +105,5 @@ async def withdraw(work: Work) -> int:
     person.standing = Standing.WITHDRAWN
     await traits.renew(work, [person.id])
     audit.note(work, "person.withdrew", f"person:{person.id}")
+    await events.of_volunteer(work, events.Kind.VOLUNTEER_WITHDRAWN, person)
     return left

@@ -319,6 +319,7 @@ async def add_walk_in(
     joined.offer_expires_at = None
     work.session.add(joined)
     await work.session.flush()
+    await enrolment.is_confirmed(work, activity, joined)
     presence = Presence(joined, shift, activity, None)
     begun = await _tick(work, presence)
     _note(work, "roll.walk_in", presence)

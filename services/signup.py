@@ -6,8 +6,6 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import delete, select
-from stdnum.cn import ric
-from stdnum.exceptions import ValidationError
 
 from models import (
     Account,
@@ -20,11 +18,24 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import approvals, audit, consents, finding, geo, guardians, organisations, readiness
+from services import (
+    approvals,
+    audit,
+    consents,
+    finding,
+    geo,
+    guardians,
+    id_numbers,
+    organisations,
+    readiness,
+    traits,
+)
 from services.errors import Refusal
 from services.work import Work
 
 OLDEST = 120
+LONGEST_NAME, LONGEST_EMAIL = 32, 200
+"""Characters."""
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]{2,}")
 NAME = re.compile(r"[^\W\d_]+(?:[·•.'’ \-][^\W\d_]+)*\.?")
 RETURNS = (Standing.REFUSED, Standing.WITHDRAWN)
@@ -103,10 +114,13 @@ def is_minor(work: Work, day: date) -> bool:
     return age_on(day, work.today) < work.policy.adult_age
 
 
-async def check_phone(work: Work, phone: str) -> None:
-    """Raises Refusal("signup_phone_known") if somebody else is registered with it."""
+async def check_phone(work: Work, phone: str, *, own: int | None = None) -> None:
+    """Raises Refusal("signup_phone_known") if somebody else is registered with it.
+
+    `own` is the person whose registration is taken over, if it is not the actor's.
+    """
     known = await with_phone(work, phone)
-    if known is not None and (work.actor is None or known.id != work.actor.id):
+    if known is not None and known.id not in {own, work.actor.id if work.actor else None}:
         raise Refusal("signup_phone_known")
 
 
@@ -116,18 +130,17 @@ async def with_phone(work: Work, phone: str) -> Person | None:
     )
 
 
-async def check_id_number(work: Work, typed: str, birth_date: date) -> str:
-    """The number as it is kept. Raises Refusal. GB 11643: 18 digits, the last one a check."""
-    try:
-        number = str(ric.validate(typed))
-    except ValidationError:
-        raise Refusal("signup_id_number") from None
-    if ric.get_birth_date(number) != birth_date:
+async def check_id_number(
+    work: Work, typed: str, birth_date: date, *, own: int | None = None
+) -> str:
+    """The number as it is kept. Raises Refusal."""
+    number = id_numbers.checked(typed)
+    if id_numbers.birth_date(number) != birth_date:
         raise Refusal("signup_id_birth")
     owner = await work.session.scalar(
         select(Person.id).where(Person.id_number_hash == keyring().fingerprint(number))
     )
-    if owner is not None and (work.actor is None or owner != work.actor.id):
+    if owner is not None and owner not in {own, work.actor.id if work.actor else None}:
         raise Refusal("signup_id_known")
     return number
 
@@ -153,6 +166,17 @@ async def register(work: Work, account: Account, details: Details) -> Person:
     await check_phone(work, details.phone)
     person = returning or Person(applied_at=work.now)
     person.applied_at = work.now
+    return await enter(work, account, person, details)
+
+
+async def enter(
+    work: Work, account: Account, person: Person, details: Details, *, approved: bool = False
+) -> Person:
+    """Writes the answers of somebody who may register; `approved` if the organisation has agreed.
+
+    Raises Refusal.
+    """
+    person.changed_at = work.now
     person.standing = Standing.AWAITING_APPROVAL
     write(person, details)
     work.session.add(person)
@@ -167,7 +191,9 @@ async def register(work: Work, account: Account, details: Details) -> Person:
     )
     if details.guardian is not None and is_minor(work, details.birth_date):
         person.standing = Standing.AWAITING_GUARDIAN
-        await work.session.flush()
+        await traits.renew(work, [person.id])
+    elif approved:
+        await approvals.activate(work, person)
     else:
         await approvals.let_in(work, person)
     return person

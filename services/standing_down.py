@@ -23,7 +23,7 @@ from models import (
     ServiceField,
     Shift,
 )
-from services import boards, callouts, delivery, urgency
+from services import boards, callouts, delivery, events, urgency
 from services.attendance import minutes_of
 from services.callouts import ALARM, ORDER, THERE, commanded, described, running
 from services.delivery import Post
@@ -52,6 +52,7 @@ async def stand_down(work: Work, callout_id: int, title: str, *, false_alarm: bo
     await _forget_places(work, callout)
     await boards.show_board(work, callout)
     callouts.note(work, "ended", callout, false_alarm=false_alarm)
+    await events.of_callout(work, events.Kind.CALLOUT_ENDED, callout)
     return callout
 
 

@@ -1,11 +1,13 @@
 """The words a city chose: service fields, skills, kinds of qualification, languages, in order."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import QualificationKind, ServiceField, Skill, SpokenLanguage
+from services.errors import Refusal
 
 T = TypeVar("T", ServiceField, Skill, QualificationKind, SpokenLanguage)
 
@@ -21,3 +23,11 @@ async def by_keys(session: AsyncSession, kind: type[T], keys: list[int]) -> list
         return []
     found = select(kind).where(kind.id.in_(keys)).order_by(kind.position, kind.id)
     return list(await session.scalars(found))
+
+
+async def check(session: AsyncSession, kind: type[T], keys: Sequence[int]) -> None:
+    """Raises Refusal("term_unknown") for a key that names no term of the kind."""
+    wanted = set(keys)
+    found = select(func.count()).select_from(kind).where(kind.id.in_(wanted))
+    if wanted and await session.scalar(found) != len(wanted):
+        raise Refusal("term_unknown")

@@ -1,6 +1,6 @@
-"""Keeps `Trait` and `Posting`, the narrow copies that audiences and call-outs are asked of.
+"""Keeps `Trait`, `Posting` and `Directory`: narrow copies that audiences, call-outs and lists ask.
 
-Whatever changes what they copy calls `renew` or `recount` in the same transaction. Both tables can
+Whatever changes what they copy calls `renew` or `recount` in the same transaction. All of them can
 be made anew from the others at any time with `renew_all`.
 """
 
@@ -47,6 +47,7 @@ from sqlalchemy.orm import aliased
 from models import (
     Account,
     Attendance,
+    Directory,
     Enrolment,
     EnrolmentState,
     Equipment,
@@ -64,6 +65,7 @@ from models import (
     Readiness,
     ServiceField,
     Standing,
+    Telegram,
     Trait,
 )
 from services.work import Work
@@ -87,8 +89,11 @@ Counts = dict[int, tuple[int, list[list[int]] | None]]
 """Attribute -> how many have it, and for `EVERYONE` where they live, as in `Frequency`."""
 THINGS = tuple(Equipment)
 """Their attributes are in this order, so add at the end."""
+STANDINGS = tuple(Standing)
+"""Their numbers in `Directory.standing` are in this order, so add at the end."""
 SERVED = ("active_on", "enrolled", "attended", "minutes")
 """What changes by serving, not by what somebody says of themselves."""
+COPIES: tuple[Any, ...] = (Directory, Posting, Trait)
 
 
 def mask(keys: Iterable[int]) -> int:
@@ -133,19 +138,21 @@ async def renew(work: Work, people: Iterable[int]) -> None:
     await work.session.flush()
     for some in _portions(people):
         whose = {"people": some}
-        for table in (Posting, Trait):
+        for table in COPIES:
             await _delete(work.session, table, table.person_id.in_(some))
         await work.session.execute(_filling_traits(_Where.of(work), some=True), whose)
         await work.session.execute(_filling_postings(some=True), whose)
+        await work.session.execute(_filling_directory(_Where.of(work), some=True), whose)
 
 
 async def renew_all(work: Work) -> None:
     """Makes everybody's rows anew: after an upgrade, an import, or what `differences` found."""
     await work.session.flush()
-    for table in (Posting, Trait):
+    for table in COPIES:
         await _delete(work.session, table)
     await work.session.execute(_filling_traits(_Where.of(work), some=False))
     await work.session.execute(_filling_postings(some=False))
+    await work.session.execute(_filling_directory(_Where.of(work), some=False))
     await keep_counts(work, await count(work))
 
 
@@ -171,6 +178,7 @@ async def was_seen(session: AsyncSession, person_id: int, day: date) -> None:
         .values(active_on=day, reachable=True, blocked=False)
         .execution_options(synchronize_session=False)
     )
+    await _reached(session, Directory.person_id == person_id, Telegram.REACHABLE)
 
 
 async def is_blocked(session: AsyncSession, telegram_id: int) -> None:
@@ -184,12 +192,27 @@ async def is_blocked(session: AsyncSession, telegram_id: int) -> None:
         .values(reachable=False, blocked=True)
         .execution_options(synchronize_session=False)
     )
+    await _reached(session, Directory.person_id.in_(owner), Telegram.BLOCKED)
+
+
+async def _reached(session: AsyncSession, whose: ColumnElement[bool], now: Telegram) -> None:
+    await session.execute(
+        update(Directory)
+        .where(whose, Directory.telegram != int(now))
+        .values(telegram=int(now))
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def differences(work: Work) -> list[int]:
     """Keys of the people whose rows are not what the other tables say; for `muster doctor`."""
     wrong: set[int] = set()
-    for table, rows in ((Trait, _traits(_Where.of(work))), (Posting, _postings())):
+    where = _Where.of(work)
+    for table, rows in (
+        (Trait, _traits(where)),
+        (Posting, _postings()),
+        (Directory, _directory(where)),
+    ):
         should = rows.subquery()
         wrong |= set(await work.session.scalars(_lacking(table, should)))
         kept = await work.session.scalar(select(func.count()).select_from(table))
@@ -287,6 +310,12 @@ def _filling_postings(*, some: bool) -> Insert:
 
 
 @cache
+def _filling_directory(where: _Where, *, some: bool) -> Insert:
+    rows = _directory(where)
+    return _filling(Directory, rows.where(Person.id.in_(_people())) if some else rows)
+
+
+@cache
 def _recounting(where: _Where) -> Update:
     columns = _columns(where)
     served = {name: _of_trait(columns[name]) for name in SERVED}
@@ -306,16 +335,39 @@ def _filling(table: Any, rows: Select[Any]) -> Insert:
 
 
 def _traits(where: _Where) -> Select[Any]:
+    found = _columns(where)
     return (
-        select(*(column.label(name) for name, column in _columns(where).items()))
+        select(*(found[column.name].label(column.name) for column in Trait.__table__.columns))
         .select_from(Person)
         .outerjoin(Account, Account.person_id == Person.id)
         .where(Person.standing == Standing.ACTIVE)
     )
 
 
+def _directory(where: _Where) -> Select[Any]:
+    number = func.coalesce(literal(" ") + Person.number, "")
+    found: dict[str, Any] = {
+        **_columns(where),
+        "standing": case(
+            {one: at for at, one in enumerate(STANDINGS)}, value=Person.standing, else_=0
+        ),
+        "telegram": case(
+            (Account.id.is_(None), int(Telegram.NONE)),
+            (Account.unreachable_since.is_(None), int(Telegram.REACHABLE)),
+            else_=int(Telegram.BLOCKED),
+        ),
+        "search": func.lower(literal(" ") + Person.name_search + number),
+    }
+    return (
+        select(*(found[column.name].label(column.name) for column in Directory.__table__.columns))
+        .select_from(Person)
+        .outerjoin(Account, Account.person_id == Person.id)
+        .where(Person.standing != Standing.ERASED)
+    )
+
+
 def _columns(where: _Where) -> dict[str, ColumnElement[Any]]:
-    """In the order of `Trait`'s own."""
+    """By the names of `Trait`'s own."""
     verified = Qualification.state == QualificationState.VERIFIED
     field, named = aliased(ServiceField), aliased(ServiceField)
     related = or_(field.id == named.id, field.parent_id == named.id, field.id == named.parent_id)
@@ -351,7 +403,7 @@ def _columns(where: _Where) -> dict[str, ColumnElement[Any]]:
             _own(func.coalesce(func.sum(LedgerEntry.minutes), 0), LedgerEntry), Integer
         ),
     }
-    return {column.name: found[column.name] for column in Trait.__table__.columns}
+    return found
 
 
 def _own(column: ColumnElement[Any], table: Any, *conditions: ColumnElement[bool]) -> Any:

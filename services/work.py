@@ -14,6 +14,15 @@ from services.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where somebody acts by a thing that reaches less far than they do: a token of the API."""
+
+    token_id: int
+    path: str
+    """Of the organisation outside of whose subtree no right of theirs counts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     session: AsyncSession
     now: datetime
@@ -21,6 +30,7 @@ class Work:
     policy: Policy
     actor: Person | None = None
     """Who acts; None for the clock and for strangers."""
+    bounds: Bounds | None = None
 
     @property
     def person(self) -> Person:

@@ -10,6 +10,7 @@ from bot.program import Program
 from bot.settings import (
     ChannelSettings,
     DatabaseSettings,
+    ExchangeSettings,
     Mode,
     SecuritySettings,
     Settings,
@@ -53,6 +54,9 @@ class City:
         self.telegram_settings: dict[str, Any] = {}
         """What differs from the usual; counts from the next start of the bot."""
         self.channels = ChannelSettings()
+        self.exchange = ExchangeSettings()
+        self.drives_webhooks = True
+        """Whether events are carried to other programs by the test, and not by their engine."""
         self.drives_channels = True
         """Whether other channels are worked off by the test, and not by their engine."""
         self.web_port = free_port()
@@ -71,6 +75,8 @@ class City:
         self.making = Making(self.program.database, self.clock)
         await self.program.start()
         await self.program.scheduler.stop()  # time passes only by the tests' own clock
+        if self.drives_webhooks:
+            self.program.webhooks.stop()
         if self.drives_channels:
             self.program.other_channels.stop()
 
@@ -92,6 +98,7 @@ class City:
             security=SecuritySettings(),
             web=WebSettings(port=self.web_port, public_url=f"http://127.0.0.1:{self.web_port}"),
             channels=self.channels,
+            exchange=self.exchange,
             policy=self.policy,
         )
 

@@ -118,6 +118,12 @@ class Making:
             await traits.renew(self.work(session), [person.id])
         return person
 
+    async def mute(self, person: Person, kind: str) -> None:
+        """They want no messages of this kind any more."""
+        async with self.database.write() as session:
+            session.add(OptOut(person_id=person.id, kind=kind, since=self.clock()))
+            await traits.renew(self.work(session), [person.id])
+
     async def without_roles(self, person: Person) -> None:
         async with self.database.write() as session:
             await session.execute(delete(Role).where(Role.person_id == person.id))

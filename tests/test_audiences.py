@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from handlers.audiences import answers_of, audience_from
+from handlers.forms import Filled
 from models import (
     Account,
     Database,
@@ -244,3 +246,8 @@ async def test_an_audience_is_kept_under_a_name(making: Making, database: Databa
         await audiences.forget(work, kept.id)
         with pytest.raises(Gone):
             await audiences.saved_one(work, kept.id)
+
+
+def test_people_picked_by_name_stay_picked_when_the_description_is_changed_in_the_chat() -> None:
+    picked = Audience(people=(3, 5), skills=(1,), skills_all=True)
+    assert audience_from(Filled(answers_of(picked), None)) == picked

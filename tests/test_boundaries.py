@@ -10,41 +10,22 @@ from typing import Any
 
 from sqlalchemy import select
 
-from models import Base, ConsoleSession, LoginWay, RoleKind
+from models import (
+    Base,
+    ConsoleSession,
+    LoginWay,
+    RoleKind,
+)
 from models.sealed import keyring
 from services import sessions
-from tests.certified import RECORD, issued
+from tests.belongings import SECRET, examples
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
 
-SECRET = "欧阳石岐"
-"""The name of the victim: no page of others may show it."""
 REFUSED = {401, 403, 404, 410}
 UNSTABLE = {"console_session", "audit_entry", "inbox", "delivery"}
 """Tables in which logging in leaves a trace, and a refused visit may."""
-
-
-async def examples(city: City) -> dict[str, int]:
-    """One of each thing in a town, by the name that paths give its key."""
-    phone = await city.coordinator(SECRET, organisation="zs-shiqi")
-    victim = await city.person(phone)
-    async with desk_of(city, phone), city.database.read() as session:
-        opened = await session.scalar(
-            select(ConsoleSession.id).where(ConsoleSession.person_id == victim.id)
-        )
-    activity = await city.making.activity(victim, f"{SECRET}的活动")
-    shift = await city.making.shift(activity)
-    assert opened is not None
-    certificate = await issued(city.making, victim, RECORD)
-    return {
-        "person_id": victim.id,
-        "organisation_id": victim.organisation_id,
-        "session_id": opened,
-        "activity_id": activity.id,
-        "shift_id": shift.id,
-        "certificate_id": certificate.id,
-    }
 
 
 def filled(entry: Entry, keys: Mapping[str, int]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url, select, text
 
-from models import Base, Database
+from models import Base, Database, Person
 from models.sealed import keyring
 from playground import Playground
 from services import hours, ledger
@@ -297,3 +297,27 @@ async def restore(copy: Path, url: str) -> None:
         env={**os.environ, "PATH": path_with_postgres()},
     )  # fmt: skip
     assert await process.wait() == 0
+
+
+# Tables of one's own
+
+
+async def test_a_table_is_brought_in_from_the_command_line(
+    founded: Muster, database_url: str, clock: ManualClock, tmp_path: Path
+) -> None:
+    opened = Database(database_url)
+    wang = await Making(opened, clock).coordinator("王强")
+    file = tmp_path / "list.csv"
+    file.write_text("姓名,手机号\n陈晓丽,13912345678\n李大明,139\n", encoding="utf-8")
+    order = (str(file), "--organisation", "zs-shiqi", "--number", str(wang.number))
+    looked = await founded("import-people", *order, "--dry-run")
+    assert looked.code == 0 and "line 3: 手机号: This is no valid phone number" in looked.out
+    assert "is checked: 1 new, 1 wrong" in looked.out
+    done = await founded("import-people", *order)
+    assert "is done: 1 new, 1 wrong" in done.out
+    other = await founded("import-people", str(file), "--organisation", "zs-xiaolan", *order[3:])
+    assert other.code == 1 and "role" in other.err
+    async with opened.read() as session:
+        found = await session.scalars(select(Person.name).order_by(Person.id))
+        assert found.all() == ["王强", "陈晓丽"]
+    await opened.close()

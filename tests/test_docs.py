@@ -3,8 +3,15 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from standardwebhooks.webhooks import Webhook
+
+from services.events import SUBSCRIBABLE
+from services.tokens import Scope
+from tests.times import START
+from web.api.pages import DECLARED, DOCUMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -34,6 +41,33 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def test_every_document_for_people_exists_in_both_languages() -> None:
-    for name in ("volunteers", "coordinators", "operators"):
+    for name in ("volunteers", "coordinators", "operators", "api"):
         assert (ROOT / "docs" / f"{name}.md").exists()
         assert (ROOT / "docs" / f"{name}.zh.md").exists()
+
+
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def test_what_is_said_of_the_api_is_there() -> None:
+    for scope in Scope:
+        assert f"`{scope.value}`" in API
+    for kind in SUBSCRIBABLE:
+        assert f"`{kind.value}`" in API
+    there = {"/api/v1" + route.path for route in DECLARED} | {DOCUMENT}
+    assert set(re.findall(r"/api/v1/[\w./{}]+", API)) <= there
+
+
+def test_the_code_that_checks_a_signature_does() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", API, re.DOTALL)
+    given: dict[str, Any] = {}
+    exec(code, given)
+    secret, body = "whsec_" + "c2VjcmV0" * 4, "{}"
+    signed = Webhook(secret).sign("evt_1", START, body)
+    at = START.timestamp()
+    headers = {"webhook-id": "evt_1", "webhook-timestamp": str(int(at)),
+               "webhook-signature": f"v1,AAAA {signed}"}  # fmt: skip
+    assert given["is_genuine"](secret, headers, b"{}", at + 299)
+    assert not given["is_genuine"](secret, headers, b"{}", at + 301)
+    assert not given["is_genuine"](secret, headers, b"[]", at)
+    assert not given["is_genuine"]("whsec_" + "AAAA" * 8, headers, b"{}", at)

@@ -25,6 +25,10 @@ PUBLIC_URL = web.AppKey("public_url", str)
 """Where people reach the pages, without a slash at the end."""
 MINI_APP_KEY = web.AppKey("mini_app_key", bytes)
 """Checks what Telegram signs for the bot; the token itself is not the pages' business."""
+PRIVATE_WEBHOOKS = web.AppKey("private_webhooks", bool)
+"""Whether webhooks may lead into the own network."""
+PICTURE: web.AppKey[Callable[[str], Awaitable[bytes]]] = web.AppKey("picture")
+"""The bytes of a picture by Telegram's file id. Raises Gone where Telegram has it no more."""
 BOT_USERNAME = web.AppKey("bot_username", str)
 STOPPING = web.AppKey("stopping", asyncio.Event)
 """Set when the program stops, so that streams end."""

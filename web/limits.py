@@ -40,6 +40,12 @@ class Limits:
         times.append(now)
         return False
 
+    def left(self, rate: Rate, key: Hashable, now: float) -> tuple[int, float]:
+        """How often more, and seconds until the earliest time no longer counts."""
+        times = self._at.get((rate.name, key), ())
+        first = next(iter(times), now)
+        return max(rate.most - len(times), 0), max(first + rate.seconds - now, 0.0)
+
 
 LIMITS = web.AppKey("limits", Limits)
 IPV6_HOME = 64

@@ -5,8 +5,20 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, reports, verify
-from web.console import certificates, entry, settings, statistics, today
+from web import answers, boards, checkin, feeds, reports, verify
+from web.api import pages as api
+from web.console import (
+    certificates,
+    decisions,
+    entry,
+    exchange,
+    imports,
+    many,
+    settings,
+    statistics,
+    today,
+    volunteers,
+)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -22,11 +34,18 @@ ROUTES: list[web.AbstractRouteDef] = [
     *boards.routes,
     *reports.routes,
     *verify.routes,
+    *feeds.routes,
+    *api.ROUTES,
     *entry.routes,
     *today.pages,
+    *volunteers.pages,
+    *many.pages,
+    *decisions.pages,
     *settings.pages,
     *statistics.pages,
+    *imports.pages,
     *certificates.pages,
+    *exchange.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

@@ -9,7 +9,7 @@ from services.errors import Refusal
 from services.work import Work
 from web.console.framework import BASE, COOKIE, IN_TELEGRAM, headers, is_secure, stranger
 from web.keys import CLOCK, DATABASE, MINI_APP_KEY, POLICY
-from web.limits import LIMITS, Rate
+from web.limits import LIMITS, Rate, client
 
 routes = web.RouteTableDef()
 
@@ -97,7 +97,7 @@ def _in_telegram() -> dict[str, str]:
 
 def _too_often(request: web.Request) -> bool:
     now = request.app[CLOCK]().timestamp()
-    return request.app[LIMITS].exceeded(TRIES, request.remote, now)
+    return request.app[LIMITS].exceeded(TRIES, client(request), now)
 
 
 def _work(request: web.Request, session: object) -> Work:

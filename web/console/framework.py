@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import quote, urlencode
 
-from aiohttp import hdrs, web
+from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 from multidict import MultiDict, MultiDictProxy, MultiMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,6 +40,7 @@ TOKEN = "token"  # noqa: S105 - the name of a form's field
 ACTS = Rate("console_acts", most=120)
 """By one session; nobody presses faster in earnest."""
 LARGEST_KEY = 2**63 - 1
+LONGEST_TOKEN = 200
 
 _SOURCES = {
     "default-src": "'none'",
@@ -134,7 +135,14 @@ class Download:
     inline: bool = False
 
 
-Answer = Page | Goto | Download | web.StreamResponse
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What is sent bit by bit once the transaction is over, see `web.console.downloads`."""
+
+    send: Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+Answer = Page | Goto | Download | Later | web.StreamResponse
 Function = Callable[..., Awaitable[Any]]
 F = TypeVar("F", bound=Function)
 
@@ -192,6 +200,24 @@ class Pages(web.RouteTableDef):
 
         return register
 
+    def upload(self, path: str, *, again: Function) -> Callable[[F], F]:
+        """POST whose parts the function takes as they come, in transactions of its own.
+
+        The form's token must be the first of them.
+        """
+
+        def register(function: F) -> F:
+            async def answer(request: web.Request) -> web.StreamResponse:
+                try:
+                    return await _upload(request, function, again)
+                except Refusal as refusal:
+                    return await refused(request, refusal)
+
+            self._add(hdrs.METH_POST, path, function, answer)
+            return function
+
+        return register
+
     def live(self, path: str) -> Callable[[F], F]:
         """Server-sent events: the function's page anew, whenever it has changed."""
 
@@ -202,6 +228,10 @@ class Pages(web.RouteTableDef):
                         visit = await _visit(request, session)
                         return _rendered(visit, await function(visit, **_keys(request, function)))
 
+                try:
+                    await look()
+                except Refusal as refusal:
+                    return await refused(request, refusal)
                 return await live.follow(request, look, str)
 
             self._add(hdrs.METH_GET, path, function, answer)
@@ -251,6 +281,32 @@ async def _act(
             raise
         return await _again(request, again, form, refusal)
     return await _respond(visit, answer)
+
+
+async def _upload(request: web.Request, function: Function, again: Function) -> web.StreamResponse:
+    """Nothing is read of somebody's file before it is known who they are."""
+    parts = await _parts(request)
+    async with request.app[DATABASE].read() as session:
+        visit = await _visit(request, session)
+    try:
+        return await _respond(visit, await function(visit, parts, **_keys(request, function)))
+    except (NotAllowed, Gone, NotLoggedIn):
+        raise
+    except Refusal as refusal:
+        return await _again(request, again, visit.form, refusal)
+
+
+async def _parts(request: web.Request) -> MultipartReader:
+    """What follows the token. Raises Refusal."""
+    if not request.content_type.startswith("multipart/"):
+        _require_token(request, "")
+    parts = await request.multipart()
+    first = await parts.next()
+    said = ""
+    if isinstance(first, BodyPartReader) and first.name == TOKEN:
+        said = bytes(await first.read_chunk(LONGEST_TOKEN)).decode(errors="replace")
+    _require_token(request, said)
+    return parts
 
 
 async def _again(
@@ -317,6 +373,8 @@ async def _respond(visit: Visit, answer: Answer, status: int | None = None) -> w
         return web.Response(status=web.HTTPSeeOther.status_code, headers=where)
     if isinstance(answer, Download):
         return await _file(answer)
+    if isinstance(answer, Later):
+        return await answer.send(visit.request)
     inside = visit.logged_in.session.way is LoginWay.MINI_APP
     sources = {**(IN_TELEGRAM if inside else {}), **answer.sources}
     return web.Response(
@@ -343,6 +401,11 @@ async def _file(download: Download) -> web.Response:
         content_type=download.content_type,
         headers={**headers(), "Content-Disposition": name},
     )
+
+
+def saved_as(filename: str) -> str:
+    """The value of Content-Disposition for a file to be kept."""
+    return f"attachment; filename*=UTF-8''{quote(filename)}"
 
 
 def _rendered(visit: Visit, page: Page) -> str:
@@ -372,8 +435,10 @@ SECTIONS = (
     Section("hours", "/hours", "clock-history", Right.CONFIRM_HOURS),
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES),
     Section("broadcasts", "/broadcasts", "megaphone", Right.ANNOUNCE),
+    Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT),
     Section("callouts", "/callouts", "broadcast-pin", Right.LAUNCH_CALLOUTS),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS),
+    Section("exchange", "/exchange", "plug", Right.EXCHANGE),
     Section("audit", "/audit", "journal-text", Right.SEE_AUDIT),
     Section("settings", "/settings", "gear"),
 )

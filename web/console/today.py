@@ -8,4 +8,4 @@ pages = Pages()
 
 @pages.look("")
 async def show(visit: Visit) -> Page:
-    return Page("console/today", {"waiting": await desk.waiting(visit.work)})
+    return Page("console/today", {"piles": await desk.today(visit.work), "now": visit.work.now})

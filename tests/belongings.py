@@ -1,0 +1,153 @@
+"""One of each thing that the console's addresses name, in the hands of one town."""
+
+from sqlalchemy import select
+
+from models import (
+    Attendance,
+    ConsoleSession,
+    Dispatch,
+    DispatchState,
+    Dispute,
+    DisputeState,
+    Enrolment,
+    Event,
+    HoursState,
+    Means,
+    Person,
+    Qualification,
+    QualificationKind,
+    QualificationState,
+    SavedFilter,
+    Token,
+    Webhook,
+)
+from models.enrolment import EnrolmentState
+from tests.certified import RECORD, issued
+from tests.city import City
+from tests.consoles import desk_of
+from tests.importing import VOLUNTEERS, Bringing, written
+
+SECRET = "欧阳石岐"
+"""The name of whoever holds them: no page of others may show it."""
+
+
+async def examples(city: City) -> dict[str, int]:
+    """One of each thing in a town, by the name that paths give its key."""
+    phone = await city.coordinator(SECRET, organisation="zs-shiqi")
+    victim = await city.person(phone)
+    async with desk_of(city, phone), city.database.read() as session:
+        opened = await session.scalar(
+            select(ConsoleSession.id).where(ConsoleSession.person_id == victim.id)
+        )
+    assert opened is not None
+    certificate = await issued(city.making, victim, RECORD)
+    return {
+        "person_id": victim.id,
+        "organisation_id": victim.organisation_id,
+        "session_id": opened,
+        "certificate_id": certificate.id,
+        "import_id": await _import(city, victim),
+        **await _activity(city, victim),
+        **await _exchange(city, victim),
+        **await _handed_in(city, victim),
+    }
+
+
+async def _activity(city: City, victim: Person) -> dict[str, int]:
+    """A shift at which they have been, against whose hours they object."""
+    activity = await city.making.activity(victim, f"{SECRET}的活动")
+    shift = await city.making.shift(activity)
+    now = city.clock()
+    async with city.database.write() as session:
+        place = Enrolment(
+            shift_id=shift.id,
+            person_id=victim.id,
+            state=EnrolmentState.ATTENDED,
+            queued_at=now,
+        )
+        session.add(place)
+        await session.flush()
+        attended = Attendance(
+            enrolment_id=place.id,
+            checked_in_at=now,
+            in_means=Means.ROLL,
+            state=HoursState.REJECTED,
+            minutes=60,
+        )
+        session.add(attended)
+        await session.flush()
+        objection = Dispute(
+            attendance_id=attended.id,
+            organisation_id=victim.organisation_id,
+            text=SECRET,
+            state=DisputeState.OPEN,
+            raised_at=now,
+        )
+        session.add(objection)
+        await session.flush()
+        return {
+            "activity_id": activity.id,
+            "shift_id": shift.id,
+            "enrolment_id": place.id,
+            "attendance_id": attended.id,
+            "dispute_id": objection.id,
+        }
+
+
+async def _handed_in(city: City, victim: Person) -> dict[str, int]:
+    """A document to be verified, and a saved search."""
+    async with city.database.write() as session:
+        kind = (await session.scalars(select(QualificationKind.id).limit(1))).one()
+        document = Qualification(
+            person_id=victim.id,
+            kind_id=kind,
+            state=QualificationState.AWAITING,
+            picture="x",
+            submitted_at=city.clock(),
+        )
+        kept = SavedFilter(person_id=victim.id, name=SECRET, wanted={}, saved_at=city.clock())
+        session.add_all((document, kept))
+        await session.flush()
+        return {"qualification_id": document.id, "filter_id": kept.id}
+
+
+async def _import(city: City, victim: Person) -> int:
+    """A table that waits to be imported."""
+    bringing = Bringing(city.database, city.making, victim)
+    file = await bringing.send(VOLUNTEERS, written(("姓名", "手机"), (SECRET, "13912345678")))
+    await bringing.check(file)
+    return file
+
+
+async def _exchange(city: City, victim: Person) -> dict[str, int]:
+    """A token, a webhook and what was sent to it."""
+    now, home = city.clock(), victim.organisation_id
+    async with city.database.write() as session:
+        token = Token(
+            organisation_id=home,
+            made_by_id=victim.id,
+            name=SECRET,
+            secret_hash="x",
+            ending="abcd",
+            scopes=[],
+            made_at=now,
+            expires_at=now,
+        )
+        webhook = Webhook(
+            organisation_id=home,
+            made_by_id=victim.id,
+            name=SECRET,
+            url="https://example.org",
+            kinds=[],
+            secret="x",
+            made_at=now,
+        )
+        event = Event(name="x", organisation_id=home, kind="ping", data={}, at=now)
+        session.add_all((token, webhook, event))
+        await session.flush()
+        dispatch = Dispatch(
+            webhook_id=webhook.id, event_id=event.id, state=DispatchState.GIVEN_UP, due_at=now
+        )
+        session.add(dispatch)
+        await session.flush()
+        return {"token_id": token.id, "webhook_id": webhook.id, "dispatch_id": dispatch.id}

@@ -1,0 +1,1 @@
+"""The JSON API under /api/v1: declarations that serve and describe themselves. Holds no rule."""

@@ -206,6 +206,12 @@ def doctor(
     ledger: Annotated[
         bool, typer.Option("--ledger", help="Also verify every entry of the ledger of hours.")
     ] = False,
+    statistics: Annotated[
+        bool, typer.Option("--statistics", help="Also compare every count of the statistics.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="With --statistics: counts anew what is wrong.")
+    ] = False,
 ) -> None:
     """Checks settings, token, database, clock and webhook, and says what to do about each fault."""
     from bot.program import utc_now
@@ -220,6 +226,8 @@ def doctor(
                 progress.update(task, completed=done, total=total)
 
             findings += _run(doctoring.examine_ledger(settings, report))
+    if statistics:
+        findings += _run(doctoring.examine_statistics(settings, utc_now, repair=repair))
     for finding in findings:
         mark = Text("ok   ", style="green") if finding.ok else Text("FAULT", style="red")
         out.print(Text.assemble(mark, f" {finding.subject}: {finding.text}"))

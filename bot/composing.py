@@ -5,8 +5,8 @@ What is the same for all who read a language is rendered and written once.
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.outbox import Due
@@ -16,7 +16,9 @@ TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
 REMEMBERED = 200
 PLACES = {"venue": "sendVenue", "location": "sendLocation"}
-CAPTIONED = {"photo": "sendPhoto", "document": "sendDocument"}
+PAPER = "paper"
+"""A file that is yet to be made."""
+CAPTIONED = {"photo": "sendPhoto", "document": "sendDocument", PAPER: "sendDocument"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Letter:
     method: str
     head: bytes
     """A JSON object without its last brace."""
+    paper: Mapping[str, Any] | None = None
+    """The file that goes with it, as `bot.papers` makes it."""
 
     def to(self, chat_id: int, **more: int | bool) -> bytes:
         """The body for one chat."""
@@ -86,16 +90,22 @@ class Composer:
         for kind, method in PLACES.items():
             if kind in attachment:
                 yield _letter(method, **attachment.pop(kind), disable_notification=True)
-        for kind, file_id in attachment.items():
+        for kind, what in attachment.items():
             if len(rendered.text) <= CAPTION_LIMIT:
-                yield _letter(CAPTIONED[kind], **{kind: file_id}, caption=rendered.text, **look)
+                yield _carrying(kind, what, caption=rendered.text, **look)
                 return
-            yield _letter(CAPTIONED[kind], **{kind: file_id}, disable_notification=True)
+            yield _carrying(kind, what, disable_notification=True)
         yield _letter("sendMessage", text=rendered.text, **look)
 
 
 def _letter(method: str, **fields: Any) -> Letter:
     return Letter(method, json.dumps(fields, ensure_ascii=False).encode()[:-1])
+
+
+def _carrying(kind: str, what: Any, **fields: Any) -> Letter:
+    if kind == PAPER:
+        return replace(_letter(CAPTIONED[kind], **fields), paper=what)
+    return _letter(CAPTIONED[kind], **{kind: what}, **fields)
 
 
 def _quietly(due: Due) -> dict[str, bool]:

@@ -19,7 +19,7 @@ from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, config_path
 from models import Database, Organisation
 from models.sealed import KeyFileError
-from services import ledger, organisations, people, roles, traits, urgency
+from services import counting, ledger, organisations, people, roles, traits, urgency
 from services.channels import Channel
 from services.founding import Progress
 from services.ledger import Fault, FaultKind
@@ -235,6 +235,29 @@ async def examine_ledger(settings: Settings, progress: Progress) -> list[Finding
         return [_fine("ledger", "every entry is in place and unchanged")]
     told = [_fault("ledger", _told(fault, names)) for fault in faults]
     return [*told, _fault("ledger", REMEDY)]
+
+
+async def examine_statistics(settings: Settings, clock: Clock, *, repair: bool) -> list[Finding]:
+    """Compares what statistics are read from with the tables; `repair` counts it anew."""
+    try:
+        async with schema.opened(settings.database.url) as database:
+            if not await schema.is_current(database):
+                return [_fault("statistics", f"not compared; first `{schema.COMMAND}`")]
+            async with database.write() as session:
+                work = Work(session, clock(), settings.policy)
+                await counting.catch_up(work)
+                wrong = await counting.differences(work)
+                if wrong and repair:
+                    await counting.recount_all(work)
+    except DatabaseUnreachableError:
+        return [_fault("statistics", "not compared; the database does not answer")]
+    if not wrong:
+        return [_fine("statistics", "every count is what the tables say")]
+    told = ", ".join(f"{number} in {table}" for table, number in wrong.items())
+    if repair:
+        return [_fine("statistics", f"counts that were wrong have been made anew ({told})")]
+    remedy = "`muster doctor --statistics --repair` makes them anew"
+    return [_fault("statistics", f"counts are wrong: {told}; {remedy}")]
 
 
 async def _names(session: AsyncSession, faults: list[Fault]) -> dict[int | None, str]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from aiohttp import web
+from aiohttp import FormData, web
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Update
 from telegram.error import TelegramError
@@ -279,7 +279,7 @@ def build_wire(telegram: TelegramSettings, request: AiohttpRequest) -> Wire:
     def url_of(method: str) -> URL:
         return URL(address + method)
 
-    async def call(method: str, body: bytes) -> Any:
+    async def call(method: str, body: bytes | FormData) -> Any:
         return await request.call(url_of(method), body)
 
     return call

@@ -76,13 +76,14 @@ class AiohttpRequest(BaseRequest):
         body = _body(request_data)
         return await self._answer(method, url, data=body, timeout=timeout)
 
-    async def call(self, url: URL, body: bytes) -> Any:
-        """The result of a Bot API method whose parameters are given as JSON.
+    async def call(self, url: URL, body: bytes | aiohttp.FormData) -> Any:
+        """The result of a Bot API method whose parameters are given as JSON, or come with a file.
 
         Raises TelegramError of the kind that python-telegram-bot raises, and ServerError.
         """
+        headers = JSON if isinstance(body, bytes) else {}
         status, payload = await self._answer(
-            "POST", url, data=body, headers=JSON, timeout=self._plain
+            "POST", url, data=body, headers=headers, timeout=self._plain
         )
         try:
             answer = json.loads(payload)

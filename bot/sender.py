@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
+from aiohttp import FormData
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 
@@ -20,6 +21,7 @@ from bot import faults
 from bot.composing import Composer, Letter
 from bot.limiter import MAX_RETRIES, Limiter, seconds_of
 from bot.pace import Ticket
+from bot.papers import Papers
 from handlers.dispatch import Clock
 from models import Database, DeliveryState, Lane
 from services import delivery, outbox
@@ -53,7 +55,7 @@ MESSAGES_A_STAR = 10
 
 
 class Wire(Protocol):
-    async def __call__(self, method: str, body: bytes) -> Any:
+    async def __call__(self, method: str, body: bytes | FormData) -> Any:
         """The result of a method of the Bot API. Raises TelegramError."""
 
 
@@ -85,6 +87,7 @@ class Sender:
         self.limiter = limiter
         self.words = words
         self.composer = Composer(words)
+        self.papers = Papers(database, words, clock)
         self.clock = clock
         self.bounds = bounds
         self._wake = asyncio.Event()
@@ -345,14 +348,18 @@ class Sender:
         """Telegram's id of the last message."""
         *first, last = letters
         for letter in first:
-            await self._call(letter.method, letter.to(due.chat_id, **_paying(ticket)), ticket)
+            await self._call(due, letter, ticket)
             ticket = await self.limiter.wait(due.lane, due.chat_id)
-        sent = await self._call(last.method, last.to(due.chat_id, **_paying(ticket)), ticket)
+        sent = await self._call(due, last, ticket)
         return int(sent["message_id"])
 
-    async def _call(self, method: str, body: bytes, ticket: Ticket) -> Any:
+    async def _call(self, due: Due, letter: Letter, ticket: Ticket) -> Any:
+        body = letter.to(due.chat_id, **_paying(ticket))
         try:
-            return await self.wire(method, body)
+            if letter.paper is not None:
+                key = due.wording.id, due.language
+                return await self.papers.send(self.wire, letter, key, body)
+            return await self.wire(letter.method, body)
         finally:
             self.limiter.answered(ticket)
 

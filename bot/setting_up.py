@@ -7,7 +7,7 @@ from pathlib import Path
 from bot import schema
 from bot.settings import Settings
 from models.sealed import KeyFileError, Keyring, use_keyring
-from services import organisations, people, roles, traits
+from services import counting, organisations, people, roles, traits
 from services.founding import Progress, found_city
 from services.work import Work
 
@@ -71,6 +71,8 @@ async def set_up(
             await people.give_tails(session)
             if await traits.differences(work):
                 await traits.renew_all(work)
+            if not await counting.is_counted(work):
+                await counting.recount_all(work)
             if root is not None and not await roles.has_administrator(session):
                 code = await roles.new_claim(work, root.id)
         return SetUp(fresh, entries, root is not None, code)

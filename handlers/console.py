@@ -8,12 +8,19 @@ from services import sessions
 
 @command("console", menu=Audience.COORDINATORS)
 @button("console")
-async def offer(turn: Turn) -> Reply:
-    """A link that opens once; where pages are served by https, also Telegram's own window."""
+async def show(turn: Turn) -> Reply:
+    return await offer(turn)
+
+
+async def offer(turn: Turn, page: str = "") -> Reply:
+    """A link that opens once; where pages are served by https, also Telegram's own window.
+
+    The link leads to a page of the console.
+    """
     secret = await sessions.offer(turn.work)
     base = f"{turn.around.public_url}/console"
     shown = {
-        "address": f"{base}/open/{secret}",
+        "address": f"{base}/open/{secret}" + (f"?to={page}" if page else ""),
         "app": f"{base}/app" if base.startswith("https://") else None,
         "minutes": sessions.LINK_LASTS.seconds // 60,
     }

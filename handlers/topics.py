@@ -34,6 +34,7 @@ from handlers import (
     rolls,
     rosters,
     signup,
+    statistics,
 )
 
 __all__ = [
@@ -70,4 +71,5 @@ __all__ = [
     "rolls",
     "rosters",
     "signup",
+    "statistics",
 ]

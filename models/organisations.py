@@ -40,6 +40,7 @@ class Organisation(Base):
     __table_args__ = (
         CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
         CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
+        CheckConstraint("population > 0", "population"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -54,6 +55,8 @@ class Organisation(Base):
     longitude: Mapped[float | None]
     weight: Mapped[float] = mapped_column(default=1.0)
     """Share of the city's people, for demonstrations and plans; not a rule."""
+    population: Mapped[int | None]
+    """People who live in its area, of whom a share is to be registered; None where not known."""
     approves_registrations: Mapped[bool] = mapped_column(default=False)
     asks_id_number: Mapped[bool] = mapped_column(default=False)
     edited: Mapped[bool] = mapped_column(default=False)

@@ -22,6 +22,7 @@ class Right(StrEnum):
     GRANT_ROLES = "grant_roles"
     LAUNCH_CALLOUTS = "launch_callouts"
     PLAN_DUTY = "plan_duty"
+    SEE_STATISTICS = "see_statistics"
     IMPORT = "import"
     ISSUE_CERTIFICATES = "issue_certificates"
     SEE_VOLUNTEERS = "see_volunteers"
@@ -45,6 +46,7 @@ _COORDINATES = frozenset(
         Right.REGISTER_GROUPS,
         Right.ANNOUNCE,
         Right.PLAN_DUTY,
+        Right.SEE_STATISTICS,
         Right.IMPORT,
         Right.ISSUE_CERTIFICATES,
         Right.SEE_VOLUNTEERS,
@@ -54,7 +56,7 @@ _COORDINATES = frozenset(
 
 RIGHTS: dict[RoleKind, frozenset[Right]] = {
     RoleKind.CORE_VOLUNTEER: frozenset(),
-    RoleKind.TEAM_LEADER: frozenset({Right.TAKE_ROLL, Right.PLAN_DUTY}),
+    RoleKind.TEAM_LEADER: frozenset({Right.TAKE_ROLL, Right.PLAN_DUTY, Right.SEE_STATISTICS}),
     RoleKind.COORDINATOR: _COORDINATES,
     RoleKind.COMMANDER: _COORDINATES | {Right.LAUNCH_CALLOUTS},
     RoleKind.ADMINISTRATOR: frozenset(Right),

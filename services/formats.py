@@ -10,6 +10,7 @@ from babel.units import format_unit
 from services.policy import Policy
 
 KILOMETRE = 1000.0
+COMPACT_FROM = 10_000
 
 
 def named(names: Mapping[str, str] | None, language: str) -> str:
@@ -38,12 +39,15 @@ class Formats:
             "month": self.month,
             "whole_month": self.whole_month,
             "weekday": self.weekday,
+            "month_mark": self.month_mark,
+            "month_year": self.month_year,
             "clock": self.clock,
             "span": self.span,
             "hours": self.hours,
             "minutes": self.minutes,
             "distance": self.distance,
             "number": self.number,
+            "compact": self.compact,
             "masked": masked,
             "enumerated": self.enumerated,
         }
@@ -82,6 +86,16 @@ class Formats:
     def weekday(self, value: date) -> str:
         """Mon, or 周一."""
         return dates.format_date(value, "EEE", locale=self.locale)
+
+    def month_mark(self, number: int) -> str:
+        """A month by its number (12 a year) on an axis: its name, for January the year."""
+        year, month = divmod(number, 12)
+        return self.month(date(year, month + 1, 1)) if month else str(year)
+
+    def month_year(self, number: int) -> str:
+        """A month by its number, as `whole_month`."""
+        year, month = divmod(number, 12)
+        return self.whole_month(date(year, month + 1, 1))
 
     def clock(self, value: datetime | time | str | int) -> str:
         """14:05; an int is minutes of the day."""
@@ -135,6 +149,12 @@ class Formats:
 
     def number(self, value: float) -> str:
         return numbers.format_decimal(value, locale=self.locale)
+
+    def compact(self, value: float) -> str:
+        """As short as an axis needs it: 9,500, 12K, 1.2万."""
+        if value < COMPACT_FROM:
+            return self.number(value)
+        return numbers.format_compact_decimal(value, locale=self.locale, fraction_digits=1)
 
     def enumerated(self, items: Iterable[str]) -> str:
         return ("、" if self.locale.language == "zh" else ", ").join(items)

@@ -110,10 +110,12 @@ async def _organisation(session: AsyncSession, entry: dict[str, Any]) -> None:
         for name, value in values.items():
             if not (known.edited and name in OF_THE_FILE):
                 setattr(known, name, value)
+        known.population = known.population or entry.get("population")
         return
     organisation = Organisation(
         code=code,
         parent_id=parent.id if parent else None,
+        population=entry.get("population"),
         approves_registrations=entry.get("approves_registrations", False),
         asks_id_number=entry.get("asks_id_number", False),
         **values,

@@ -26,6 +26,7 @@ from models import (
     Imported,
     Inbox,
     LedgerEntry,
+    Membership,
     Message,
     OptOut,
     Organisation,
@@ -94,6 +95,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
             or_(Swap.asker_id == mine, Swap.asked_id == mine, Swap.taken_by_id == mine)
         ),
         "callout_words": select(Word).where(Word.person_id == mine),
+        "memberships": select(Membership).where(Membership.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
         "imported": select(Imported).where(Imported.person_id == mine),
         "saved_filters": select(SavedFilter).where(SavedFilter.person_id == mine),

@@ -112,6 +112,15 @@ class Policy(BaseModel):
         300, gt=0, description="Metres from the rally point within which somebody has arrived."
     )
 
+    registered_goal: float = Field(
+        0.12,
+        gt=0,
+        le=1,
+        description="Share of the population to be registered (the city's policy of 2012, no. 4).",
+    )
+    report_days: int = Field(
+        5, ge=1, le=28, description="After the 1st on which a monthly report still goes out."
+    )
     import_megabytes: int = Field(50, ge=1, description="A file to be imported may be so large.")
     import_rows: int = Field(500_000, ge=1, description="Rows that one imported file may have.")
     import_keep_days: int = Field(

@@ -20,7 +20,7 @@ from bot.settings import (
     TelegramSettings,
     WebSettings,
 )
-from models import Attendance, Database, LedgerEntry, RoleKind
+from models import Attendance, Database, HoursCount, LedgerEntry, PeopleCount, RoleKind
 from models.sealed import keyring
 from playground import Playground
 from services import hours
@@ -239,6 +239,40 @@ async def test_hours_without_entries_are_found(
 
 async def test_a_ledger_without_tables_is_not_said_to_be_right(bare: Settings) -> None:
     (finding,) = await doctoring.examine_ledger(bare, lambda *_: None)
+    assert (finding.ok, "`muster init`" in finding.text) == (False, True)
+
+
+async def test_wrong_counts_of_statistics_are_found_and_made_anew(
+    settings: Settings, city: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    making = Making(city, clock)
+    wang = await making.coordinator("王强")
+    shift = await making.shift(await making.activity(wang), "2026-11-20 09:00")
+    await propose(making, shift, await making.volunteer())
+    async with city.write() as session:
+        await hours.confirm_all(making.work(session, wang), shift.id)
+    right = await doctoring.examine_statistics(settings, clock, repair=False)
+    assert [finding.ok for finding in right] == [True]
+    async with city.write() as session:
+        await session.execute(update(HoursCount).values(minutes=1))
+        await session.execute(update(PeopleCount).values(active=7))
+    muster = Muster(
+        settings.database.url,
+        tmp_path,
+        TELEGRAM__TOKEN=TOKEN,
+        TELEGRAM__API_BASE_URL=settings.telegram.api_base_url,
+    )
+    wrong = await muster("doctor", "--statistics")
+    assert wrong.code == 1
+    assert "1 in hours_count" in wrong.out and "in people_count" in wrong.out
+    assert "--repair" in wrong.out
+    await doctoring.examine_statistics(settings, clock, repair=True)
+    (again,) = await doctoring.examine_statistics(settings, clock, repair=False)
+    assert again.ok
+
+
+async def test_counts_without_tables_are_not_said_to_be_right(bare: Settings) -> None:
+    (finding,) = await doctoring.examine_statistics(bare, utc_now, repair=True)
     assert (finding.ok, "`muster init`" in finding.text) == (False, True)
 
 

@@ -29,6 +29,7 @@ from web.console import (
     roles,
     rosters,
     settings,
+    statistics,
     today,
     volunteers,
 )
@@ -69,6 +70,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *broadcasts.pages,
     *callouts.pages,
     *command.pages,
+    *statistics.pages,
     *imports.pages,
     *certificates.pages,
     *exchange.pages,

@@ -1,5 +1,7 @@
 """Coming into the console: by a link that opens once, or inside of Telegram. No password."""
 
+import re
+
 from aiohttp import web
 
 from services import browsers, mini_app, sessions
@@ -13,6 +15,8 @@ routes = web.RouteTableDef()
 
 LINK = BASE + "/open/{secret:[0-9A-Za-z_-]{10,60}}"
 APP = BASE + "/app"
+PAGE = re.compile(r"(/[a-z0-9_]+)+")
+"""Of the console, to which a link from the chat may lead."""
 TRIES = Rate("console_entry", most=20)
 """From one address; a link is opened once."""
 STAYS = 12 * 3600
@@ -71,8 +75,10 @@ async def open_app(request: web.Request) -> web.Response:
 
 
 def _opened(request: web.Request, cookie: str, same_site: str) -> web.Response:
+    wanted = request.query.get("to", "")
+    where = BASE + (wanted if PAGE.fullmatch(wanted) else "")
     response = web.Response(
-        status=web.HTTPSeeOther.status_code, headers={**headers(), "Location": BASE}
+        status=web.HTTPSeeOther.status_code, headers={**headers(), "Location": where}
     )
     response.set_cookie(
         COOKIE, cookie, max_age=STAYS, httponly=True, samesite=same_site, path=BASE,

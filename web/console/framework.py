@@ -456,6 +456,7 @@ SECTIONS = (
     Section("broadcasts", "/broadcasts", "megaphone", Right.ANNOUNCE),
     Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT),
     Section("callouts", "/callouts", "broadcast-pin", Right.LAUNCH_CALLOUTS),
+    Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS),
     Section("exchange", "/exchange", "plug", Right.EXCHANGE),
     Section("audit", "/audit", "journal-text", Right.SEE_AUDIT),
     Section("settings", "/settings", "gear"),

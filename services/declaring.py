@@ -342,12 +342,19 @@ async def teams(work: Work) -> list[Organisation]:
     return list(found)
 
 
-async def known_places(work: Work, organisation_id: int | None = None) -> list[KnownPlace]:
+async def known_places(
+    work: Work, organisation_id: int | None = None, *, own: bool = False
+) -> list[KnownPlace]:
     """Rally points that are kept ready, the actor's latest ones, and the areas of the city.
 
-    Those of the organisation for which is declared come first.
+    Those of the organisation for which is declared come first. `own`: of what is kept ready only
+    what the actor's organisations keep, for pages that show it unasked.
     """
     ready = await rally_points.for_callouts(work, organisation_id)
+    if own:
+        reach = await access.within_reach(work, Right.LAUNCH_CALLOUTS, RallyPoint.organisation_id)
+        mine = set(await work.session.scalars(select(RallyPoint.id).where(reach)))
+        ready = [one for one in ready if one.id in mine]
     named = {one.name for one in ready}
     within = await access.within_reach(work, Right.LAUNCH_CALLOUTS, Callout.organisation_id)
     found = await work.session.scalars(

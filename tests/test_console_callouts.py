@@ -91,6 +91,8 @@ async def test_a_draft_is_changed_with_all_its_needs(emergency: Emergency) -> No
         fields = {"mode": "real", "kind": "fire", "place": "石岐", "quota_0": 4, "radius": 10}
         changed = await desk.send(f"{path}/change", fields)
         assert "火灾" in changed.words and "4 人" in changed.words and "船" not in changed.words
+        await city.making.rally_point("zs-shiqi", "民生应急广场", 22.53, 113.38)
+        assert 'data-to="民生应急广场"' in (await desk.open(f"{path}/change")).text
         assert "还没发出的草稿" in (await desk.open("/callouts")).words
         wider = await desk.send(f"{path}/widen", {"kilometres": 20})
         assert wider.status == 200

@@ -107,7 +107,7 @@ async def options(work: Work) -> dict[str, Any]:
         "interests": await terms.every(session, ServiceField),
         "languages": await terms.every(session, SpokenLanguage),
         "groups": await audiences.own_groups(work),
-        "known_places": await declaring.known_places(work),
+        "known_places": await declaring.known_places(work, own=True),
         "written": LANGUAGES,
         "experiences": EXPERIENCES,
     }

@@ -137,7 +137,7 @@ async def _form(visit: Visit, found: Broadcast | None) -> dict[str, Any]:
         "languages": LANGUAGES,
         "kinds": KINDS,
         "activities": await activities.coming(work),
-        "known_places": await declaring.known_places(work),
+        "known_places": await declaring.known_places(work, own=True),
         "zone": work.policy.zone.key,
         "most": broadcasts.TEXT_LENGTH,
     }

@@ -123,7 +123,7 @@ async def _form(visit: Visit, values: Mapping[str, Any], draft_id: int = 0) -> d
         "within": WITHIN,
         "most": declaring.DETAILS_LENGTH,
         "options": await options(visit),
-        "known_places": await declaring.known_places(visit.work),
+        "known_places": await declaring.known_places(visit.work, own=True),
     }
 
 

@@ -53,7 +53,7 @@ async def board(visit: Visit, callout: Callout) -> Page:
             "offered": callout.offered_to_id == me,
             "successors": successors,
             "kilometres_to_ask": commanding.ASK_ALL,
-            "known_places": await declaring.known_places(visit.work) if runs else [],
+            "known_places": await declaring.known_places(visit.work, own=True) if runs else [],
             "lessons": callout.lessons,
             "options": await declared.options(visit) if runs else {},
             "block": declared.empty_block(),

@@ -81,8 +81,7 @@ async def _said(city: City, victim: Person) -> dict[str, int]:
 
 async def _organisation(city: City, victim: Person) -> dict[str, int]:
     """A role in it, where it gathers, and its group."""
-    # Where one gathers is known to all who may call people there, from other towns as well.
-    point = await city.making.rally_point("zs-shiqi", "岐江公园北门", 22.53, 113.38)
+    point = await city.making.rally_point("zs-shiqi", f"{SECRET}家门口", 22.53, 113.38)
     async with city.database.write() as session:
         role = (await session.scalars(select(Role.id).where(Role.person_id == victim.id))).one()
         group = Group(

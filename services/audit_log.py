@@ -220,7 +220,7 @@ async def _names(work: Work, keys: set[int]) -> dict[int, Mapping[str, str]]:
     rows = await work.session.execute(
         select(Organisation.id, Organisation.names).where(Organisation.id.in_(keys))
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def _titles(

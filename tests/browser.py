@@ -1,21 +1,22 @@
 """A real Chromium for pages. Without one its tests are skipped, unless it is required."""
 
 import atexit
+import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
-from threading import Thread
+from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Download, Error, Page, async_playwright
 
 QUIET = (
-    "--headless",
-    "--hide-scrollbars",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -25,7 +26,6 @@ QUIET = (
     "--disable-sync",
 )
 DESKTOP, PHONE = (1440, 900), (390, 844)
-LISTENING = "DevTools listening on "
 MISSING = "no Chromium on this machine: apt-get install chromium"
 
 
@@ -42,30 +42,43 @@ def chromium() -> str:
 
 @cache
 def endpoint() -> str:
-    """Where this process's Chromium listens: started once; each page has its own context."""
-    profile = tempfile.mkdtemp(prefix="muster-chromium-")
-    options = ("--remote-debugging-port=0", f"--user-data-dir={profile}")
-    running = subprocess.Popen([chromium(), *QUIET, *options], stderr=subprocess.PIPE, text=True)
-    atexit.register(_end, running, profile)
-    said = running.stderr
-    assert said is not None
-    for line in said:
-        if line.startswith(LISTENING):
-            Thread(target=said.read, daemon=True).start()  # a full pipe would make it wait
-            return line.removeprefix(LISTENING).strip()
-    pytest.fail("Chromium ended before it listened")
+    """Where this process's Chromium is reached: started once, each visit has its own contexts."""
+    settings = {"executablePath": chromium(), "args": QUIET, "headless": True}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(settings, file)
+        file.flush()
+        running = subprocess.Popen(
+            [sys.executable, "-m", "playwright", "launch-server", "--browser", "chromium",
+             "--config", file.name],
+            stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        said = running.stdout
+        assert said is not None
+        address = said.readline().strip()
+    atexit.register(_end, running)
+    assert address.startswith("ws://"), "no Chromium could be started"
+    return address
 
 
-def _end(running: "subprocess.Popen[str]", profile: str) -> None:
-    running.kill()
+def _end(running: "subprocess.Popen[str]") -> None:
+    os.killpg(running.pid, signal.SIGTERM)
     running.wait()
-    shutil.rmtree(profile, ignore_errors=True)
 
 
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        yield await playwright.chromium.connect_over_cdp(endpoint())
+        running = await playwright.chromium.connect(endpoint())
+        yield running
+        await running.close()
+
+
+async def content(download: Download) -> bytes:
+    """What was downloaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "saved"
+        await download.save_as(saved)
+        return saved.read_bytes()
 
 
 @asynccontextmanager

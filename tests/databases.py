@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
+import pytest
 from sqlalchemy import make_url
 
 from bot import schema
 from models import Database
 from services.founding import found_city
 
+ON_SQLITE, ON_POSTGRESQL = (
+    pytest.mark.parametrize("databases", [kind], indirect=True) for kind in ("sqlite", "postgresql")
+)
+"""For what a browser shows: that does not depend on the kind of database, so tests take turns."""
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "zhongshan"
 
 

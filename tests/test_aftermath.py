@@ -14,8 +14,9 @@ from services import curves, origins, typesetting
 from services.origins import Home
 from services.policy import Policy
 from services.words import TEMPLATES, Words
-from tests.browser import DESKTOP, PHONE, blank, browser, visit
+from tests.browser import DESKTOP, PHONE, blank, browser, content, visit
 from tests.city import City
+from tests.databases import ON_SQLITE
 from tests.emergencies import RALLY, Emergency
 
 HOSTILE = '#include "/x" $x^2$ *粗* _斜_ <b>&amp;</b> \\ @preview 骨直'
@@ -255,6 +256,7 @@ def test_paper_is_made_without_the_net() -> None:
 # On the page
 
 
+@ON_SQLITE
 async def test_the_report_is_a_page_for_desk_and_phone_by_day_and_in_the_dark(
     emergency: Emergency,
 ) -> None:
@@ -278,8 +280,7 @@ async def test_the_report_is_a_page_for_desk_and_phone_by_day_and_in_the_dark(
         assert grounds[0] != grounds[1]
         async with page.expect_download() as coming:
             await page.locator(".foot a").click()
-        saved = await (await coming.value).path()
-        assert saved.read_bytes().startswith(b"%PDF")
+        assert (await content(await coming.value)).startswith(b"%PDF")
         async with city.database.write() as session:
             await session.execute(update(Screen).values(language="en"))
         await page.reload()

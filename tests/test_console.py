@@ -10,6 +10,7 @@ from services import mini_app, opt_outs
 from tests.browser import PHONE
 from tests.city import TOKEN, City
 from tests.consoles import desk_of, link, screen_of
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 
 
 async def test_a_link_opens_once_for_two_minutes_and_binds_the_browser(city: City) -> None:
@@ -63,6 +64,7 @@ def signed(city: City, *, token: str = TOKEN, **changed: str) -> str:
     return urlencode(fields)
 
 
+@ON_SQLITE
 async def test_the_window_inside_telegram_hands_over_what_was_signed(city: City) -> None:
     wang = await city.coordinator("王强")
     await city.volunteer("陈晓丽")
@@ -149,6 +151,7 @@ async def test_kinds_of_message_are_switched_off_and_on(city: City) -> None:
         assert (await desk.send("/settings/messages", {"kind": "emergency"})).status == 404
 
 
+@ON_POSTGRESQL
 async def test_settings_are_changed_on_a_phone_by_keyboard_in_the_dark(city: City) -> None:
     wang = await city.coordinator("王强")
     async with screen_of(city, wang, "/settings", PHONE) as page:

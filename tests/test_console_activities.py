@@ -28,6 +28,7 @@ from tests.attending import place, propose
 from tests.browser import PHONE
 from tests.city import City
 from tests.consoles import Desk, desk_of, screen_of
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.making import Making
 
 SAYS = {
@@ -145,6 +146,7 @@ async def test_a_team_leader_sees_what_is_published_and_plans_nothing(city: City
 # Planning
 
 
+@ON_SQLITE
 async def test_an_activity_is_planned_with_a_pin_looked_at_and_published(city: City) -> None:
     wang = await city.coordinator("王强")
     await city.volunteer("陈晓丽")
@@ -280,6 +282,7 @@ async def test_shifts_come_and_go_and_the_whole_is_copied_repeated_and_called_of
 # The roster
 
 
+@ON_POSTGRESQL
 async def test_a_roster_is_decided_and_the_roll_taken_in_a_browser(city: City) -> None:
     phone = await city.coordinator("王强")
     wang = await city.person(phone)

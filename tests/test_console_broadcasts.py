@@ -12,6 +12,7 @@ from services.policy import Policy
 from tests.browser import PHONE
 from tests.city import City
 from tests.consoles import Answered, Desk, desk_of, screen_of, table
+from tests.databases import ON_SQLITE
 
 TEXT = "<b>周末大扫除</b>\n岐江边见，<a href='https://example.org/map'>地图</a> & 手套 <3"
 
@@ -150,6 +151,7 @@ async def test_an_audience_is_described_kept_used_and_renamed(city: City) -> Non
         assert "所有人" not in (await desk.send("/broadcasts/audiences/1/forget")).words
 
 
+@ON_SQLITE
 async def test_one_ticks_whom_it_fits_and_watches_it_go_out(city: City) -> None:
     wang = await city.coordinator("王强", skills=("first_aid",))
     chen = await city.volunteer("陈晓丽")

@@ -13,6 +13,7 @@ from services.policy import Policy
 from tests.browser import PHONE
 from tests.city import City
 from tests.consoles import Answered, Desk, desk_of, screen_of, table
+from tests.databases import ON_POSTGRESQL
 from tests.emergencies import RALLY, Emergency
 from web import live
 
@@ -207,6 +208,7 @@ async def commander(city: City) -> str:
         return found.one()
 
 
+@ON_POSTGRESQL
 async def test_a_pin_on_the_map_calls_people_who_appear_on_the_live_board(
     emergency: Emergency, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from tests.attending import propose
 from tests.browser import PHONE
 from tests.city import City
 from tests.consoles import Desk, desk_of, screen_of
+from tests.databases import ON_SQLITE
 from tests.making import Making
 from tests.test_console_activities import has_no_fault
 
@@ -72,6 +73,7 @@ async def test_what_looks_odd_is_marked_and_never_confirmed_with_the_others(
     assert confirmed == {sound}
 
 
+@ON_SQLITE
 async def test_hours_are_confirmed_corrected_and_rejected_in_a_browser(city: City) -> None:
     phone = await city.coordinator("王强")
     shift = await city.making.shift(await city.making.activity(await city.person(phone)), hours=13)

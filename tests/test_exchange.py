@@ -11,6 +11,7 @@ from models import AuditEntry, RoleKind
 from tests.browser import PHONE
 from tests.city import City
 from tests.consoles import Answered, Desk, desk_of, screen_of
+from tests.databases import ON_POSTGRESQL
 from tests.programs import client, receiver
 
 
@@ -128,6 +129,7 @@ async def test_only_administrators_of_the_organisation_come_in(city: City) -> No
         assert (await desk.open("/exchange")).status == 403
 
 
+@ON_POSTGRESQL
 async def test_a_token_is_made_on_a_phone_and_the_pages_have_no_fault_for_screen_readers(
     city: City,
 ) -> None:

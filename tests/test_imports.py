@@ -53,8 +53,10 @@ from services.columns import Cells
 from services.delivery import Post
 from services.errors import NotAllowed, Refusal
 from services.policy import Policy
+from tests import browser
 from tests.city import City
 from tests.consoles import screen_of
+from tests.databases import ON_SQLITE
 from tests.importing import HOURS, ORGANISATIONS, VOLUNTEERS, Bringing, codes, written
 from tests.making import Making
 
@@ -511,6 +513,7 @@ async def test_faults_are_kept_for_some_time_and_then_erased(bringing: Bringing)
 # At a desk
 
 
+@ON_SQLITE
 async def test_a_coordinator_imports_at_the_console_and_gets_the_faults_back(
     city: City, tmp_path: Path
 ) -> None:
@@ -528,20 +531,20 @@ async def test_a_coordinator_imports_at_the_console_and_gets_the_faults_back(
         await page.get_by_text("手机号无效，请核对数字").wait_for()
         async with page.expect_download() as fetched:
             await page.get_by_role("button", name="只要有误的行").click()
-        content = Path(await (await fetched.value).path()).read_bytes()
+        faults = await browser.content(await fetched.value)
         await page.get_by_role("button", name="导入正确的行").click()
         await city.program.scheduler.run_all()
         await page.get_by_role("heading", name="1 人还没来认领").wait_for()
         async with page.expect_download() as printed:
             await page.get_by_role("button", name="张纸条").click()
-        (paper,) = PdfReader(await (await printed.value).path()).pages
+        (paper,) = PdfReader(io.BytesIO(await browser.content(await printed.value))).pages
     async with city.database.read() as session:
         (chen,) = await session.scalars(select(Person).where(Person.name == "陈晓丽"))
     text = "".join(paper.extract_text().split())
     assert grouped(code_of(chen.id, 1)) in text and "陈晓丽" in text and str(chen.number) in text
-    corrected = (await files.read(content, 10)).portions[0]
+    corrected = (await files.read(faults, 10)).portions[0]
     (_, head), (_, row) = files.rows_of(corrected)
     assert head == [*HEAD, "问题"] and row[:2] == ["李大明", "139"]
     assert row[4].startswith("手机号: 手机号无效")
-    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+    with zipfile.ZipFile(io.BytesIO(faults)) as parts:
         assert "手机号无效" in parts.read("xl/comments1.xml").decode()

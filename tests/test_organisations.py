@@ -13,7 +13,7 @@ from services.founding import found_city
 from tests.browser import PHONE
 from tests.city import City
 from tests.consoles import desk_of, screen_of
-from tests.databases import SAMPLE
+from tests.databases import ON_POSTGRESQL, SAMPLE
 
 BIND = re.compile(r"/bind [\w-]+")
 GROUP = re.compile(r"/groups/(\d+)/unbind")
@@ -285,6 +285,7 @@ async def faultless(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
+@ON_POSTGRESQL
 async def test_the_pages_are_used_on_a_phone_by_press_and_by_keys(city: City) -> None:
     phone = await administrator(city)
     await city.volunteer("陈晓丽")

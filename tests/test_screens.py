@@ -11,6 +11,7 @@ from models import Callout, Role
 from services import charting, codes, screens
 from tests.browser import PHONE, blank, browser, visit
 from tests.city import City
+from tests.databases import ON_POSTGRESQL
 from tests.emergencies import RALLY, Emergency
 
 
@@ -29,6 +30,7 @@ async def link(emergency: Emergency) -> str:
     return found.group()
 
 
+@ON_POSTGRESQL
 async def test_the_board_lives_on_a_big_screen_in_the_room(emergency: Emergency) -> None:
     city = emergency.city
     crowd = await emergency.crowd(3)

@@ -30,6 +30,7 @@ from services import desk as desks
 from services import qualifications
 from tests.city import City
 from tests.consoles import desk_of, screen_of
+from tests.databases import ON_POSTGRESQL
 
 
 async def a_full_desk(city: City, wang: Person) -> dict[str, int]:
@@ -89,6 +90,7 @@ async def a_full_desk(city: City, wang: Person) -> dict[str, int]:
         return {"chen": chen.id, "objection": objection.id, "activity": activity.id}
 
 
+@ON_POSTGRESQL
 async def test_today_shows_what_needs_me_and_leads_to_where_it_is_done(city: City) -> None:
     wang = await city.coordinator("王强", role=RoleKind.COMMANDER)
     await a_full_desk(city, await city.person(wang))

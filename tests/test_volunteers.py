@@ -27,6 +27,7 @@ from services.many import Act, Chosen, Order
 from tests.browser import PHONE
 from tests.city import City
 from tests.consoles import desk_of, screen_of
+from tests.databases import ON_POSTGRESQL
 from tests.making import Making
 from tests.pictures import photo
 from web.console import volunteers as pages
@@ -50,6 +51,7 @@ async def audited(city: City, action: str) -> list[AuditEntry]:
 # Finding
 
 
+@ON_POSTGRESQL
 async def test_somebody_is_found_on_a_phone_and_their_number_shown_on_a_press(city: City) -> None:
     wang = await city.coordinator("王强")
     chen = await city.making.volunteer("陈晓丽", name_search=signup.search_of("陈晓丽"))

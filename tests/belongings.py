@@ -1,5 +1,8 @@
 """One of each thing that the console's addresses name, in the hands of one town."""
 
+import re
+from collections.abc import Mapping
+
 from sqlalchemy import select
 
 from models import (
@@ -27,20 +30,25 @@ from models import (
     Webhook,
 )
 from models.enrolment import EnrolmentState
+from playground.phone import Phone
 from services import audiences, broadcasts
 from services.audiences import Audience
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
 from tests.importing import VOLUNTEERS, Bringing, written
+from web.console.framework import Entry
 
 SECRET = "欧阳石岐"
 """The name of whoever holds them: no page of others may show it."""
 
 
-async def examples(city: City) -> dict[str, int]:
-    """One of each thing in a town, by the name that paths give its key."""
-    phone = await city.coordinator(SECRET, organisation="zs-shiqi")
+async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
+    """One of each thing in a town, by the name that paths give its key; of whoever has the phone.
+
+    Without one, of a coordinator of their own.
+    """
+    phone = phone or await city.coordinator(SECRET, organisation="zs-shiqi")
     victim = await city.person(phone)
     async with desk_of(city, phone), city.database.read() as session:
         opened = await session.scalar(
@@ -193,3 +201,15 @@ async def _exchange(city: City, victim: Person) -> dict[str, int]:
         session.add(dispatch)
         await session.flush()
         return {"token_id": token.id, "webhook_id": webhook.id, "dispatch_id": dispatch.id}
+
+
+def filled(entry: Entry, keys: Mapping[str, int]) -> str:
+    """The entry's path for those keys."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found.group(1)
+        assert name in keys, f"{entry.path}: say in `examples` what {name} names"
+        return str(keys[name])
+
+    path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", value, entry.path)
+    return path.removeprefix("/console")

@@ -4,7 +4,6 @@ A path names what it concerns; `examples` has one of each in a town. Its neighbo
 may see none of them and change none of them.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from models import (
 )
 from models.sealed import keyring
 from services import sessions
-from tests.belongings import SECRET, examples
+from tests.belongings import SECRET, examples, filled
 from tests.city import City
 from tests.consoles import Desk, desk_of
 from web.console.framework import COOKIE, ENTRIES, Entry
@@ -26,18 +25,6 @@ from web.console.framework import COOKIE, ENTRIES, Entry
 REFUSED = {401, 403, 404, 410}
 UNSTABLE = {"console_session", "audit_entry", "inbox", "delivery"}
 """Tables in which logging in leaves a trace, and a refused visit may."""
-
-
-def filled(entry: Entry, keys: Mapping[str, int]) -> str:
-    """The entry's path for those keys."""
-
-    def value(found: re.Match[str]) -> str:
-        name = found.group(1)
-        assert name in keys, f"{entry.path}: say in `examples` what {name} names"
-        return str(keys[name])
-
-    path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", value, entry.path)
-    return path.removeprefix("/console")
 
 
 async def sent(desk: Desk, entry: Entry, keys: Mapping[str, int]) -> Any:

@@ -58,7 +58,10 @@ async def follow(
                 await stream.send(ended(), event="gone")
                 break
             if inside != last:
-                await stream.send(inside, event=event)
+                try:
+                    await stream.send(inside, event=event)
+                except ConnectionResetError:
+                    break  # the browser left while it was being rendered
                 last = inside
             await _pause(stopping, APART)
             await _pause(written, LOOKS_EVERY - APART, stopping)

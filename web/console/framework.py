@@ -160,6 +160,8 @@ class Entry:
     method: str
     path: str
     function: Function
+    live: bool = False
+    """A stream and not a page."""
 
 
 ENTRIES: list[Entry] = []
@@ -240,17 +242,19 @@ class Pages(web.RouteTableDef):
                     return await refused(request, refusal)
                 return await live.follow(request, look, str)
 
-            self._add(hdrs.METH_GET, path, function, answer)
+            self._add(hdrs.METH_GET, path, function, answer, live=True)
             return function
 
         return register
 
-    def _add(self, method: str, path: str, function: Function, answer: Any) -> None:
+    def _add(
+        self, method: str, path: str, function: Function, answer: Any, *, live: bool = False
+    ) -> None:
         hints = get_type_hints(function)
         for name in inspect.signature(function).parameters:
             if hints.get(name) is int:
                 path = path.replace(f"{{{name}}}", f"{{{name}:[0-9]{{1,19}}}}")
-        ENTRIES.append(Entry(method, BASE + path, function))
+        ENTRIES.append(Entry(method, BASE + path, function, live))
         self.route(method, BASE + path)(answer)
 
 

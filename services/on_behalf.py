@@ -18,7 +18,6 @@ from services import (
     delivery,
     enrolment,
     people,
-    profile,
     signup,
 )
 from services.access import Right
@@ -114,31 +113,11 @@ async def volunteer(work: Work, person_id: int) -> Person:
 
 
 async def _active(work: Work, person_id: int) -> Person:
-    """Raises Gone, or Refusal("not_active") for somebody who is no volunteer (yet)."""
+    """Raises Gone, or Refusal("volunteer_not_active") for somebody who is no volunteer (yet)."""
     person = await volunteer(work, person_id)
     if person.standing is not Standing.ACTIVE:
-        raise Refusal("not_active")
+        raise Refusal("volunteer_not_active")
     return person
-
-
-async def pause(work: Work, person_id: int, until: date) -> Person:
-    """Raises Gone, or Refusal for a day that can't be."""
-    person = await _active(work, person_id)
-    await profile.pause(work.acting_as(person), until)
-    _note(work, "person.paused", person)
-    return person
-
-
-async def end_pause(work: Work, person_id: int) -> Person:
-    """Raises Gone or Refusal."""
-    person = await _active(work, person_id)
-    await profile.end_pause(work.acting_as(person))
-    _note(work, "person.resumed", person)
-    return person
-
-
-def _note(work: Work, action: str, person: Person) -> None:
-    audit.note(work, action, f"person:{person.id}", organisation_id=person.organisation_id)
 
 
 async def enrol(work: Work, shift_id: int, person_id: int) -> Enrolment:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import phonenumbers
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 
 from models import (
     HOLDING_A_PLACE,
@@ -268,20 +268,37 @@ async def candidates(work: Work, shift_id: int, typed: str) -> list[Person]:
     Raises Gone or NotAllowed.
     """
     await held(work, shift_id)
-    number = "".join(typed.split()).upper()
-    exact = select(Person.id).where(
-        Person.standing == Standing.ACTIVE,
-        or_(Person.number == number, Person.phone_hash.in_(_phone_hashes(work, typed))),
-    )
     reach = await people.in_reach(work, access.Right.TAKE_ROLL)
     named = people.named_like(typed).where(reach).with_only_columns(Person.id)
     found = await work.session.scalars(
         select(Person)
-        .where(or_(Person.id.in_(exact), Person.id.in_(named)))
+        .where(or_(Person.id.in_(_exactly(work, typed)), Person.id.in_(named)))
         .order_by(Person.name_search, Person.id)
         .limit(FOUND)
     )
     return list(found)
+
+
+async def check_known(work: Work, person_id: int, typed: str) -> None:
+    """That the actor may know of somebody: their own people, or whose number or phone they typed.
+
+    Without it, trying keys would tell who the volunteers of other towns are. Raises Gone.
+    """
+    reach = await people.in_reach(work, access.Right.TAKE_ROLL)
+    known = select(Person.id).where(
+        Person.id == person_id, or_(reach, Person.id.in_(_exactly(work, typed)))
+    )
+    if await work.session.scalar(known) is None:
+        raise Gone
+
+
+def _exactly(work: Work, typed: str) -> Select[int]:
+    """Keys of active volunteers with the number or the phone that was typed."""
+    number = "".join(typed.split()).upper()
+    return select(Person.id).where(
+        Person.standing == Standing.ACTIVE,
+        or_(Person.number == number, Person.phone_hash.in_(_phone_hashes(work, typed))),
+    )
 
 
 def _phone_hashes(work: Work, typed: str) -> list[str]:

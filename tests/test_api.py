@@ -124,7 +124,7 @@ async def test_somebody_is_registered_beforehand_approved_and_paused(city: City)
             assert unknown.code == "preregister_phone"
         key = made.json["id"]
         assert (await program.post(f"/volunteers/{key}/pause", {"until": "2026-12-24"})).code == (
-            "not_active"
+            "volunteer_not_active"
         )
         approved = await program.post(f"/volunteers/{key}/approve")
         assert approved.json["standing"] == "active" and approved.json["number"], approved.json

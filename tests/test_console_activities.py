@@ -437,3 +437,16 @@ async def test_the_sheet_to_sign_is_printed_in_both_languages(city: City) -> Non
             for words in (title, "河岸植树", "岐江公园北门", "陈晓丽", chen.number):
                 assert str(words) in text
         assert (await desk.open(f"/shifts/{shift.id}/sheet?language=xx")).status == 404
+
+
+async def test_nobody_elsewhere_is_added_by_trying_keys(city: City) -> None:
+    phone = await city.coordinator("王强")
+    wang = await city.person(phone)
+    shift = await city.making.shift(await city.making.activity(wang))
+    far = await city.making.volunteer("何小榄", organisation="zs-xiaolan")
+    async with desk_of(city, phone) as desk:
+        for way in ("enrol", "walk-in"):
+            tried = await desk.send(f"/shifts/{shift.id}/{way}", {"person": far.id})
+            assert tried.status == 404 and "何小榄" not in tried.words
+        known = {"person": far.id, "find": far.number}
+        assert (await desk.send(f"/shifts/{shift.id}/enrol", known)).status == 200

@@ -56,7 +56,7 @@ async def test_every_page_is_fit_for_a_phone_and_a_screen_reader(city: City) -> 
 
 
 async def is_page(page: Page, address: str) -> bool:
-    """Whether it is a whole page: neither a file nor a part, nor what is refused as things stand."""
+    """Whether it is a whole page: neither a file nor a part, nor something refused."""
     answer = await page.request.get(address)
     assert answer.status in (200, 403, 404, 409), f"{address}: {answer.status}"
     html = answer.headers["content-type"].startswith("text/html")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from models import Person, ServiceField, Skill, SpokenLanguage, Standing
-from services import approvals, on_behalf, registers, terms
+from services import approvals, on_behalf, registers, terms, volunteers
 from services.registers import Terms
 from services.tokens import Scope
 from services.words import LANGUAGES
@@ -189,10 +189,10 @@ async def refuse_volunteer(call: Call, volunteer_id: int, body: Reasoned) -> Vol
 @endpoints.act("/volunteers/{volunteer_id}/pause", Scope.VOLUNTEERS_WRITE)
 async def pause_volunteer(call: Call, volunteer_id: int, body: Pause) -> Volunteer:
     """Nothing is announced to them, and they do not enrol, before a day."""
-    return await _one(call, await on_behalf.pause(call.work, volunteer_id, body.until))
+    return await _one(call, await volunteers.pause(call.work, volunteer_id, body.until))
 
 
 @endpoints.act("/volunteers/{volunteer_id}/resume", Scope.VOLUNTEERS_WRITE)
 async def resume_volunteer(call: Call, volunteer_id: int) -> Volunteer:
     """Their break ends now."""
-    return await _one(call, await on_behalf.end_pause(call.work, volunteer_id))
+    return await _one(call, await volunteers.resume(call.work, volunteer_id))

@@ -315,6 +315,8 @@ async def test_a_message_to_those_found_becomes_a_draft_with_them_as_its_audienc
         await desk.open("/volunteers/many?act=message&which=all&typed=chen")
         made = await desk.send("/volunteers/many", {**fields, "which": "all", "typed": "chen"})
         assert made.path.startswith("/console/broadcasts/")
+        whom = await desk.open(made.path.removeprefix("/console") + "/audience")
+        assert "从志愿者名单里选出的 1 人" in whom.words and "所有符合条件的人" in whom.words
         await desk.open("/volunteers")
         await desk.send("/volunteers/many", {**fields, "which": "all"})
         await desk.open("/volunteers")

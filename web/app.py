@@ -8,11 +8,13 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import text
 
-from web.keys import DATABASE, STOPPING
+from web.keys import DATABASE, MAKING, STOPPING
 
 WEBHOOK_PATH = "/telegram/webhook"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 LARGEST_UPDATE = 1024 * 1024
+SPREADSHEETS = 2
+"""That are made at the same time."""
 
 Take = Callable[[list[dict[str, Any]]], Awaitable[None]]
 
@@ -21,6 +23,7 @@ def make_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
     """Pages and health; the caller fills in what `web.keys` names."""
     app = web.Application(client_max_size=LARGEST_UPDATE)
     app[STOPPING] = asyncio.Event()
+    app[MAKING] = asyncio.Semaphore(SPREADSHEETS)
     app.on_shutdown.append(_end_streams)
     app.router.add_get("/healthz", healthz)
     app.add_routes(routes)

@@ -1,5 +1,6 @@
 """Calendars to subscribe to, at secret addresses; they say since when they are as they are."""
 
+from collections.abc import Hashable
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from services.errors import Gone
 from services.feeds import Content
 from services.work import Work
 from web.keys import CLOCK, DATABASE, POLICY, WORDS
-from web.limits import LIMITS, Rate
+from web.limits import LIMITS, Rate, client
 
 routes = web.RouteTableDef()
 
@@ -29,12 +30,10 @@ HEADERS = {
 
 @routes.get("/calendar/{secret:[0-9A-Za-z_-]{1,80}}.ics")
 async def look(request: web.Request) -> web.Response:
-    secret = request.match_info["secret"]
-    _spare(request, LOOKS, secret)
     try:
-        file, feed = await _file(request, secret)
+        file, feed = await _file(request, request.match_info["secret"])
     except Gone:
-        _spare(request, WRONG, request.remote)
+        _spare(request, WRONG, client(request))
         raise web.HTTPNotFound(headers={"Cache-Control": "no-store"}) from None
     digest = feeds.digest(file)
     now = request.app[CLOCK]()
@@ -55,7 +54,7 @@ async def look(request: web.Request) -> web.Response:
     return web.Response(body=file, content_type="text/calendar", charset="utf-8", headers=headers)
 
 
-def _spare(request: web.Request, rate: Rate, key: str | None) -> None:
+def _spare(request: web.Request, rate: Rate, key: Hashable) -> None:
     """Raises HTTPTooManyRequests."""
     now = request.app[CLOCK]().timestamp()
     if request.app[LIMITS].exceeded(rate, key, now):
@@ -67,6 +66,7 @@ async def _file(request: web.Request, secret: str) -> tuple[bytes, Feed]:
     async with request.app[DATABASE].read() as session:
         work = _work(request, session)
         feed = await feeds.find(work, secret)
+        _spare(request, LOOKS, feed.id)
         return _written(request, await feeds.content(work, feed)), feed
 
 

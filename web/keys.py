@@ -30,5 +30,7 @@ PRIVATE_WEBHOOKS = web.AppKey("private_webhooks", bool)
 PICTURE: web.AppKey[Callable[[str], Awaitable[bytes]]] = web.AppKey("picture")
 """The bytes of a picture by Telegram's file id. Raises Gone where Telegram has it no more."""
 BOT_USERNAME = web.AppKey("bot_username", str)
+MAKING = web.AppKey("making", asyncio.Semaphore)
+"""So many spreadsheets are made at a time; each holds a connection while it is."""
 STOPPING = web.AppKey("stopping", asyncio.Event)
 """Set when the program stops, so that streams end."""

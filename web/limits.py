@@ -1,6 +1,6 @@
 """How often the same somebody may do something on a page. In memory: a restart forgives."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from aiohttp import web
 
 REMEMBERED = 10_000
-"""Of whom it is known when they came last, over all rates."""
+"""Of whom it is known when they came last, for each rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,17 @@ class Limits:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
-        self._at: dict[tuple[str, Hashable], deque[float]] = {}
+        self._at: defaultdict[str, dict[Hashable, deque[float]]] = defaultdict(dict)
 
     def exceeded(self, rate: Rate, key: Hashable, now: float) -> bool:
         """Counts this time, unless it is one too many. `now` is in seconds of any clock."""
-        times = self._at.pop((rate.name, key), deque())
+        known = self._at[rate.name]
+        times = known.pop(key, deque())
         while times and times[0] <= now - rate.seconds:
             times.popleft()
-        self._at[rate.name, key] = times
-        if len(self._at) > self._remembered:
-            del self._at[next(iter(self._at))]
+        known[key] = times
+        if len(known) > self._remembered:
+            del known[next(iter(known))]
         if len(times) >= rate.most:
             return True
         times.append(now)
@@ -42,7 +43,7 @@ class Limits:
 
     def left(self, rate: Rate, key: Hashable, now: float) -> tuple[int, float]:
         """How often more, and seconds until the earliest time no longer counts."""
-        times = self._at.get((rate.name, key), ())
+        times = self._at[rate.name].get(key, ())
         first = next(iter(times), now)
         return max(rate.most - len(times), 0), max(first + rate.seconds - now, 0.0)
 

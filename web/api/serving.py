@@ -20,7 +20,7 @@ from web.api.declaring import PREFIX, Call, Route
 from web.api.problems import Fault, Invalid
 from web.api.shapes import AskedId
 from web.keys import BOT_USERNAME, CLOCK, DATABASE, POLICY
-from web.limits import LIMITS, Rate
+from web.limits import LIMITS, Rate, client
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ async def _let_in(request: web.Request) -> Presented:
             presented = await _present(request, session)
     except Refusal:
         now = request.app[CLOCK]().timestamp()
-        if request.app[LIMITS].exceeded(WRONG_TOKENS, request.remote, now):
+        if request.app[LIMITS].exceeded(WRONG_TOKENS, client(request), now):
             raise Refusal("api_fast", seconds=round(WRONG_TOKENS.seconds)) from None
         raise
     token = presented.token

@@ -259,6 +259,10 @@ async def describe(visit: Visit, broadcast_id: int) -> Page:
     found = await _draft(visit, broadcast_id)
     stored = broadcasts.audience_of(found)
     chosen = visit.number("saved")
+    if stored.people and not (visit.form or visit.query):
+        # Nothing of the form says who they are: sending it off would put everybody in their place.
+        count = await audiences.count(visit.work, stored, found.kind)
+        return Page("console/broadcasts/named", {"broadcast": found, "count": count})
     if chosen:
         _, stored = await audiences.saved_one(visit.work, chosen)
     return Page(

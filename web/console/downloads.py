@@ -10,6 +10,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from services import sheets
 from services.sheets import Column
 from services.work import Work
 from web.console.framework import Later, Visit, headers, saved_as
-from web.keys import CLOCK, DATABASE, POLICY
+from web.keys import CLOCK, DATABASE, MAKING, POLICY
 
 PIECE = 1 << 18
 """Bytes that are sent at a time."""
@@ -32,11 +33,14 @@ def spreadsheet(visit: Visit, filename: str, columns: Sequence[Column], rows: Ro
     person = visit.logged_in.person
 
     async def send(request: web.Request) -> web.StreamResponse:
+        """Only the file outlasts the transaction: a browser may take as long as it likes."""
         app = request.app
-        async with app[DATABASE].read() as session:
-            work = Work(session, app[CLOCK](), app[POLICY], person)
-            async with sheets.made(columns, rows(work), zone=work.policy.zone) as path:
-                return await _sent(request, path, filename)
+        async with AsyncExitStack() as kept:
+            async with app[MAKING], app[DATABASE].read() as session:
+                work = Work(session, app[CLOCK](), app[POLICY], person)
+                making = sheets.made(columns, rows(work), zone=work.policy.zone)
+                path = await kept.enter_async_context(making)
+            return await _sent(request, path, filename)
 
     return Later(send)
 

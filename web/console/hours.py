@@ -9,6 +9,9 @@ from web.console.framework import Goto, Page, Pages, Visit
 
 pages = Pages()
 
+ENOUGH = 100
+"""Hours of so many people are confirmed by one press on the list: others wait meanwhile."""
+
 OBJECTIONS = 20
 """Shown beside the piles; the earliest ones."""
 
@@ -28,10 +31,13 @@ async def show(visit: Visit) -> Page:
 
 @pages.act("/hours/confirm", again=show)
 async def confirm_ticked(visit: Visit) -> Goto:
-    """What looks right in the shifts that are ticked."""
+    """What looks right in the shifts that are ticked; one press is one transaction, so not all."""
     confirmed = 0
-    for shift_id in sorted(set(visit.keys("shift"))):
+    ticked = sorted(set(visit.keys("shift")))
+    for number, shift_id in enumerate(ticked, start=1):
         confirmed += (await hours.confirm_all(visit.work, shift_id, sound_only=True)).count
+        if confirmed >= ENOUGH and number < len(ticked):
+            return Goto("/hours", done="many_so_far", number=confirmed)
     return Goto("/hours", done="confirmed", number=confirmed)
 
 

@@ -27,7 +27,7 @@ async def confirm(visit: Visit) -> Page:
     """How many it would be, what else must be known, and one press to do it."""
     sent = visit.form or visit.query
     act, chosen = _act(sent), _chosen(sent)
-    after = int(sent.get("after") or -1) if str(sent.get("after", "")).isdigit() else -1
+    after = int(said) if (said := str(sent.get("after", ""))).isascii() and said.isdigit() else -1
     work = visit.work
     senders = await access.organisations_with(work, access.Right.ANNOUNCE)
     return Page(

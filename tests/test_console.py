@@ -1,16 +1,19 @@
 """Coming into the console and being in it: links, Telegram's own window, sessions, forms."""
 
 import json
+from contextlib import AsyncExitStack
 from urllib.parse import urlencode
 
 from axe_playwright_python.async_playwright import Axe
 
 from models import RoleKind
 from services import mini_app, opt_outs
+from tests.belongings import examples
 from tests.browser import PHONE
 from tests.city import TOKEN, City
 from tests.consoles import desk_of, link, screen_of
 from tests.databases import ON_POSTGRESQL, ON_SQLITE
+from web.console.framework import MOST_STREAMS
 
 
 async def test_a_link_opens_once_for_two_minutes_and_binds_the_browser(city: City) -> None:
@@ -167,3 +170,16 @@ async def test_settings_are_changed_on_a_phone_by_keyboard_in_the_dark(city: Cit
         await page.get_by_role("heading", name="Settings").wait_for()
         await page.get_by_role("button", name="Light").press("Enter")
         assert await page.locator("html").get_attribute("data-bs-theme") == "light"
+
+
+async def test_live_pages_of_one_session_are_few(city: City) -> None:
+    wang = await city.coordinator("王强")
+    keys = await examples(city, wang)
+    live = f"/console/broadcasts/{keys['broadcast_id']}/live"
+    async with desk_of(city, wang) as desk, AsyncExitStack() as opened:
+        for _ in range(MOST_STREAMS):
+            stream = await opened.enter_async_context(desk.session.get(live))
+            assert stream.content_type == "text/event-stream"
+        assert (await desk.open(live.removeprefix("/console"))).status == 429
+    async with desk_of(city, wang) as desk, desk.session.get(live) as stream:
+        assert stream.status == 200

@@ -2,13 +2,14 @@
 
 import asyncio
 import hmac
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
 from sqlalchemy import text
 
-from web.keys import DATABASE, MAKING, STOPPING
+from web.keys import DATABASE, MAKING, STOPPING, STREAMS
 
 WEBHOOK_PATH = "/telegram/webhook"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
@@ -23,6 +24,7 @@ def make_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
     """Pages and health; the caller fills in what `web.keys` names."""
     app = web.Application(client_max_size=LARGEST_UPDATE)
     app[STOPPING] = asyncio.Event()
+    app[STREAMS] = Counter()
     app[MAKING] = asyncio.Semaphore(SPREADSHEETS)
     app.on_shutdown.append(_end_streams)
     app.router.add_get("/healthz", healthz)

@@ -1,6 +1,7 @@
 """What pages find in the application that serves them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -32,5 +33,7 @@ PICTURE: web.AppKey[Callable[[str], Awaitable[bytes]]] = web.AppKey("picture")
 BOT_USERNAME = web.AppKey("bot_username", str)
 MAKING = web.AppKey("making", asyncio.Semaphore)
 """So many spreadsheets are made at a time; each holds a connection while it is."""
+STREAMS: web.AppKey[Counter[str]] = web.AppKey("streams")
+"""How many live pages each session of the console has open."""
 STOPPING = web.AppKey("stopping", asyncio.Event)
 """Set when the program stops, so that streams end."""

@@ -14,7 +14,8 @@ act is said on the page `again`, which still holds what was entered.
 
 import hmac
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import quote, urlencode
@@ -31,7 +32,7 @@ from services.sessions import LoggedIn, NotLoggedIn
 from services.words import Words
 from services.work import Work
 from web import live
-from web.keys import CLOCK, DATABASE, POLICY, PUBLIC_URL, WORDS
+from web.keys import CLOCK, DATABASE, POLICY, PUBLIC_URL, STREAMS, WORDS
 from web.limits import LIMITS, Rate
 
 BASE = "/console"
@@ -39,6 +40,8 @@ COOKIE = "muster_console"
 TOKEN = "token"  # noqa: S105 - the name of a form's field
 ACTS = Rate("console_acts", most=120)
 """By one session; nobody presses faster in earnest."""
+MOST_STREAMS = 6
+"""Live pages of one session at a time, as many as a browser opens to one server."""
 LARGEST_KEY = 2**63 - 1
 NUL = "\0"
 """PostgreSQL keeps no text with it, and nobody types it."""
@@ -238,9 +241,10 @@ class Pages(web.RouteTableDef):
 
                 try:
                     await look()
+                    with _counted(request):
+                        return await live.follow(request, look, str)
                 except Refusal as refusal:
                     return await refused(request, refusal)
-                return await live.follow(request, look, str)
 
             self._add(hdrs.METH_GET, path, function, answer, live=True)
             return function
@@ -256,6 +260,21 @@ class Pages(web.RouteTableDef):
                 path = path.replace(f"{{{name}}}", f"{{{name}:[0-9]{{1,19}}}}")
         ENTRIES.append(Entry(method, BASE + path, function, live))
         self.route(method, BASE + path)(answer)
+
+
+@contextmanager
+def _counted(request: web.Request) -> Iterator[None]:
+    """Raises Refusal for one stream too many of a session."""
+    streams, cookie = request.app[STREAMS], request.cookies.get(COOKIE, "")
+    if streams[cookie] >= MOST_STREAMS:
+        raise Refusal("page_too_fast")
+    streams[cookie] += 1
+    try:
+        yield
+    finally:
+        streams[cookie] -= 1
+        if not streams[cookie]:
+            del streams[cookie]
 
 
 # Answering

@@ -74,7 +74,9 @@ def _shown(entry: certificates.Entry) -> dict[str, Any]:
 
 def _delivered(turn: Turn, certificate: Certificate) -> Reply:
     around = turn.around
-    filled = printing.values(certificate, around.words, around.public_url)
+    # A chat is for one's own papers; others' are read at the desk, where looks are counted.
+    own = certificate.person_id == turn.work.person.id
+    filled = printing.values(certificate, around.words, around.public_url, tells_all=own)
     return Show(
         "certificates/issued",
         {

@@ -12,7 +12,7 @@ from handlers.routes import Who, button, command, link
 from handlers.signup import show_profile
 from handlers.turns import Turn
 from models import Activity, Organisation, Shift, Standing
-from services import attendance, cards, personal_data, profile
+from services import attendance, cards, codes, personal_data, profile
 from services.errors import Gone, Refusal
 from services.words import Words
 
@@ -68,7 +68,11 @@ async def verify_card(turn: Turn, number: str, signature: str) -> Reply:
             "active": person.standing is Standing.ACTIVE,
             "person_id": person.id,
             "led": [
-                {"shift_id": shift.id, "title": activity.title}
+                {
+                    "shift_id": shift.id,
+                    "title": activity.title,
+                    "key": codes.walk_in(shift.id, person.id),
+                }
                 for shift, activity in await _led(turn)
             ],
         },

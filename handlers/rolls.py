@@ -6,7 +6,7 @@ from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
 from handlers.routes import button
 from handlers.turns import Turn
-from services import activities, roll
+from services import activities, codes, roll
 from services.errors import Refusal
 
 
@@ -102,25 +102,28 @@ async def _candidates(turn: Turn, filled: Filled) -> Reply:
     found = await roll.candidates(turn.work, shift_id, filled["typed"])
     if not found:
         raise Refusal("walkin_nobody", typed=filled["typed"])
-    return Show("roll/candidates", {"people": found, "shift_id": shift_id})
+    keys = {person.id: codes.walk_in(shift_id, person.id) for person in found}
+    return Show("roll/candidates", {"people": found, "shift_id": shift_id, "keys": keys})
 
 
 WALK_IN = register(Form("walk_in", (Field("typed", Text(most=40)),), _candidates))
 
 
 @button("walkin.add")
-async def add(turn: Turn, shift_id: int, person_id: int) -> Reply:
+async def add(turn: Turn, shift_id: int, person_id: int, key: str = "") -> Reply:
+    await roll.check_shown(turn.work, shift_id, person_id, key)
     try:
         await roll.add_walk_in(turn.work, shift_id, person_id)
     except Refusal as refusal:
         if refusal.code != "walkin_full":
             raise
         shift, _ = await activities.published_shift(turn.work, shift_id)
-        return Show("roll/full", {"shift": shift, "person_id": person_id})
+        return Show("roll/full", {"shift": shift, "person_id": person_id, "key": key})
     return await _roll(turn, shift_id)
 
 
 @button("walkin.more")
-async def add_beyond_quota(turn: Turn, shift_id: int, person_id: int) -> Reply:
+async def add_beyond_quota(turn: Turn, shift_id: int, person_id: int, key: str = "") -> Reply:
+    await roll.check_shown(turn.work, shift_id, person_id, key)
     await roll.add_walk_in(turn.work, shift_id, person_id, one_more=True)
     return await _roll(turn, shift_id)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 
 from models import Activity, Attendance, Coming, Enrolment, EnrolmentState, Person, Shift
-from services import listing, people, roll, sheets
+from services import enrolment, listing, people, roll, sheets
 from services.attendance import WITH_A_PLACE
 from services.enrolment import OVER
 from services.listing import Slice
@@ -72,28 +72,29 @@ async def everyone(work: Work, shift_id: int) -> tuple[Shift, Activity, list[Lin
 
 async def rows(work: Work, shift_id: int) -> AsyncIterator[Sequence[Any]]:
     """The whole roster for a spreadsheet: name, number, phone, state, arrival, leaving, minutes,
-    state of the hours. Raises Gone or NotAllowed.
+    state of the hours. Phones as `enrolment.phone_shows`, else empty. Raises Gone or NotAllowed.
     """
     await roll.held(work, shift_id)
     found = _lines(shift_id).with_only_columns(
         Person.name, Person.number, Person.phone, Enrolment.state, Attendance.checked_in_at,
         Attendance.checked_out_at, Attendance.minutes, Attendance.state,
+        await enrolment.phone_shows(work),
         maintain_column_froms=True,
     )  # fmt: skip
-    async for row in sheets.rows_of(work, found):
-        yield row
+    async for name, number, phone, *rest, shows in sheets.rows_of(work, found):
+        yield (name, number, phone if shows else None, *rest)
 
 
-def doubt(enrolment: Enrolment) -> str | None:
+def doubt(place: Enrolment) -> str | None:
     """Why a place may stay empty: "no", "changed" (not agreed to) or "silent"; None if it won't."""
-    if enrolment.state is not EnrolmentState.CONFIRMED:
+    if place.state is not EnrolmentState.CONFIRMED:
         return None
-    if enrolment.coming is Coming.NO:
+    if place.coming is Coming.NO:
         return "no"
-    if enrolment.reconfirm:
+    if place.reconfirm:
         return "changed"
-    asked = enrolment.reminded_day_at or enrolment.reminded_hours_at
-    return "silent" if asked and enrolment.coming is None else None
+    asked = place.reminded_day_at or place.reminded_hours_at
+    return "silent" if asked and place.coming is None else None
 
 
 def _is(part: Part) -> ColumnElement[bool]:

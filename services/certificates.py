@@ -120,11 +120,13 @@ async def issue(work: Work, person_id: int, request: Request) -> Certificate:
         raise Refusal("certificate_nothing")
     same = await _same(work, person, body, asked, attested)
     if same is not None:
+        await _note_look(work, same)
         return same
     await _check_pace(work, person)
     sequence = await _next(work, body.id)
     certificate = await _write(work, person, asked, attested, _numbered(work, body, sequence))
     _note(work, "issued", certificate)
+    await _note_look(work, certificate)
     await _share(work, events.Kind.CERTIFICATE_ISSUED, certificate)
     return certificate
 
@@ -285,6 +287,7 @@ async def again(work: Work, certificate_id: int) -> Certificate:
     certificate = await _own_or_issued(work, certificate_id)
     _check_holds(certificate)
     _note(work, "issued_again", certificate)
+    await _note_look(work, certificate)
     return certificate
 
 
@@ -321,6 +324,7 @@ async def renew(work: Work, certificate_id: int) -> Certificate:
     number = _Number(old.organisation_id, old.year, old.sequence, old.number, old.version + 1)
     certificate = await _write(work, person, asked, attested, number)
     _note(work, "renewed", certificate, version=certificate.version)
+    await _note_look(work, certificate)
     await _share(work, events.Kind.CERTIFICATE_ISSUED, certificate)
     return certificate
 
@@ -384,6 +388,40 @@ def _note(work: Work, action: str, certificate: Certificate, **details: Any) -> 
         number=certificate.number,
         **details,
     )
+
+
+async def _note_look(work: Work, certificate: Certificate) -> None:
+    """Whoever has a paper about somebody else reads their ID number."""
+    if not await is_look(work, certificate):
+        return
+    person = await work.session.get_one(Person, certificate.person_id)
+    audit.note(
+        work,
+        "person.looked_at",
+        f"person:{person.id}",
+        organisation_id=person.organisation_id,
+        field="id_number",
+    )
+
+
+async def is_look(work: Work, certificate: Certificate) -> bool:
+    """Whether its paper tells the actor somebody else's ID number."""
+    if certificate.person_id == work.person.id or certificate.content is None:
+        return False
+    return bool(certificate.content["person"]["id_number"]) and await tells_all(work, certificate)
+
+
+async def tells_all(work: Work, certificate: Certificate) -> bool:
+    """Whether the paper has the ID number and the phone as a whole for the actor.
+
+    The measures (art. 5) want them there; but another town, which certifies one activity, has no
+    business with them.
+    """
+    if certificate.person_id == work.person.id:
+        return True
+    person = await work.session.get_one(Person, certificate.person_id)
+    held = await access.rights_in(work, person.organisation_id)
+    return bool(held & {Right.ISSUE_CERTIFICATES, Right.SEE_SENSITIVE})
 
 
 async def _share(work: Work, kind: events.Kind, certificate: Certificate) -> None:

@@ -66,6 +66,15 @@ def is_screen_key(shift_id: int, key: str) -> bool:
     return _matches(key, screen_key(shift_id))
 
 
+def walk_in(shift_id: int, person_id: int) -> str:
+    """Goes with the button that adds somebody to a roll: whoever has it was shown this person."""
+    return _sign("walk-in", shift_id, person_id)
+
+
+def is_walk_in(shift_id: int, person_id: int, key: str) -> bool:
+    return _matches(key, walk_in(shift_id, person_id))
+
+
 def ticket(attendance_id: int, means: Means, at: datetime) -> str:
     """`<unix time>:<means>:<sign>`: somebody was seen on site and is asked whether they leave."""
     moment = _base36(int(at.timestamp()))

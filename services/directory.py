@@ -25,7 +25,9 @@ from models import (
     Trait,
 )
 from models.people import TAIL, tail_hash
-from services import access, audiences, finding
+from models.sealed import keyring
+from services import access, audiences, finding, phones
+from services.errors import Refusal
 from services.listing import LAST_PAGE, PER_PAGE, Slice
 from services.traits import STANDINGS
 from services.work import Work
@@ -35,8 +37,6 @@ LONGEST = 60
 """Characters that are looked for."""
 COUNTED = 1000
 """So many more are counted beyond a page; nobody needs it exactly before acting on all of them."""
-IN_PYTHON = 2000
-"""People with the same last four digits whose longer ones are compared."""
 SHORT = 2
 """So few Latin letters only count at the beginning of a form, see `services.finding.score`."""
 AT_ONCE = 500
@@ -178,7 +178,7 @@ async def matching(work: Work, wanted: Wanted, right: access.Right = RIGHT) -> S
         await _within(work, wanted.organisation, right),
         *_described(wanted),
         *_holds(work, wanted),
-        *(await _called(work, wanted.typed)),
+        *(_called(work, wanted.typed)),
     ]
     return select(Directory.person_id).where(*conditions)
 
@@ -242,8 +242,8 @@ def _holds(work: Work, wanted: Wanted) -> list[ColumnElement[bool]]:
 # By what was typed
 
 
-async def _called(work: Work, typed: str) -> list[ColumnElement[bool]]:
-    """It is in the name or the number, or every word of it; or a phone number ends with it."""
+def _called(work: Work, typed: str) -> list[ColumnElement[bool]]:
+    """It is in the name or the number, or every word of it; or it is somebody's phone number."""
     words = [word for word in map(finding.folded, typed.split()) if word]
     if not words:
         return [Directory.person_id < 0] if typed else []
@@ -251,8 +251,8 @@ async def _called(work: Work, typed: str) -> list[ColumnElement[bool]]:
     ways = [_mentions(whole)]
     if len(words) > 1:
         ways.append(and_(*map(_mentions, words)))
-    if whole.isascii() and whole.isdigit() and len(whole) >= TAIL:
-        ways.append(Directory.person_id.in_(await _with_phone(work, whole)))
+    if (phone := _phone(work, typed, whole)) is not None:
+        ways.append(Directory.person_id.in_(select(Person.id).where(phone)))
     return [or_(*ways)]
 
 
@@ -263,13 +263,18 @@ def _mentions(word: str) -> ColumnElement[bool]:
     return Directory.search.contains(word)
 
 
-async def _with_phone(work: Work, digits: str) -> list[int]:
-    """Keys of those whose phone number ends so."""
-    same_tail = select(Person.id).where(Person.phone_tail_hash == tail_hash(digits))
-    if len(digits) == TAIL:
-        return list(await work.session.scalars(same_tail))
-    rows = await work.session.execute(same_tail.add_columns(Person.phone).limit(IN_PYTHON))
-    return [key for key, phone in rows if phone and phone.endswith(digits)]
+def _phone(work: Work, typed: str, whole: str) -> ColumnElement[bool] | None:
+    """The condition on a phone number: its last four digits, or all of it.
+
+    Nothing between, or who has the last four would find out the others one by one.
+    """
+    if whole.isascii() and whole.isdigit() and len(whole) == TAIL:
+        return Person.phone_tail_hash == tail_hash(whole)
+    try:
+        number = phones.e164(typed, work.policy.country)
+    except Refusal:
+        return None
+    return Person.phone_hash == keyring().fingerprint(number)
 
 
 # For a form that lets people choose

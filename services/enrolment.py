@@ -3,11 +3,24 @@
 A place is taken by one conditional UPDATE and nothing else, so no crowd overfills a shift.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from models import (
     ENGAGED,
@@ -15,10 +28,13 @@ from models import (
     Account,
     Activity,
     ActivityState,
+    Attendance,
+    AuditEntry,
     Coming,
     Confirmation,
     Enrolment,
     EnrolmentState,
+    Means,
     Person,
     PersonLanguage,
     PersonSkill,
@@ -57,6 +73,8 @@ OPEN = (
 """States that the person can still cancel."""
 REASON = (2, 300)
 """Characters of a reason."""
+MADE_BY_OTHERS = ("enrolment.made", "enrolment.made_for", "roll.walk_in")
+"""What the audit log says of a place that somebody did not take themselves."""
 OVER = (EnrolmentState.CANCELLED, EnrolmentState.DECLINED)
 """States after which one may enrol anew."""
 
@@ -638,7 +656,7 @@ async def shift_of(work: Work, enrolment_id: int) -> int:
 
 
 async def phone_of(work: Work, enrolment_id: int) -> str:
-    """The number of somebody in a shift, for those who see volunteers; that they looked is noted.
+    """The number of somebody in a shift, see `phone_shows`; that they looked is noted.
 
     Raises Gone, also where there is no number, or NotAllowed.
     """
@@ -646,10 +664,52 @@ async def phone_of(work: Work, enrolment_id: int) -> str:
     organisation_id = place.activity.organisation_id
     await access.require(work, access.Right.SEE_VOLUNTEERS, organisation_id)
     person = await work.session.get_one(Person, place.enrolment.person_id)
+    if enrolment_id not in await with_phone(work, [enrolment_id]):
+        raise NotAllowed
     if person.phone is None:
         raise Gone
     audit.note(work, "person.phone_seen", f"person:{person.id}", organisation_id=organisation_id)
     return person.phone
+
+
+async def with_phone(work: Work, enrolment_ids: Sequence[int]) -> set[int]:
+    """Those whose phone number the actor may look at if they see volunteers of the activity."""
+    found = await work.session.scalars(
+        select(Enrolment.id)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(Enrolment.id.in_(enrolment_ids), await phone_shows(work))
+    )
+    return set(found)
+
+
+async def phone_shows(work: Work) -> ColumnElement[bool]:
+    """The condition on `Person` and `Enrolment` that a number is shown beside the place.
+
+    Who asked for a place wants to be reached; who was only put on the roster is called by those who
+    may see contacts in their own organisation. Numbers of registration can be computed, and whoever
+    added somebody by one would have their phone.
+    """
+    reach = await access.within_reach(work, access.Right.SEE_CONTACTS, Person.organisation_id)
+    return or_(reach, _took_themselves())
+
+
+def _took_themselves() -> ColumnElement[bool]:
+    """That nobody else gave the place, as it is held now."""
+    given = (
+        exists()
+        .where(
+            AuditEntry.subject == literal("enrolment:") + cast(Enrolment.id, String),
+            AuditEntry.action.in_(MADE_BY_OTHERS),
+            AuditEntry.at >= Enrolment.queued_at,
+        )
+        .correlate(Enrolment)
+    )
+    imported = (
+        exists()
+        .where(Attendance.enrolment_id == Enrolment.id, Attendance.in_means == Means.IMPORTED)
+        .correlate(Enrolment)
+    )
+    return and_(~given, ~imported)
 
 
 async def _led(work: Work, enrolment_id: int) -> Place:

@@ -27,15 +27,20 @@ def filename(certificate: Certificate) -> str:
     return f"{certificate.number}.pdf"
 
 
-def values(certificate: Certificate, words: Words, public_url: str) -> Any:
-    """What the layout is filled with. Raises Gone where its holder had it erased."""
+def values(
+    certificate: Certificate, words: Words, public_url: str, *, tells_all: bool = True
+) -> Any:
+    """What the layout is filled with. Raises Gone where its holder had it erased.
+
+    Unless it `tells_all`, of ID number and phone only the last characters can be read.
+    """
     if certificate.content is None or certificate.code is None:
         raise Gone
     where = address(public_url)
     return words.values(
         _paper(certificate),
         certificate.language,
-        **certificate.content,
+        **(certificate.content if tells_all else _masked(certificate.content)),
         number=certificate.number,
         version=certificate.version,
         issued_at=certificate.issued_at,
@@ -44,6 +49,12 @@ def values(certificate: Certificate, words: Words, public_url: str) -> Any:
         code_svg=_drawn(f"{where}/{certificate.code}"),
         listed=LISTED,
     )
+
+
+def _masked(content: dict[str, Any]) -> dict[str, Any]:
+    person = content["person"]
+    hidden = {name: verifying.masked_number(person[name]) for name in ("id_number", "phone")}
+    return {**content, "person": {**person, **hidden}}
 
 
 def pdf(certificate: Certificate, filled: Any) -> bytes:

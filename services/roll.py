@@ -23,7 +23,17 @@ from models import (
     Standing,
 )
 from models.sealed import keyring
-from services import access, activities, attendance, audit, delivery, enrolment, people, traits
+from services import (
+    access,
+    activities,
+    attendance,
+    audit,
+    codes,
+    delivery,
+    enrolment,
+    people,
+    traits,
+)
 from services.attendance import WITH_A_PLACE, Presence
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
@@ -292,6 +302,12 @@ async def check_known(work: Work, person_id: int, typed: str) -> None:
         raise Gone
 
 
+async def check_shown(work: Work, shift_id: int, person_id: int, key: str) -> None:
+    """The same for a button: `key` is `codes.walk_in`, or it is one of the actor's own people."""
+    if not codes.is_walk_in(shift_id, person_id, key):
+        await check_known(work, person_id, "")
+
+
 def _exactly(work: Work, typed: str) -> Select[int]:
     """Keys of active volunteers with the number or the phone that was typed."""
     number = "".join(typed.split()).upper()
@@ -408,6 +424,7 @@ async def ask_to_be_added(work: Work, shift_id: int) -> None:
             {
                 "shift_id": shift_id,
                 "person_id": work.person.id,
+                "key": codes.walk_in(shift_id, work.person.id),
                 "name": work.person.name,
                 "number": work.person.number,
                 "title": activity.title,

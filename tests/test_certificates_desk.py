@@ -1,17 +1,21 @@
 """Certificates at the console: issued for a volunteer, downloaded, revoked, issued anew, found."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from sqlalchemy import select
 
-from models import Person
+from models import AuditEntry, CertificateScope, Person, RoleKind
 from services import certificates, hours
 from services.certificates import Request
 from tests.browser import DESKTOP, PHONE
 from tests.certified import CERTIFICATE, ID_NUMBER, act, issued, rows, served, words_of
 from tests.city import City, Phone
-from tests.consoles import desk_of, screen_of
+from tests.consoles import Desk, desk_of, screen_of
+from web.console import looks
+from web.limits import Rate
 
 
 async def prepared(city: City) -> tuple[Phone, Person, Person, int]:
@@ -61,6 +65,55 @@ async def test_a_coordinator_issues_downloads_revokes_and_issues_anew(city: City
         assert "已撤销" in revoked.words and "名单有误" in revoked.words
         anew = await desk.send(f"{renewed.path[8:]}/renew")
         assert "第3版" in anew.words and row.number in anew.words
+
+
+async def test_an_id_number_on_paper_is_a_look_that_is_logged_and_counted(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "LOOKS", Rate("reveals", most=2, seconds=3600.0))
+    phone, _, chen, _ = await prepared(city)
+    async with desk_of(city, phone) as desk:
+        await desk.open("/certificates")
+        await desk.send(f"/volunteers/{chen.id}/certificates", ASKED)
+        (row,) = await rows(city.database)
+        assert ID_NUMBER in await paper(desk, row.id)
+        assert ID_NUMBER not in await paper(desk, row.id), "that was one too many"
+    assert await looked_at(city) == [(f"person:{chen.id}", {"field": "id_number"})] * 2
+
+
+async def test_another_town_has_no_whole_id_number_on_its_paper(city: City) -> None:
+    phone = await city.coordinator("吴芳", organisation="zs-dongqu")
+    wu = await city.person(phone)
+    _, _, chen, _ = await prepared(city)
+    activity = await city.making.activity(wu, "东区图书馆")
+    await served(city.making, wu, chen, 75, "2026-11-20 09:00", activity)
+    scope = CertificateScope.ACTIVITY
+    request = replace(CERTIFICATE, scope=scope, activity_id=activity.id)
+    found = await act(city.making, wu, certificates.issue, chen.id, request)
+    async with desk_of(city, phone) as desk:
+        await desk.open("/certificates")
+        text = await paper(desk, found.id)
+    assert "陈晓丽" in text and ID_NUMBER not in text and f"****{ID_NUMBER[-4:]}" in text
+    assert await looked_at(city) == []
+    boss = await city.coordinator("何市长", organisation="zs", role=RoleKind.ADMINISTRATOR)
+    async with desk_of(city, boss) as desk:
+        await desk.open("/certificates")
+        assert ID_NUMBER in await paper(desk, found.id)
+
+
+async def paper(desk: Desk, certificate_id: int) -> str:
+    """What the PDF says; of a page nothing."""
+    path = f"/console/certificates/{certificate_id}/paper"
+    async with desk.session.post(path, data={"token": desk.token}) as got:
+        return words_of(await got.read()) if got.content_type == "application/pdf" else ""
+
+
+async def looked_at(city: City) -> list[tuple[str, dict[str, object]]]:
+    async with city.database.read() as session:
+        found = await session.scalars(
+            select(AuditEntry).where(AuditEntry.action == "person.looked_at")
+        )
+        return [(entry.subject, entry.details) for entry in found]
 
 
 async def test_the_register_is_searched_and_paged(city: City) -> None:

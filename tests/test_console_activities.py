@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 from pypdf import PdfReader
+from python_calamine import CalamineWorkbook
 from sqlalchemy import select
 
 from models import (
@@ -30,6 +31,8 @@ from tests.city import City
 from tests.consoles import Desk, desk_of, screen_of
 from tests.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.making import Making
+from web.console import looks
+from web.limits import Rate
 
 SAYS = {
     "title": "河岸植树",
@@ -393,6 +396,41 @@ async def test_a_phone_is_shown_on_a_press_that_is_logged(city: City) -> None:
             select(AuditEntry.subject).where(AuditEntry.action == "person.phone_seen")
         )
         assert seen.all() == [f"person:{chen.id}"]
+
+
+async def test_who_is_added_by_number_keeps_their_phone_to_their_own_town(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "LOOKS", Rate("reveals", most=4, seconds=3600.0))
+    phone = await city.coordinator("王强")
+    shift = await city.making.shift(await city.making.activity(await city.person(phone)))
+    li, wu, he = [
+        await city.making.volunteer(name, organisation=code)
+        for name, code in (("李敏", "zs-dongfeng"), ("吴芳", "zs-dongfeng"), ("何梅", "zs-shiqi"))
+    ]
+    asked = await place(city.making, shift, wu)
+    own = f"/shifts/{shift.id}"
+    async with desk_of(city, phone) as desk:
+        await desk.open(own)
+        for one in (li, he):
+            await desk.send(f"{own}/enrol", {"person": one.id, "find": one.number or ""})
+        async with city.database.read() as session:
+            places = {one.person_id: one.id for one in await session.scalars(select(Enrolment))}
+        roster = await desk.open(own)
+        assert f"/enrolments/{places[li.id]}/phone" not in roster.text
+        assert (await desk.send(f"/enrolments/{places[li.id]}/phone")).status == 403
+        for one in (wu, he):
+            shown = await desk.send(f"/enrolments/{places[one.id]}/phone")
+            assert (one.phone or "?") in shown.text
+        token = {"token": desk.token}
+        async with desk.session.post(f"/console{own}/export", data=token) as answer:
+            book = CalamineWorkbook.from_filelike(BytesIO(await answer.read()))
+        rows = {row[0]: row[2] for row in book.get_sheet_by_index(0).to_python()[1:]}
+        assert rows == {"李敏": "", "吴芳": wu.phone, "何梅": he.phone}
+        late = await desk.send(f"/enrolments/{asked.id}/phone")
+        assert late.status == 400 and (wu.phone or "?") not in late.text
+        async with desk.session.post(f"/console{own}/export", data=token) as answer:
+            assert answer.status == 400 and answer.content_type == "text/html"
 
 
 async def test_the_roll_is_taken_at_the_desk_and_a_full_shift_asks_for_one_more(

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
-from models import Activity, Attendance, HoursState, LedgerEntry, Means, RoleKind, Shift
+from models import Activity, Attendance, Enrolment, HoursState, LedgerEntry, Means, RoleKind, Shift
 from playground import Phone
 from playground.phone import labels
 from services import codes, ledger
@@ -424,6 +424,26 @@ async def test_nobody_else_sees_or_decides(planting: Planting) -> None:
     answer = await press_forged(stranger, f"checkout.done:{found.id}")
     assert answer.text and "已经过期" in answer.text
     assert await entries(city) == []
+
+
+async def test_nobody_of_another_town_is_added_by_a_forged_button(planting: Planting) -> None:
+    city = planting.city
+    far = await city.making.volunteer("外镇人", organisation="zs-dongfeng")
+    await planting.at("09:10")
+    about = f"{planting.shift.id}:{far.id}"
+    genuine = codes.walk_in(planting.shift.id, far.id)
+    other = codes.walk_in(planting.shift.id, far.id + 1)
+    for data in (f"walkin.add:{about}", f"walkin.more:{about}", f"walkin.add:{about}:{other}"):
+        await press_forged(planting.wang, data)
+    assert far.id not in await on_roster(city, planting.shift)
+    await press_forged(planting.wang, f"walkin.more:{about}:{genuine}")
+    assert far.id in await on_roster(city, planting.shift)
+
+
+async def on_roster(city: City, shift: Shift) -> set[int]:
+    async with city.database.read() as session:
+        found = select(Enrolment.person_id).where(Enrolment.shift_id == shift.id)
+        return set(await session.scalars(found))
 
 
 async def press_forged(phone: Phone, data: str) -> CallbackAnswer:

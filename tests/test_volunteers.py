@@ -30,7 +30,7 @@ from tests.consoles import desk_of, screen_of
 from tests.databases import ON_POSTGRESQL
 from tests.making import Making
 from tests.pictures import photo
-from web.console import volunteers as pages
+from web.console import looks
 from web.limits import Rate
 
 PRIVATE = {"email": "chen@example.org", "id_number": "110101199003074610"}
@@ -102,7 +102,7 @@ async def test_the_list_pages_and_a_search_is_kept_under_a_name(city: City) -> N
 async def test_what_is_private_takes_the_right_to_see_it(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "LOOKS", Rate("reveals", most=5, seconds=3600.0))
+    monkeypatch.setattr(looks, "LOOKS", Rate("reveals", most=5, seconds=3600.0))
     wang = await city.coordinator("王强")
     boss = await city.coordinator("何市长", organisation="zs", role=RoleKind.ADMINISTRATOR)
     home = {"latitude": 22.51234, "longitude": 113.41234}

@@ -8,6 +8,7 @@ from models import Certificate, CertificateKind, CertificateScope, RevocationRea
 from services import attesting, certificates, printing
 from services.certificates import Request
 from services.errors import Gone, Refusal
+from web.console import looks
 from web.console.framework import Download, Goto, Page, Pages, Visit
 from web.keys import PUBLIC_URL
 
@@ -42,11 +43,21 @@ async def show(visit: Visit, certificate_id: int) -> Page:
 @pages.act("/certificates/{certificate_id}/paper", again=show)
 async def send(visit: Visit, certificate_id: int) -> Download:
     """The paper once more, the same; noted as issued again."""
-    return _paper(visit, await certificates.again(visit.work, certificate_id))
+    certificate = await certificates.again(visit.work, certificate_id)
+    await _count(visit, certificate)
+    tells_all = await certificates.tells_all(visit.work, certificate)
+    return _paper(visit, certificate, tells_all=tells_all)
 
 
-def _paper(visit: Visit, certificate: Certificate) -> Download:
-    filled = printing.values(certificate, visit.words, visit.request.app[PUBLIC_URL])
+async def _count(visit: Visit, certificate: Certificate) -> None:
+    """An ID number on paper counts as one that is shown. Raises Refusal("page_too_fast")."""
+    if await certificates.is_look(visit.work, certificate):
+        looks.count(visit)
+
+
+def _paper(visit: Visit, certificate: Certificate, *, tells_all: bool) -> Download:
+    address = visit.request.app[PUBLIC_URL]
+    filled = printing.values(certificate, visit.words, address, tells_all=tells_all)
 
     async def make() -> bytes:
         return await asyncio.to_thread(printing.pdf, certificate, filled)
@@ -57,6 +68,7 @@ def _paper(visit: Visit, certificate: Certificate) -> Download:
 @pages.act("/certificates/{certificate_id}/renew", again=show)
 async def renew(visit: Visit, certificate_id: int) -> Goto:
     renewed = await certificates.renew(visit.work, certificate_id)
+    await _count(visit, renewed)
     return Goto(f"/certificates/{renewed.id}", done="certificate_issued")
 
 
@@ -87,6 +99,7 @@ async def of_person(visit: Visit, person_id: int) -> Page:
 @pages.act("/volunteers/{person_id}/certificates", again=of_person)
 async def issue(visit: Visit, person_id: int) -> Goto:
     issued = await certificates.issue(visit.work, person_id, _asked_for(visit))
+    await _count(visit, issued)
     return Goto(f"/certificates/{issued.id}", done="certificate_issued")
 
 

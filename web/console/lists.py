@@ -9,7 +9,7 @@ from services.formats import named
 from services.oddities import Odd
 from services.sheets import Column, Kind
 from services.work import Work
-from web.console import activities, rosters
+from web.console import activities, looks, rosters
 from web.console import hours as hour_pages
 from web.console.activities import wanted_of
 from web.console.downloads import spreadsheet
@@ -66,7 +66,7 @@ async def export_activities(visit: Visit) -> Later:
 
 @pages.act("/shifts/{shift_id}/export", again=rosters.show)
 async def export_roster(visit: Visit, shift_id: int) -> Later:
-    """Phone numbers go along only to who sees volunteers, and that is noted."""
+    """Phone numbers go along only to who sees volunteers; that is noted and counts as a look."""
     words = _words(visit)
     _, activity = await roll.held(visit.work, shift_id)
     columns = await sheets.permitted(
@@ -77,6 +77,8 @@ async def export_roster(visit: Visit, shift_id: int) -> Later:
         "roster",
     )
     taken = {column.name for column in columns}
+    if "phone" in taken:
+        looks.count(visit)
 
     async def rows(work: Work) -> AsyncIterator[Sequence[Any]]:
         async for name, number, phone, state, *times, served in attendees.rows(work, shift_id):

@@ -9,7 +9,7 @@ from services.access import Right
 from services.attendees import Part
 from services.errors import Gone, Refusal
 from services.work import Work
-from web.console import fields
+from web.console import fields, looks
 from web.console.framework import Download, Goto, Page, Pages, Visit
 
 pages = Pages()
@@ -52,11 +52,18 @@ async def _roster(visit: Visit, shift_id: int, **shown: Any) -> Page:
             "full": None,
             "most": enrolment.REASON[1],
             "plans": Right.PLAN_ACTIVITIES in rights,
-            "sees_phones": Right.SEE_VOLUNTEERS in rights,
+            "with_phone": await _with_phone(work, found, rights),
             "confirms": Right.CONFIRM_HOURS in rights,
             **shown,
         },
     )
+
+
+async def _with_phone(work: Work, found: attendees.Attendees, rights: frozenset[Right]) -> set[int]:
+    """Enrolments whose phone number can be asked for."""
+    if Right.SEE_VOLUNTEERS not in rights:
+        return set()
+    return await enrolment.with_phone(work, [line.enrolment.id for line in found.page.rows])
 
 
 async def _takes_roll(work: Work, found: attendees.Attendees) -> bool:
@@ -112,6 +119,7 @@ async def remove(visit: Visit, enrolment_id: int) -> Goto:
 @pages.act("/enrolments/{enrolment_id}/phone", again=again)
 async def show_phone(visit: Visit, enrolment_id: int) -> Page:
     """Shown on this answer only; that somebody looked is in the audit log."""
+    looks.count(visit)
     phone = await enrolment.phone_of(visit.work, enrolment_id)
     shift_id = await enrolment.shift_of(visit.work, enrolment_id)
     return await _roster(visit, shift_id, phones={enrolment_id: phone})

@@ -19,14 +19,11 @@ from services import (
 from services.access import Right
 from services.directory import STATUSES, Wanted
 from services.errors import Gone, NotAllowed, Refusal
+from web.console import looks
 from web.console.framework import Goto, Page, Pages, Visit
-from web.keys import CLOCK
-from web.limits import LIMITS, Rate
 
 pages = Pages()
 
-LOOKS = Rate("reveals", most=60, seconds=3600.0)
-"""What is private, looked at by one person: enough for a day's calls, too few to copy a town."""
 SEVERAL = ("skills", "qualifications")
 ONE = ("typed", "organisation", "status", "telegram", "emergencies")
 
@@ -141,9 +138,7 @@ async def _one(visit: Visit, person_id: int, revealed: dict[str, Any] | None = N
 async def reveal(visit: Visit, person_id: int) -> Page:
     """Shows one private thing on this answer alone; the next page has it hidden again."""
     name = str(visit.form.get("name", ""))
-    now = visit.request.app[CLOCK]().timestamp()
-    if visit.request.app[LIMITS].exceeded(LOOKS, visit.work.person.id, now):
-        raise Refusal("page_too_fast")
+    looks.count(visit)
     value = await volunteers.reveal(visit.work, person_id, name)
     return await _one(visit, person_id, {name: value})
 

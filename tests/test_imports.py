@@ -479,6 +479,46 @@ async def test_two_services_alike_on_one_day_need_a_reference(bringing: Bringing
         assert await session.scalar(select(func.count()).select_from(Enrolment)) == 2
 
 
+async def begun(bringing: Bringing) -> list[str]:
+    """Day and local hour of all that was served."""
+    async with bringing.database.read() as session:
+        work = bringing.making.work(session)
+        starts = await session.scalars(
+            select(Shift.starts_at).join(Enrolment).order_by(Shift.starts_at)
+        )
+        return [f"{one.astimezone(work.policy.zone):%d %H}" for one in starts]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_two_services_alike_stay_where_the_file_puts_them(
+    bringing: Bringing, order: int
+) -> None:
+    await bringing.bring(VOLUNTEERS, written(HEAD, CHEN))
+    head = (*HOURS_HEAD, "流水号", "开始时间")
+    row = ("陈晓丽", CHEN[1], "岐江清洁", "2020/3/5", "2")
+    rows = ((*row, "A", "11:00"), (*row, "B", "09:00"), (*row, "C", ""))
+    content = written(head, *rows[::order])
+    assert (await bringing.bring(HOURS, content)).counts == {"new": 3}
+    assert await begun(bringing) == ["05 09", "05 11", "05 13"]
+    late = written(head, (*row, "D", "11:00"), (*row, "E", ""))
+    import_id = await bringing.send(HOURS, late)
+    assert codes(await bringing.check(import_id)) == [(2, ["begins_twice"])]
+    await bringing.go(import_id)
+    assert await begun(bringing) == ["05 09", "05 11", "05 13", "05 15"]
+
+
+async def test_a_night_served_twice_leaves_room_for_the_next_day(bringing: Bringing) -> None:
+    await bringing.bring(VOLUNTEERS, written(HEAD, CHEN))
+    head = (*HOURS_HEAD, "流水号")
+    row = ("陈晓丽", CHEN[1], "值夜")
+    nights = [
+        (*row, f"2020/3/{day}", "12", f"N{number}") for number, day in enumerate((5, 5, 5, 6))
+    ]
+    for night in nights:
+        assert (await bringing.bring(HOURS, written(head, night))).counts == {"new": 1}
+    assert await begun(bringing) == ["05 09", "05 21", "06 09", "06 21"]
+
+
 async def test_nobody_imports_their_own_hours(bringing: Bringing) -> None:
     number = bringing.actor.number
     row = ("王强", number, "岐江清洁", "2020/3/5", "2")

@@ -6,6 +6,7 @@ in a reading transaction and in threads, so that neither the bot nor an emergenc
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from models import (
     Import,
@@ -39,12 +41,16 @@ from services.errors import Refusal
 from services.files import Row
 from services.work import Work
 
+log = logging.getLogger(__name__)
+
 KINDS: dict[ImportKind, Any] = {
     ImportKind.VOLUNTEERS: imported_people,
     ImportKind.ORGANISATIONS: imported_organisations,
     ImportKind.HOURS: imported_hours,
 }
 ACTIVE = (ImportState.READING, ImportState.CHECKING, ImportState.RUNNING)
+FAILED = "import_failed"
+"""`Import.refusal` where something went wrong that is no fault of the file."""
 ABANDONED = timedelta(days=1)
 """After which an upload that broke off is dropped."""
 
@@ -75,11 +81,22 @@ async def prepare(work: Work) -> Step | None:
     if found is None:
         return None
     step = Step(found.id, found.state, found.position)
-    if found.state is ImportState.READING:
-        await _read(work, found, step)
-    elif found.position < found.portions:
-        await _parse(work, found, step)
+    try:
+        if found.state is ImportState.READING:
+            await _read(work, found, step)
+        elif found.position < found.portions:
+            await _parse(work, found, step)
+    except Exception as fault:
+        _note_failure(step, fault)
     return step
+
+
+def _note_failure(step: Step, fault: Exception) -> None:
+    """Raises it again if it is the database's passing trouble, in which trying anew helps."""
+    if isinstance(fault, DBAPIError) and not isinstance(fault, DataError | IntegrityError):
+        raise fault
+    log.error("import %d failed at portion %d", step.import_id, step.number, exc_info=fault)
+    step.refusal = FAILED
 
 
 async def _read(work: Work, found: Import, step: Step) -> None:
@@ -143,6 +160,29 @@ async def advance(work: Work, step: Step | None) -> int:
     if not await access.may(work, Right.IMPORT, found.organisation_id):
         _end(work, found, ImportState.STOPPED)
         return 1
+    if step.refusal != FAILED:
+        try:
+            async with work.session.begin_nested():
+                return await _do(work, found, step)
+        except Exception as fault:  # what is wrong with one import must not keep the others waiting
+            _note_failure(step, fault)
+            await work.session.refresh(found)
+    _fail(work, found)
+    return 1
+
+
+def _fail(work: Work, found: Import) -> None:
+    """What is applied stays; a dry run goes back to its columns."""
+    found.refusal = FAILED
+    if found.state is ImportState.CHECKING:
+        found.state = ImportState.MAPPING
+    elif found.state is ImportState.RUNNING:
+        _end(work, found, ImportState.STOPPED)
+    else:
+        _end(work, found, ImportState.REFUSED)
+
+
+async def _do(work: Work, found: Import, step: Step) -> int:
     if found.state is ImportState.READING:
         return await _keep(work, found, step)
     if step.number >= found.portions:
@@ -209,7 +249,7 @@ async def _note(
 
 async def begin(work: Work, found: Import, state: ImportState) -> None:
     """From the first portion on, with nothing known of any row."""
-    found.state, found.position, found.counts = state, 0, {}
+    found.state, found.position, found.counts, found.refusal = state, 0, {}, None
     await _delete(work, ImportKey, found.id)
     await work.session.execute(
         update(ImportPortion)

@@ -246,7 +246,7 @@ async def go(work: Work, import_id: int) -> Import:
     if not found.portions:
         raise Refusal("import_not_now")
     if found.state is ImportState.STOPPED and found.started_at is not None:
-        found.state, found.finished_at = ImportState.RUNNING, None
+        found.state, found.finished_at, found.refusal = ImportState.RUNNING, None, None
     elif found.state is ImportState.CHECKED:
         await importing.begin(work, found, ImportState.RUNNING)
         found.started_at = work.now

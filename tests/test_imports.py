@@ -395,6 +395,49 @@ async def test_who_loses_the_right_imports_no_further(bringing: Bringing) -> Non
     assert await people(bringing, "陈晓丽") == []
 
 
+async def test_an_import_that_fails_is_stopped_and_the_next_one_goes_on(
+    bringing: Bringing,
+) -> None:
+    first = await bringing.send(VOLUNTEERS, written(HEAD, CHEN))
+    await bringing.check(first)
+    async with bringing.database.write() as session:
+        (portion,) = await session.scalars(select(ImportPortion))
+        sealed, portion.content = portion.content, b"damaged"
+    await bringing.go(first, settle=False)
+    assert (await bringing.bring(VOLUNTEERS, written(HEAD, LI))).counts == {"new": 1}
+    found = await bringing.look(first)
+    assert (found.state, found.refusal) == (ImportState.STOPPED, "import_failed")
+    async with bringing.database.write() as session:
+        portion = await session.get_one(ImportPortion, (first, 0))
+        portion.content = sealed
+    await bringing.go(first)
+    found = await bringing.look(first)
+    assert (found.state, found.refusal, found.counts) == (ImportState.DONE, None, {"new": 1})
+
+
+async def test_a_portion_that_the_database_refuses_changes_nothing_and_stops(
+    bringing: Bringing,
+) -> None:
+    await bringing.bring(VOLUNTEERS, written(HEAD, CHEN))
+    import_id = await bringing.send(
+        HOURS, written(HOURS_HEAD, ("陈晓丽", CHEN[1], "岐江清洁", "2020/3/5", "2"))
+    )
+    await bringing.check(import_id)
+    await bringing.go(import_id, settle=False)
+    async with bringing.database.read() as session:
+        step = await importing.prepare(bringing.making.work(session))
+    assert step
+    for entry in step.entries:
+        entry.minutes = -1
+    async with bringing.database.write() as session:
+        assert await importing.advance(bringing.making.work(session), step) == 1
+    found = await bringing.look(import_id)
+    assert (found.state, found.refusal) == (ImportState.STOPPED, "import_failed")
+    assert (found.position, found.counts) == (0, {})
+    async with bringing.database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(Activity)) == 0
+
+
 # Organisations
 
 

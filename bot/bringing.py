@@ -114,7 +114,7 @@ class Bringing:
     async def _brought(self, actor: Person, import_id: int) -> Brought:
         async with self.database.read() as session:
             work = self._work(session, actor)
-            found = await imports.own(work, import_id)
+            found = await imports.seen(work, import_id)
             wrong, _ = await imports.wrong_rows(work, import_id)
             faults = [
                 f"line {row.line}: {self._column(found, fault)}{self._said(fault)}"

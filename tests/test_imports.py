@@ -1,5 +1,6 @@
 """Files are brought in: columns, faults, duplicates, past hours, and going on after a restart."""
 
+import asyncio
 import io
 import zipfile
 from datetime import date
@@ -436,6 +437,18 @@ async def test_a_portion_that_the_database_refuses_changes_nothing_and_stops(
     assert (found.position, found.counts) == (0, {})
     async with bringing.database.read() as session:
         assert await session.scalar(select(func.count()).select_from(Activity)) == 0
+
+
+async def test_who_looks_does_not_wait_for_who_works_on_it(bringing: Bringing) -> None:
+    import_id = await bringing.send(VOLUNTEERS, written(HEAD, ("x", "", "", "")))
+    await bringing.check(import_id)
+    async with bringing.database.write() as working, bringing.database.read() as session:
+        await imports.own(bringing.making.work(working, bringing.actor), import_id)
+        work = bringing.making.work(session, bringing.actor)
+        async with asyncio.timeout(10):
+            assert (await imports.progress(work, import_id)).counts["wrong"] == 1
+            assert (await imports.wrong_rows(work, import_id))[1] == 1
+            assert [row.line async for row in imports.rows(work, import_id, only_wrong=True)] == [2]
 
 
 # Organisations

@@ -96,7 +96,7 @@ def _work(visit: Visit, session: Any) -> Work:
 @pages.look("/imports/{import_id}")
 async def show(visit: Visit, import_id: int) -> Page:
     work = visit.work
-    found = await imports.own(work, import_id)
+    found = await imports.seen(work, import_id)
     number = max(1, visit.number("page", 1))
     wrong, count = await imports.wrong_rows(work, import_id, number - 1)
     say = _Sayer(visit.words, visit.language, found)
@@ -127,7 +127,7 @@ async def follow(visit: Visit, import_id: int) -> Page:
 
 @pages.act("/imports/{import_id}/check", again=show)
 async def check(visit: Visit, import_id: int) -> Goto:
-    found = await imports.own(visit.work, import_id)
+    found = await imports.seen(visit.work, import_id)
     width = len((found.head or {}).get("cells", []))
     mapping = [str(visit.form.get(f"column-{at}", "")) for at in range(width)]
     field = str(visit.form.get("field", ""))

@@ -70,6 +70,20 @@ class Step:
     entries: Sequence[Any] = ()
 
 
+def rights_for(kind: ImportKind) -> tuple[Right, ...]:
+    """What it takes to import this; who founds organisations by a file manages them."""
+    if kind is ImportKind.ORGANISATIONS:
+        return (Right.IMPORT, Right.MANAGE_ORGANISATIONS)
+    return (Right.IMPORT,)
+
+
+async def may(work: Work, kind: ImportKind, organisation_id: int) -> bool:
+    for right in rights_for(kind):
+        if not await access.may(work, right, organisation_id):
+            return False
+    return True
+
+
 # Looking ahead
 
 
@@ -157,7 +171,7 @@ async def advance(work: Work, step: Step | None) -> int:
         return 1
     author = await work.session.get_one(Person, found.author_id)
     work = work.acting_as(author)
-    if not await access.may(work, Right.IMPORT, found.organisation_id):
+    if not await may(work, found.kind, found.organisation_id):
         _end(work, found, ImportState.STOPPED)
         return 1
     if step.refusal != FAILED:

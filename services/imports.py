@@ -23,7 +23,7 @@ from services import access, audit, columns, files, importing
 from services.access import Right
 from services.columns import Fault
 from services.entering import OUTCOMES
-from services.errors import Gone, Refusal
+from services.errors import Gone, NotAllowed, Refusal
 from services.files import MEGABYTE
 from services.work import Work
 
@@ -57,12 +57,19 @@ class Progress:
         return min(100, 100 * self.done // max(1, self.rows))
 
 
+async def kinds(work: Work) -> list[ImportKind]:
+    """What the actor may import somewhere."""
+    held = await access.rights(work)
+    return [kind for kind in ImportKind if held.issuperset(importing.rights_for(kind))]
+
+
 # Sending a file
 
 
 async def begin(work: Work, kind: ImportKind, organisation_id: int, filename: str) -> Import:
     """An import whose pieces follow. Raises NotAllowed."""
-    await access.require(work, Right.IMPORT, organisation_id)
+    if not await importing.may(work, kind, organisation_id):
+        raise NotAllowed
     found = Import(
         kind=kind,
         state=ImportState.UPLOADING,
@@ -107,8 +114,10 @@ async def sent(work: Work, import_id: int) -> None:
 
 
 async def own(work: Work, import_id: int) -> Import:
-    """To change it: held until the transaction ends. Raises Gone or NotAllowed as `seen`."""
-    await seen(work, import_id)
+    """To change it: held until the transaction ends. Raises Gone, or NotAllowed as `begin`."""
+    found = await seen(work, import_id)
+    if not await importing.may(work, found.kind, found.organisation_id):
+        raise NotAllowed
     held = select(Import).where(Import.id == import_id).with_for_update()
     return (await work.session.scalars(held.execution_options(populate_existing=True))).one()
 

@@ -11,7 +11,7 @@ import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from models import (
     Activity,
@@ -30,6 +30,7 @@ from models import (
     Person,
     Posting,
     Role,
+    RoleKind,
     Shift,
     Standing,
     Trait,
@@ -454,7 +455,55 @@ async def test_who_looks_does_not_wait_for_who_works_on_it(bringing: Bringing) -
 # Organisations
 
 
-async def test_organisations_are_founded_below_those_further_up(bringing: Bringing) -> None:
+@pytest.fixture
+async def managing(database: Database, making: Making) -> Bringing:
+    role = RoleKind.ADMINISTRATOR
+    return Bringing(database, making, await making.coordinator("黄主任", role=role))
+
+
+async def test_only_who_manages_organisations_imports_them(
+    bringing: Bringing, managing: Bringing
+) -> None:
+    content = written(("名称", "类型"), ("第一小学", "学校"))
+    with pytest.raises(NotAllowed):
+        await bringing.send(ORGANISATIONS, content)
+    import_id = await managing.send(ORGANISATIONS, content)
+    await managing.check(import_id)
+    with pytest.raises(NotAllowed):
+        await bringing.go(import_id)
+    await managing.go(import_id, settle=False)
+    async with managing.database.write() as session:
+        of_the_author = Role.person_id == managing.actor.id
+        await session.execute(update(Role).where(of_the_author).values(kind=RoleKind.COORDINATOR))
+    await managing.settle()
+    found = await managing.look(import_id)
+    assert (found.state, found.counts) == (ImportState.STOPPED, {})
+    async with managing.database.read() as session:
+        kinds = await imports.kinds(managing.making.work(session, bringing.actor))
+    assert kinds == [VOLUNTEERS, HOURS]
+
+
+async def test_a_town_is_founded_right_below_the_federation_only(
+    database: Database, making: Making
+) -> None:
+    role = RoleKind.ADMINISTRATOR
+    actor = await making.coordinator("黄主任", organisation="zs", role=role)
+    content = written(
+        ("名称", "类型", "上级"),
+        ("新镇协会", "镇街协会", ""),
+        ("旧镇协会", "镇街协会", "zs-shiqi"),
+        ("小镇协会", "镇街协会", "新镇协会"),
+        ("新镇学校", "学校", "新镇协会"),
+    )
+    city = Bringing(database, making, actor)
+    import_id = await city.send(ORGANISATIONS, content)
+    assert codes(await city.check(import_id)) == [(3, ["kind_below"]), (4, ["kind_below"])]
+    await city.go(import_id)
+    assert (await city.look(import_id)).counts == {"new": 2, "wrong": 2}
+
+
+async def test_organisations_are_founded_below_those_further_up(managing: Bringing) -> None:
+    bringing = managing
     content = written(
         ("名称", "类型", "上级", "代码", "纬度", "经度"),
         ("石岐学校联盟", "学校", "", "zs-shiqi-x", "", ""),

@@ -40,7 +40,7 @@ async def show_all(visit: Visit) -> Page:
             "page": number,
             "pages": max(1, -(-count // PAGE)),
             "organisations": await access.subtrees_with(work, Right.IMPORT),
-            "kinds": [kind.value for kind in ImportKind],
+            "kinds": [kind.value for kind in await imports.kinds(work)],
             "policy": work.policy,
         },
     )

@@ -6,6 +6,7 @@ import zipfile
 from datetime import date
 from pathlib import Path
 
+import aiohttp
 import pytest
 import xlsxwriter
 from hypothesis import given
@@ -57,7 +58,7 @@ from services.errors import NotAllowed, Refusal
 from services.policy import Policy
 from tests import browser
 from tests.city import City
-from tests.consoles import screen_of
+from tests.consoles import desk_of, screen_of
 from tests.databases import ON_SQLITE
 from tests.importing import HOURS, ORGANISATIONS, VOLUNTEERS, Bringing, codes, written
 from tests.making import Making
@@ -656,6 +657,25 @@ async def test_faults_are_kept_for_some_time_and_then_erased(bringing: Bringing)
 
 
 # At a desk
+
+
+async def test_numbers_that_no_database_holds_are_refused(city: City) -> None:
+    wang = await city.coordinator("王强")
+    bringing = Bringing(city.database, city.making, await city.person(wang))
+    found = await bringing.bring(VOLUNTEERS, written(HEAD, CHEN))
+    far = 10**19 - 1
+    async with desk_of(city, wang) as desk:
+        for path in ("/imports", f"/imports/{found.id}"):
+            assert (await desk.open(f"{path}?page={far}")).status == 200
+        form = aiohttp.FormData(
+            {"token": desk.token, "kind": "volunteers", "organisation": str(far)}
+        )
+        form.add_field("file", b"x", filename="x.csv")
+        async with desk.session.post("/console/imports", data=form) as answer:
+            assert answer.status == 404
+        at = f"/imports/{found.id}"
+        assert (await desk.send(f"{at}/check", {"field": far})).status < 500
+        assert (await desk.send(f"{at}/slips", {"first": far})).status == 200
 
 
 @ON_SQLITE

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from models import (
@@ -51,6 +51,7 @@ KINDS: dict[ImportKind, Any] = {
 ACTIVE = (ImportState.READING, ImportState.CHECKING, ImportState.RUNNING)
 FAILED = "import_failed"
 """`Import.refusal` where something went wrong that is no fault of the file."""
+KEYS_AT_ONCE = 5000
 ABANDONED = timedelta(days=1)
 """After which an upload that broke off is dropped."""
 
@@ -88,12 +89,15 @@ async def may(work: Work, kind: ImportKind, organisation_id: int) -> bool:
 
 
 async def prepare(work: Work) -> Step | None:
-    """The next step of the import that is under way longest, with all that can be done before."""
+    """The next step of the import that is under way longest, with all that can be done before.
+
+    While none is, of one whose keys are of no more use.
+    """
     found = await work.session.scalar(
         select(Import).where(Import.state.in_(ACTIVE)).order_by(Import.id).limit(1)
     )
     if found is None:
-        return None
+        return await _with_keys(work)
     step = Step(found.id, found.state, found.position)
     try:
         if found.state is ImportState.READING:
@@ -103,6 +107,14 @@ async def prepare(work: Work) -> Step | None:
     except Exception as fault:
         _note_failure(step, fault)
     return step
+
+
+async def _with_keys(work: Work) -> Step | None:
+    first = await work.session.scalar(select(func.min(ImportKey.import_id)))
+    if first is None:
+        return None
+    found = await work.session.get_one(Import, first)
+    return Step(found.id, found.state, found.position)
 
 
 def _note_failure(step: Step, fault: Exception) -> None:
@@ -169,6 +181,8 @@ async def advance(work: Work, step: Step | None) -> int:
     )
     if found is None:
         return 1
+    if found.state not in ACTIVE:
+        return await _drop_keys(work, found.id)
     author = await work.session.get_one(Person, found.author_id)
     work = work.acting_as(author)
     if not await may(work, found.kind, found.organisation_id):
@@ -264,7 +278,8 @@ async def _note(
 async def begin(work: Work, found: Import, state: ImportState) -> None:
     """From the first portion on, with nothing known of any row."""
     found.state, found.position, found.counts, found.refusal = state, 0, {}, None
-    await _delete(work, ImportKey, found.id)
+    if state is ImportState.CHECKING:
+        await _delete(work, ImportKey, found.id)  # what `advance` has left of the check before
     await work.session.execute(
         update(ImportPortion)
         .where(ImportPortion.import_id == found.id)
@@ -274,7 +289,6 @@ async def begin(work: Work, found: Import, state: ImportState) -> None:
 
 
 async def _finish(work: Work, found: Import) -> None:
-    await _delete(work, ImportKey, found.id)
     if found.state is ImportState.CHECKING:
         found.state = ImportState.CHECKED
         return
@@ -317,8 +331,8 @@ async def tidy_up(work: Work) -> int:
 
 
 async def forget(work: Work, import_id: int) -> None:
-    """Erases all that is left of what a file said."""
-    for table in (ImportPiece, ImportPortion, ImportKey):
+    """Erases all that is left of what a file said; `advance` drops its keys, which say nothing."""
+    for table in (ImportPiece, ImportPortion):
         await _delete(work, table, import_id)
     await work.session.execute(
         update(Import)
@@ -326,6 +340,18 @@ async def forget(work: Work, import_id: int) -> None:
         .values(head=None, portions=0)
         .execution_options(synchronize_session="fetch")
     )
+
+
+async def _drop_keys(work: Work, import_id: int) -> int:
+    """Some of them: there may be millions, and others write as well."""
+    of = ImportKey.import_id == import_id
+    some = select(ImportKey.key).where(of).limit(KEYS_AT_ONCE)
+    await work.session.execute(
+        delete(ImportKey)
+        .where(of, ImportKey.key.in_(some))
+        .execution_options(synchronize_session=False)
+    )
+    return 1
 
 
 async def _delete(work: Work, table: Any, import_id: int) -> None:

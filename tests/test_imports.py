@@ -22,6 +22,7 @@ from models import (
     HoursState,
     Import,
     Imported,
+    ImportKey,
     ImportPiece,
     ImportPortion,
     ImportState,
@@ -396,6 +397,21 @@ async def test_who_loses_the_right_imports_no_further(bringing: Bringing) -> Non
     await bringing.settle()
     assert (await bringing.look(import_id)).state is ImportState.STOPPED
     assert await people(bringing, "陈晓丽") == []
+
+
+async def test_what_a_check_remembered_is_dropped_by_and_by(
+    bringing: Bringing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "KEYS_AT_ONCE", 1)
+    import_id = await bringing.send(VOLUNTEERS, written(HEAD, CHEN, LI))
+    async with bringing.database.write() as session:
+        work = bringing.making.work(session, bringing.actor)
+        await imports.check(work, import_id, (await bringing.look(import_id)).mapping, {})
+    left = []
+    while await bringing.step():
+        async with bringing.database.read() as session:
+            left.append(await session.scalar(select(func.count()).select_from(ImportKey)))
+    assert left == [3, 3, 2, 1, 0]
 
 
 async def test_an_import_that_fails_is_stopped_and_the_next_one_goes_on(

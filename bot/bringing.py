@@ -61,8 +61,6 @@ class Bringing:
             actor, import_id = await self._send()
             await self._settle(import_id, progress)
             found = await self._look(import_id)
-            if found.refusal is not None:
-                raise Refusal(found.refusal)
             async with self.database.write() as session:
                 await imports.check(self._work(session, actor), import_id, found.mapping, {})
             await self._settle(import_id, progress)
@@ -93,7 +91,10 @@ class Bringing:
             return actor, found.id
 
     async def _settle(self, import_id: int, progress: Progress) -> None:
-        """A running bot may do part of it: whoever comes first does a portion, and only once."""
+        """A running bot may do part of it: whoever comes first does a portion, and only once.
+
+        Raises Refusal for a file that can't be read or applied.
+        """
         while (found := await self._look(import_id)).state in importing.ACTIVE:
             progress(found.position, found.portions)
             async with self.database.read() as session:
@@ -103,6 +104,8 @@ class Bringing:
                 return await importing.advance(self._work(session), step)
 
             await self.database.transact(advance)
+        if found.refusal is not None:
+            raise Refusal(found.refusal)
 
     async def _look(self, import_id: int) -> Import:
         async with self.database.read() as session:
@@ -111,7 +114,7 @@ class Bringing:
     async def _brought(self, actor: Person, import_id: int) -> Brought:
         async with self.database.read() as session:
             work = self._work(session, actor)
-            found = await imports.own(work, import_id)
+            found = await imports.seen(work, import_id)
             wrong, _ = await imports.wrong_rows(work, import_id)
             faults = [
                 f"line {row.line}: {self._column(found, fault)}{self._said(fault)}"

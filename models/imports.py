@@ -33,7 +33,7 @@ class ImportState(StrEnum):
     STOPPED = "stopped"
     DONE = "done"
     REFUSED = "refused"
-    """It can't be read; `Import.refusal` says why."""
+    """It can't be read. `Import.refusal` says why, also for one that a failure has stopped."""
 
 
 class Import(Base):

@@ -92,7 +92,8 @@ def _hash(code: str) -> str:
 async def waiting(work: Work, import_id: int) -> int:
     """For how many of an import there would be slips. Raises Gone or NotAllowed."""
     await _may_hand_out(work, import_id)
-    found = select(func.count()).select_from(_of_import(import_id).subquery())
+    which = await _of_import(work, import_id)
+    found = select(func.count()).select_from(which.subquery())
     return await work.session.scalar(found) or 0
 
 
@@ -102,7 +103,7 @@ async def slips(work: Work, import_id: int, first: int = 0, most: int = SLIPS) -
     The same slip again has the same code. Raises Gone or NotAllowed.
     """
     found = await _may_hand_out(work, import_id)
-    which = _of_import(import_id).order_by(Person.name_search, Person.id)
+    which = (await _of_import(work, import_id)).order_by(Person.name_search, Person.id)
     made = await _codes(work, which.offset(first).limit(min(most, SLIPS)))
     audit.note(
         work,
@@ -181,9 +182,12 @@ def _unclaimed() -> Any:
     )  # fmt: skip
 
 
-def _of_import(import_id: int) -> Any:
-    """Those who have not shown to be themselves yet."""
-    return _unclaimed().where(Imported.import_id == import_id, Imported.proved_by_id.is_(None))
+async def _of_import(work: Work, import_id: int) -> Any:
+    """Those who have not shown to be themselves yet, and whom the actor still looks after."""
+    reach = await access.within_reach(work, Right.IMPORT, Person.organisation_id)
+    return _unclaimed().where(
+        Imported.import_id == import_id, Imported.proved_by_id.is_(None), reach
+    )
 
 
 async def _codes(work: Work, which: Any) -> list[Slip]:

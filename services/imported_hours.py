@@ -55,6 +55,8 @@ AT_ONCE = 50
 """Activities whose shifts are looked up by one statement."""
 Key = tuple[int, datetime, int]
 """A shift by activity, start and minutes."""
+Place = tuple[int, str, int, int]
+"""A person at an activity: its organisation, title and field, and the person."""
 TITLE, REFERENCE = 80, 100
 """Characters."""
 
@@ -68,6 +70,8 @@ class Entry:
     field_id: int
     day: date
     starts_at: datetime
+    given: bool
+    """Whether the file says when; else it is `USUAL_START` or what follows upon it."""
     minutes: int
     reference: str
     faults: list[Fault] = field(default_factory=list)
@@ -75,13 +79,26 @@ class Entry:
     service: str = ""
     key: str = ""
 
+    @property
+    def place(self) -> Place:
+        return self.organisation_id, self.title, self.field_id, self.person_id
+
+    @property
+    def beginning(self) -> int:
+        """The mark of this person's beginning there at that moment."""
+        return mark("begins", f"{self.place}:{self.starts_at}")
+
 
 @dataclass(slots=True)
 class Counted:
-    """The lines that have been counted: by `ImportedHours.key`, and how often each service."""
+    """The lines that have been counted: by `ImportedHours.key`, and how often each service.
+
+    `starts`: when everybody began at each activity, since nobody begins there twice at once.
+    """
 
     keys: set[str]
     services: Counter[str]
+    starts: dict[Place, set[datetime]] = field(default_factory=dict)
 
 
 def parse(context: Context, rows: Sequence[Row]) -> list[Entry]:
@@ -95,8 +112,8 @@ def _entry(context: Context, line: int, cells: Cells) -> Entry:
     title = cells.read("activity", columns.bounded(TITLE)) or ""
     cells.require("date")
     day = cells.read("date", columns.past_day(context.today)) or context.today
-    starts = cells.read("starts", columns.clock) or USUAL_START
-    starts_at = datetime.combine(day, starts, context.policy.zone).astimezone(UTC)
+    starts = cells.read("starts", columns.clock)
+    starts_at = datetime.combine(day, starts or USUAL_START, context.policy.zone).astimezone(UTC)
     return Entry(
         line,
         named.who,
@@ -105,6 +122,7 @@ def _entry(context: Context, line: int, cells: Cells) -> Entry:
         cells.read("field", context.fields.find) or context.default_field,
         day,
         starts_at,
+        starts is not None,
         _minutes(cells),
         cells.read("reference", columns.bounded(REFERENCE)) or "",
         cells.faults,
@@ -135,14 +153,33 @@ async def judge(
     fit = [entry for entry in entries if not entry.faults]
     counted = await _counted(work, fit)
     if checking:
-        before = await met(work, context.import_id, (mark("line", one.key) for one in fit))
-        counted.keys |= {one.key for one in fit if mark("line", one.key) in before}
-    verdicts = [_judged(entry, counted, people) for entry in entries]
+        await _count_checked(work, context, fit, counted)
+    # Who gives a start gets it; the others take what is free.
+    in_turn = sorted(entries, key=lambda entry: not entry.given)
+    judged = {entry.line: _judged(context, entry, counted, people) for entry in in_turn}
+    verdicts = [judged[entry.line] for entry in entries]
     if checking:
         fresh = [v for v in verdicts if v.outcome is Outcome.NEW]
-        lines = {mark("line", v.entry.key): Known(v.line, 0, None) for v in fresh}
+        lines = {
+            key: Known(v.line, 0, None)
+            for v in fresh
+            for key in (mark("line", v.entry.key), v.entry.beginning)
+        }
         await remember(work, context.import_id, lines)
     return verdicts
+
+
+async def _count_checked(
+    work: Work, context: Context, entries: Sequence[Entry], counted: Counted
+) -> None:
+    """Adds the lines further up in a file that is only being checked."""
+    keys = {key for one in entries for key in (mark("line", one.key), one.beginning)}
+    before = await met(work, context.import_id, keys)
+    for one in entries:
+        if mark("line", one.key) in before:
+            counted.keys.add(one.key)
+        if one.beginning in before:
+            counted.starts.setdefault(one.place, set()).add(one.starts_at)
 
 
 def _find(work: Work, entry: Entry, index: Index, people: dict[int, Known]) -> None:
@@ -184,10 +221,38 @@ async def _counted(work: Work, entries: Sequence[Entry]) -> Counted:
     for key, service in rows:
         found.keys.add(key)
         found.services[service] += 1
+    found.starts = await _starts(work, entries)
     return found
 
 
-def _judged(entry: Entry, counted: Counted, people: dict[int, Known]) -> Verdict:
+async def _starts(work: Work, entries: Sequence[Entry]) -> dict[Place, set[datetime]]:
+    """When the people of the entries began at their activities, from the earliest entry on."""
+    found: dict[Place, set[datetime]] = {}
+    rows = await work.session.execute(
+        select(
+            Activity.organisation_id,
+            Activity.title,
+            Activity.field_id,
+            Enrolment.person_id,
+            Shift.starts_at,
+        )
+        .join(Shift, Shift.activity_id == Activity.id)
+        .join(Enrolment, Enrolment.shift_id == Shift.id)
+        .where(
+            Activity.import_id.is_not(None),
+            Activity.organisation_id.in_({entry.organisation_id for entry in entries}),
+            Activity.title.in_({entry.title for entry in entries}),
+            Enrolment.person_id.in_({entry.person_id for entry in entries}),
+            Shift.starts_at >= min(entry.starts_at for entry in entries),
+        )
+    )
+    for organisation_id, title, field_id, person_id, starts_at in rows:
+        place = (organisation_id, title, field_id, person_id)
+        found.setdefault(place, set()).add(starts_at)
+    return found
+
+
+def _judged(context: Context, entry: Entry, counted: Counted, people: dict[int, Known]) -> Verdict:
     if entry.faults:
         return wrong(entry.line, entry, entry.faults)
     one = people[entry.line]
@@ -195,8 +260,14 @@ def _judged(entry: Entry, counted: Counted, people: dict[int, Known]) -> Verdict
     again = entry.key in counted.keys or entry.service in counted.keys
     if again or (without_reference and counted.services[entry.service]):
         return Verdict(entry.line, Outcome.KNOWN, entry, known=one)
-    # Who served twice alike on one day did so one after the other.
-    entry.starts_at += timedelta(minutes=entry.minutes) * counted.services[entry.service]
+    taken = counted.starts.setdefault(entry.place, set())
+    if entry.given and entry.starts_at in taken:
+        fault = Fault(context.mapping.get("starts"), "begins_twice")
+        return wrong(entry.line, entry, [fault])
+    # Who served more than once on one day did so one after the other.
+    while entry.starts_at in taken:
+        entry.starts_at += timedelta(minutes=entry.minutes)
+    taken.add(entry.starts_at)
     counted.keys.add(entry.key)
     counted.services[entry.service] += 1
     return Verdict(entry.line, Outcome.NEW, entry, known=one)

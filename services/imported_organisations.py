@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 
 from models import Import, Organisation, OrganisationKind
-from services import audit, columns
+from services import audit, columns, organisations
 from services.columns import CellError, Cells, Fault
 from services.entering import (
     Context,
@@ -25,6 +25,8 @@ from services.work import Work
 
 CODE, NAME = 64, 60
 """Characters."""
+Kinds = dict[int, OrganisationKind]
+"""Of the organisations that are there, by their keys."""
 FILLABLE = ("place", "latitude", "longitude")
 
 
@@ -82,11 +84,12 @@ async def judge(
 ) -> list[Verdict]:
     """What becomes of each row; organisations are few, so all of the subtree are looked up."""
     index = await _index(work, context)
+    kinds = await _kinds(work, context)
     if checking:
         names = {key for entry in entries for key in _own_keys(entry) + _parent_keys(entry)}
         index = await met(work, context.import_id, names) | index
     before = set(index)
-    verdicts = [_judged(context, entry, index) for entry in entries]
+    verdicts = [_judged(context, entry, index, kinds) for entry in entries]
     if checking:
         fresh = {key: one for key, one in index.items() if key not in before}
         await remember(work, context.import_id, fresh)
@@ -115,6 +118,13 @@ async def _index(work: Work, context: Context) -> Index:
     return {key: one for key, one in index.items() if key not in twice}
 
 
+async def _kinds(work: Work, context: Context) -> Kinds:
+    rows = await work.session.execute(
+        select(Organisation.id, Organisation.kind).where(Organisation.id.in_(context.within))
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def _by_code(code: str) -> int:
     return mark("code", folded(code))
 
@@ -133,7 +143,7 @@ def _parent_keys(entry: Entry) -> list[int]:
     return [mark("organisation", folded(entry.parent))] if entry.parent else []
 
 
-def _judged(context: Context, entry: Entry, index: Index) -> Verdict:
+def _judged(context: Context, entry: Entry, index: Index, kinds: Kinds) -> Verdict:
     """`Verdict.known` is the parent of a new one, else the organisation itself."""
     if entry.faults:
         return wrong(entry.line, entry, entry.faults)
@@ -143,6 +153,10 @@ def _judged(context: Context, entry: Entry, index: Index) -> Verdict:
     except CellError as fault:
         return wrong(entry.line, entry, [Fault(None, fault.code, fault.parameters)])
     if one is None:
+        # What stands further up in the file is no federation, and all others are alike in this.
+        above = kinds.get(-parent.owner, OrganisationKind.TOWN_ASSOCIATION)
+        if entry.kind not in organisations.kinds_below(above):
+            return wrong(entry.line, entry, [Fault(context.mapping.get("kind"), "kind_below")])
         one = Known(entry.line, 0, None)
         for key in [*_own_keys(entry), *(_under(parent.owner, n) for n in entry.names.values())]:
             index.setdefault(key, one)

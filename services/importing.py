@@ -6,13 +6,15 @@ in a reading transaction and in threads, so that neither the bot nor an emergenc
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from models import (
     Import,
@@ -39,12 +41,17 @@ from services.errors import Refusal
 from services.files import Row
 from services.work import Work
 
+log = logging.getLogger(__name__)
+
 KINDS: dict[ImportKind, Any] = {
     ImportKind.VOLUNTEERS: imported_people,
     ImportKind.ORGANISATIONS: imported_organisations,
     ImportKind.HOURS: imported_hours,
 }
 ACTIVE = (ImportState.READING, ImportState.CHECKING, ImportState.RUNNING)
+FAILED = "import_failed"
+"""`Import.refusal` where something went wrong that is no fault of the file."""
+KEYS_AT_ONCE = 5000
 ABANDONED = timedelta(days=1)
 """After which an upload that broke off is dropped."""
 
@@ -64,22 +71,58 @@ class Step:
     entries: Sequence[Any] = ()
 
 
+def rights_for(kind: ImportKind) -> tuple[Right, ...]:
+    """What it takes to import this; who founds organisations by a file manages them."""
+    if kind is ImportKind.ORGANISATIONS:
+        return (Right.IMPORT, Right.MANAGE_ORGANISATIONS)
+    return (Right.IMPORT,)
+
+
+async def may(work: Work, kind: ImportKind, organisation_id: int) -> bool:
+    for right in rights_for(kind):
+        if not await access.may(work, right, organisation_id):
+            return False
+    return True
+
+
 # Looking ahead
 
 
 async def prepare(work: Work) -> Step | None:
-    """The next step of the import that is under way longest, with all that can be done before."""
+    """The next step of the import that is under way longest, with all that can be done before.
+
+    While none is, of one whose keys are of no more use.
+    """
     found = await work.session.scalar(
         select(Import).where(Import.state.in_(ACTIVE)).order_by(Import.id).limit(1)
     )
     if found is None:
-        return None
+        return await _with_keys(work)
     step = Step(found.id, found.state, found.position)
-    if found.state is ImportState.READING:
-        await _read(work, found, step)
-    elif found.position < found.portions:
-        await _parse(work, found, step)
+    try:
+        if found.state is ImportState.READING:
+            await _read(work, found, step)
+        elif found.position < found.portions:
+            await _parse(work, found, step)
+    except Exception as fault:
+        _note_failure(step, fault)
     return step
+
+
+async def _with_keys(work: Work) -> Step | None:
+    first = await work.session.scalar(select(func.min(ImportKey.import_id)))
+    if first is None:
+        return None
+    found = await work.session.get_one(Import, first)
+    return Step(found.id, found.state, found.position)
+
+
+def _note_failure(step: Step, fault: Exception) -> None:
+    """Raises it again if it is the database's passing trouble, in which trying anew helps."""
+    if isinstance(fault, DBAPIError) and not isinstance(fault, DataError | IntegrityError):
+        raise fault
+    log.error("import %d failed at portion %d", step.import_id, step.number, exc_info=fault)
+    step.refusal = FAILED
 
 
 async def _read(work: Work, found: Import, step: Step) -> None:
@@ -138,11 +181,36 @@ async def advance(work: Work, step: Step | None) -> int:
     )
     if found is None:
         return 1
+    if found.state not in ACTIVE:
+        return await _drop_keys(work, found.id)
     author = await work.session.get_one(Person, found.author_id)
     work = work.acting_as(author)
-    if not await access.may(work, Right.IMPORT, found.organisation_id):
+    if not await may(work, found.kind, found.organisation_id):
         _end(work, found, ImportState.STOPPED)
         return 1
+    if step.refusal != FAILED:
+        try:
+            async with work.session.begin_nested():
+                return await _do(work, found, step)
+        except Exception as fault:  # what is wrong with one import must not keep the others waiting
+            _note_failure(step, fault)
+            await work.session.refresh(found)
+    _fail(work, found)
+    return 1
+
+
+def _fail(work: Work, found: Import) -> None:
+    """What is applied stays; a dry run goes back to its columns."""
+    found.refusal = FAILED
+    if found.state is ImportState.CHECKING:
+        found.state = ImportState.MAPPING
+    elif found.state is ImportState.RUNNING:
+        _end(work, found, ImportState.STOPPED)
+    else:
+        _end(work, found, ImportState.REFUSED)
+
+
+async def _do(work: Work, found: Import, step: Step) -> int:
     if found.state is ImportState.READING:
         return await _keep(work, found, step)
     if step.number >= found.portions:
@@ -209,8 +277,9 @@ async def _note(
 
 async def begin(work: Work, found: Import, state: ImportState) -> None:
     """From the first portion on, with nothing known of any row."""
-    found.state, found.position, found.counts = state, 0, {}
-    await _delete(work, ImportKey, found.id)
+    found.state, found.position, found.counts, found.refusal = state, 0, {}, None
+    if state is ImportState.CHECKING:
+        await _delete(work, ImportKey, found.id)  # what `advance` has left of the check before
     await work.session.execute(
         update(ImportPortion)
         .where(ImportPortion.import_id == found.id)
@@ -220,7 +289,6 @@ async def begin(work: Work, found: Import, state: ImportState) -> None:
 
 
 async def _finish(work: Work, found: Import) -> None:
-    await _delete(work, ImportKey, found.id)
     if found.state is ImportState.CHECKING:
         found.state = ImportState.CHECKED
         return
@@ -263,8 +331,8 @@ async def tidy_up(work: Work) -> int:
 
 
 async def forget(work: Work, import_id: int) -> None:
-    """Erases all that is left of what a file said."""
-    for table in (ImportPiece, ImportPortion, ImportKey):
+    """Erases all that is left of what a file said; `advance` drops its keys, which say nothing."""
+    for table in (ImportPiece, ImportPortion):
         await _delete(work, table, import_id)
     await work.session.execute(
         update(Import)
@@ -272,6 +340,18 @@ async def forget(work: Work, import_id: int) -> None:
         .values(head=None, portions=0)
         .execution_options(synchronize_session="fetch")
     )
+
+
+async def _drop_keys(work: Work, import_id: int) -> int:
+    """Some of them: there may be millions, and others write as well."""
+    of = ImportKey.import_id == import_id
+    some = select(ImportKey.key).where(of).limit(KEYS_AT_ONCE)
+    await work.session.execute(
+        delete(ImportKey)
+        .where(of, ImportKey.key.in_(some))
+        .execution_options(synchronize_session=False)
+    )
+    return 1
 
 
 async def _delete(work: Work, table: Any, import_id: int) -> None:

@@ -23,7 +23,7 @@ from services import access, audit, columns, files, importing
 from services.access import Right
 from services.columns import Fault
 from services.entering import OUTCOMES
-from services.errors import Gone, Refusal
+from services.errors import Gone, NotAllowed, Refusal
 from services.files import MEGABYTE
 from services.work import Work
 
@@ -57,12 +57,19 @@ class Progress:
         return min(100, 100 * self.done // max(1, self.rows))
 
 
+async def kinds(work: Work) -> list[ImportKind]:
+    """What the actor may import somewhere."""
+    held = await access.rights(work)
+    return [kind for kind in ImportKind if held.issuperset(importing.rights_for(kind))]
+
+
 # Sending a file
 
 
 async def begin(work: Work, kind: ImportKind, organisation_id: int, filename: str) -> Import:
     """An import whose pieces follow. Raises NotAllowed."""
-    await access.require(work, Right.IMPORT, organisation_id)
+    if not await importing.may(work, kind, organisation_id):
+        raise NotAllowed
     found = Import(
         kind=kind,
         state=ImportState.UPLOADING,
@@ -106,14 +113,21 @@ async def sent(work: Work, import_id: int) -> None:
     found.state = ImportState.READING
 
 
+async def own(work: Work, import_id: int) -> Import:
+    """To change it: held until the transaction ends. Raises Gone, or NotAllowed as `begin`."""
+    found = await seen(work, import_id)
+    if not await importing.may(work, found.kind, found.organisation_id):
+        raise NotAllowed
+    held = select(Import).where(Import.id == import_id).with_for_update()
+    return (await work.session.scalars(held.execution_options(populate_existing=True))).one()
+
+
 # Looking
 
 
-async def own(work: Work, import_id: int) -> Import:
-    """Raises Gone, or NotAllowed for an import of another subtree."""
-    found = await work.session.scalar(
-        select(Import).where(Import.id == import_id).with_for_update()
-    )
+async def seen(work: Work, import_id: int) -> Import:
+    """Waits for nobody. Raises Gone, or NotAllowed for an import of another subtree."""
+    found = await work.session.get(Import, import_id)
     if found is None:
         raise Gone
     await access.require(work, Right.IMPORT, found.organisation_id)
@@ -137,7 +151,7 @@ async def listed(work: Work, page: int = 0) -> tuple[list[tuple[Import, Organisa
 
 async def progress(work: Work, import_id: int) -> Progress:
     """Raises Gone or NotAllowed."""
-    found = await own(work, import_id)
+    found = await seen(work, import_id)
     done = min(found.position * files.PORTION, found.rows)
     counts = {outcome.value: found.counts.get(outcome.value, 0) for outcome in OUTCOMES}
     return Progress(found.state, done, found.rows, counts)
@@ -145,7 +159,7 @@ async def progress(work: Work, import_id: int) -> Progress:
 
 async def wrong_rows(work: Work, import_id: int, page: int = 0) -> tuple[list[Wrong], int]:
     """A page of rows at fault, and how many there are. Raises Gone or NotAllowed."""
-    await own(work, import_id)
+    await seen(work, import_id)
     of = ImportPortion.import_id == import_id
     counts = await work.session.execute(
         select(ImportPortion.number, ImportPortion.faulty)
@@ -174,7 +188,7 @@ async def wrong_rows(work: Work, import_id: int, page: int = 0) -> tuple[list[Wr
 
 async def taken_along(work: Work, import_id: int) -> Import:
     """Before its rows are handed out, which is noted. Raises Gone or NotAllowed."""
-    found = await own(work, import_id)
+    found = await seen(work, import_id)
     audit.note(work, "import.fetched", f"import:{found.id}", organisation_id=found.organisation_id)
     return found
 
@@ -184,7 +198,7 @@ async def rows(work: Work, import_id: int, *, only_wrong: bool) -> AsyncIterator
 
     Raises Gone or NotAllowed.
     """
-    await own(work, import_id)
+    await seen(work, import_id)
     numbers = await work.session.scalars(
         select(ImportPortion.number)
         .where(
@@ -246,7 +260,7 @@ async def go(work: Work, import_id: int) -> Import:
     if not found.portions:
         raise Refusal("import_not_now")
     if found.state is ImportState.STOPPED and found.started_at is not None:
-        found.state, found.finished_at = ImportState.RUNNING, None
+        found.state, found.finished_at, found.refusal = ImportState.RUNNING, None, None
     elif found.state is ImportState.CHECKED:
         await importing.begin(work, found, ImportState.RUNNING)
         found.started_at = work.now

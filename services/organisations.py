@@ -168,7 +168,7 @@ async def create(
 ) -> Organisation:
     """A new one right below another. Raises as `change`, or Refusal("organisation_kind")."""
     parent = await described(work, parent_id)
-    if kind not in kinds_below(parent):
+    if kind not in kinds_below(parent.kind):
         raise Refusal("organisation_kind")
     organisation = Organisation(
         code=f"console-{secrets.token_hex(6)}",
@@ -185,10 +185,10 @@ async def create(
     return organisation
 
 
-def kinds_below(parent: Organisation) -> list[OrganisationKind]:
+def kinds_below(parent: OrganisationKind) -> list[OrganisationKind]:
     """There is one federation, and towns stand right below it."""
     never = {OrganisationKind.FEDERATION}
-    if parent.kind is not OrganisationKind.FEDERATION:
+    if parent is not OrganisationKind.FEDERATION:
         never.add(OrganisationKind.TOWN_ASSOCIATION)
     return [kind for kind in OrganisationKind if kind not in never]
 

@@ -189,6 +189,17 @@ async def test_codes_run_out_stay_the_same_on_paper_and_belong_to_one_town(city:
     assert fresh.code != first.code
 
 
+async def test_no_town_prints_slips_of_people_who_have_left_it(city: City) -> None:
+    bringing, before = await imported(city)
+    elsewhere = await city.making.organisation("zs-xiaolan")
+    async with city.database.write() as session:
+        (await session.get_one(Person, before.id)).organisation_id = elsewhere.id
+    async with city.database.write() as session:
+        work = city.making.work(session, bringing.actor)
+        assert await claiming.slips(work, 1) == []
+        assert await claiming.waiting(work, 1) == 0
+
+
 async def test_a_text_message_with_the_code_goes_out_once_to_who_was_told(city: City) -> None:
     async with Endpoint() as endpoint:
         city.channels = ChannelSettings(urls={"sms": endpoint.url("sms", "{phone}")})

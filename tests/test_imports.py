@@ -1,16 +1,18 @@
 """Files are brought in: columns, faults, duplicates, past hours, and going on after a restart."""
 
+import asyncio
 import io
 import zipfile
 from datetime import date
 from pathlib import Path
 
+import aiohttp
 import pytest
 import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 from pypdf import PdfReader
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from models import (
     Activity,
@@ -20,6 +22,7 @@ from models import (
     HoursState,
     Import,
     Imported,
+    ImportKey,
     ImportPiece,
     ImportPortion,
     ImportState,
@@ -29,6 +32,7 @@ from models import (
     Person,
     Posting,
     Role,
+    RoleKind,
     Shift,
     Standing,
     Trait,
@@ -55,7 +59,7 @@ from services.errors import NotAllowed, Refusal
 from services.policy import Policy
 from tests import browser
 from tests.city import City
-from tests.consoles import screen_of
+from tests.consoles import desk_of, screen_of
 from tests.databases import ON_SQLITE
 from tests.importing import HOURS, ORGANISATIONS, VOLUNTEERS, Bringing, codes, written
 from tests.making import Making
@@ -395,10 +399,128 @@ async def test_who_loses_the_right_imports_no_further(bringing: Bringing) -> Non
     assert await people(bringing, "陈晓丽") == []
 
 
+async def test_what_a_check_remembered_is_dropped_by_and_by(
+    bringing: Bringing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "KEYS_AT_ONCE", 1)
+    import_id = await bringing.send(VOLUNTEERS, written(HEAD, CHEN, LI))
+    async with bringing.database.write() as session:
+        work = bringing.making.work(session, bringing.actor)
+        await imports.check(work, import_id, (await bringing.look(import_id)).mapping, {})
+    left = []
+    while await bringing.step():
+        async with bringing.database.read() as session:
+            left.append(await session.scalar(select(func.count()).select_from(ImportKey)))
+    assert left == [3, 3, 2, 1, 0]
+
+
+async def test_an_import_that_fails_is_stopped_and_the_next_one_goes_on(
+    bringing: Bringing,
+) -> None:
+    first = await bringing.send(VOLUNTEERS, written(HEAD, CHEN))
+    await bringing.check(first)
+    async with bringing.database.write() as session:
+        (portion,) = await session.scalars(select(ImportPortion))
+        sealed, portion.content = portion.content, b"damaged"
+    await bringing.go(first, settle=False)
+    assert (await bringing.bring(VOLUNTEERS, written(HEAD, LI))).counts == {"new": 1}
+    found = await bringing.look(first)
+    assert (found.state, found.refusal) == (ImportState.STOPPED, "import_failed")
+    async with bringing.database.write() as session:
+        portion = await session.get_one(ImportPortion, (first, 0))
+        portion.content = sealed
+    await bringing.go(first)
+    found = await bringing.look(first)
+    assert (found.state, found.refusal, found.counts) == (ImportState.DONE, None, {"new": 1})
+
+
+async def test_a_portion_that_the_database_refuses_changes_nothing_and_stops(
+    bringing: Bringing,
+) -> None:
+    await bringing.bring(VOLUNTEERS, written(HEAD, CHEN))
+    import_id = await bringing.send(
+        HOURS, written(HOURS_HEAD, ("陈晓丽", CHEN[1], "岐江清洁", "2020/3/5", "2"))
+    )
+    await bringing.check(import_id)
+    await bringing.go(import_id, settle=False)
+    async with bringing.database.read() as session:
+        step = await importing.prepare(bringing.making.work(session))
+    assert step
+    for entry in step.entries:
+        entry.minutes = -1
+    async with bringing.database.write() as session:
+        assert await importing.advance(bringing.making.work(session), step) == 1
+    found = await bringing.look(import_id)
+    assert (found.state, found.refusal) == (ImportState.STOPPED, "import_failed")
+    assert (found.position, found.counts) == (0, {})
+    async with bringing.database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(Activity)) == 0
+
+
+async def test_who_looks_does_not_wait_for_who_works_on_it(bringing: Bringing) -> None:
+    import_id = await bringing.send(VOLUNTEERS, written(HEAD, ("x", "", "", "")))
+    await bringing.check(import_id)
+    async with bringing.database.write() as working, bringing.database.read() as session:
+        await imports.own(bringing.making.work(working, bringing.actor), import_id)
+        work = bringing.making.work(session, bringing.actor)
+        async with asyncio.timeout(10):
+            assert (await imports.progress(work, import_id)).counts["wrong"] == 1
+            assert (await imports.wrong_rows(work, import_id))[1] == 1
+            assert [row.line async for row in imports.rows(work, import_id, only_wrong=True)] == [2]
+
+
 # Organisations
 
 
-async def test_organisations_are_founded_below_those_further_up(bringing: Bringing) -> None:
+@pytest.fixture
+async def managing(database: Database, making: Making) -> Bringing:
+    role = RoleKind.ADMINISTRATOR
+    return Bringing(database, making, await making.coordinator("黄主任", role=role))
+
+
+async def test_only_who_manages_organisations_imports_them(
+    bringing: Bringing, managing: Bringing
+) -> None:
+    content = written(("名称", "类型"), ("第一小学", "学校"))
+    with pytest.raises(NotAllowed):
+        await bringing.send(ORGANISATIONS, content)
+    import_id = await managing.send(ORGANISATIONS, content)
+    await managing.check(import_id)
+    with pytest.raises(NotAllowed):
+        await bringing.go(import_id)
+    await managing.go(import_id, settle=False)
+    async with managing.database.write() as session:
+        of_the_author = Role.person_id == managing.actor.id
+        await session.execute(update(Role).where(of_the_author).values(kind=RoleKind.COORDINATOR))
+    await managing.settle()
+    found = await managing.look(import_id)
+    assert (found.state, found.counts) == (ImportState.STOPPED, {})
+    async with managing.database.read() as session:
+        kinds = await imports.kinds(managing.making.work(session, bringing.actor))
+    assert kinds == [VOLUNTEERS, HOURS]
+
+
+async def test_a_town_is_founded_right_below_the_federation_only(
+    database: Database, making: Making
+) -> None:
+    role = RoleKind.ADMINISTRATOR
+    actor = await making.coordinator("黄主任", organisation="zs", role=role)
+    content = written(
+        ("名称", "类型", "上级"),
+        ("新镇协会", "镇街协会", ""),
+        ("旧镇协会", "镇街协会", "zs-shiqi"),
+        ("小镇协会", "镇街协会", "新镇协会"),
+        ("新镇学校", "学校", "新镇协会"),
+    )
+    city = Bringing(database, making, actor)
+    import_id = await city.send(ORGANISATIONS, content)
+    assert codes(await city.check(import_id)) == [(3, ["kind_below"]), (4, ["kind_below"])]
+    await city.go(import_id)
+    assert (await city.look(import_id)).counts == {"new": 2, "wrong": 2}
+
+
+async def test_organisations_are_founded_below_those_further_up(managing: Bringing) -> None:
+    bringing = managing
     content = written(
         ("名称", "类型", "上级", "代码", "纬度", "经度"),
         ("石岐学校联盟", "学校", "", "zs-shiqi-x", "", ""),
@@ -479,6 +601,46 @@ async def test_two_services_alike_on_one_day_need_a_reference(bringing: Bringing
         assert await session.scalar(select(func.count()).select_from(Enrolment)) == 2
 
 
+async def begun(bringing: Bringing) -> list[str]:
+    """Day and local hour of all that was served."""
+    async with bringing.database.read() as session:
+        work = bringing.making.work(session)
+        starts = await session.scalars(
+            select(Shift.starts_at).join(Enrolment).order_by(Shift.starts_at)
+        )
+        return [f"{one.astimezone(work.policy.zone):%d %H}" for one in starts]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_two_services_alike_stay_where_the_file_puts_them(
+    bringing: Bringing, order: int
+) -> None:
+    await bringing.bring(VOLUNTEERS, written(HEAD, CHEN))
+    head = (*HOURS_HEAD, "流水号", "开始时间")
+    row = ("陈晓丽", CHEN[1], "岐江清洁", "2020/3/5", "2")
+    rows = ((*row, "A", "11:00"), (*row, "B", "09:00"), (*row, "C", ""))
+    content = written(head, *rows[::order])
+    assert (await bringing.bring(HOURS, content)).counts == {"new": 3}
+    assert await begun(bringing) == ["05 09", "05 11", "05 13"]
+    late = written(head, (*row, "D", "11:00"), (*row, "E", ""))
+    import_id = await bringing.send(HOURS, late)
+    assert codes(await bringing.check(import_id)) == [(2, ["begins_twice"])]
+    await bringing.go(import_id)
+    assert await begun(bringing) == ["05 09", "05 11", "05 13", "05 15"]
+
+
+async def test_a_night_served_twice_leaves_room_for_the_next_day(bringing: Bringing) -> None:
+    await bringing.bring(VOLUNTEERS, written(HEAD, CHEN))
+    head = (*HOURS_HEAD, "流水号")
+    row = ("陈晓丽", CHEN[1], "值夜")
+    nights = [
+        (*row, f"2020/3/{day}", "12", f"N{number}") for number, day in enumerate((5, 5, 5, 6))
+    ]
+    for night in nights:
+        assert (await bringing.bring(HOURS, written(head, night))).counts == {"new": 1}
+    assert await begun(bringing) == ["05 09", "05 21", "06 09", "06 21"]
+
+
 async def test_nobody_imports_their_own_hours(bringing: Bringing) -> None:
     number = bringing.actor.number
     row = ("王强", number, "岐江清洁", "2020/3/5", "2")
@@ -511,6 +673,25 @@ async def test_faults_are_kept_for_some_time_and_then_erased(bringing: Bringing)
 
 
 # At a desk
+
+
+async def test_numbers_that_no_database_holds_are_refused(city: City) -> None:
+    wang = await city.coordinator("王强")
+    bringing = Bringing(city.database, city.making, await city.person(wang))
+    found = await bringing.bring(VOLUNTEERS, written(HEAD, CHEN))
+    far = 10**19 - 1
+    async with desk_of(city, wang) as desk:
+        for path in ("/imports", f"/imports/{found.id}"):
+            assert (await desk.open(f"{path}?page={far}")).status == 200
+        form = aiohttp.FormData(
+            {"token": desk.token, "kind": "volunteers", "organisation": str(far)}
+        )
+        form.add_field("file", b"x", filename="x.csv")
+        async with desk.session.post("/console/imports", data=form) as answer:
+            assert answer.status == 404
+        at = f"/imports/{found.id}"
+        assert (await desk.send(f"{at}/check", {"field": far})).status < 500
+        assert (await desk.send(f"{at}/slips", {"first": far})).status == 200
 
 
 @ON_SQLITE

@@ -25,13 +25,24 @@ from web.keys import BOT_USERNAME, CLOCK, DATABASE, POLICY
 pages = Pages()
 
 LONGEST_FIELD = 200
+DIGITS = 18
+LAST_PAGE = 10**9
 FAULT = "imports/fault"
+
+
+def _page(visit: Visit) -> int:
+    return min(max(1, visit.number("page", 1)), LAST_PAGE)
+
+
+def _whole(text: str) -> int | None:
+    """A number that the database can hold and count on from."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else None
 
 
 @pages.look("/imports")
 async def show_all(visit: Visit) -> Page:
     work = visit.work
-    number = max(1, visit.number("page", 1))
+    number = _page(visit)
     found, count = await imports.listed(work, number - 1)
     return Page(
         "console/imports/list",
@@ -40,7 +51,7 @@ async def show_all(visit: Visit) -> Page:
             "page": number,
             "pages": max(1, -(-count // PAGE)),
             "organisations": await access.subtrees_with(work, Right.IMPORT),
-            "kinds": [kind.value for kind in ImportKind],
+            "kinds": [kind.value for kind in await imports.kinds(work)],
             "policy": work.policy,
         },
     )
@@ -63,13 +74,11 @@ async def take(visit: Visit, parts: MultipartReader) -> Goto:
 
 async def _begin(visit: Visit, fields: dict[str, str], filename: str) -> int:
     """Raises Gone or NotAllowed."""
-    kind, organisation = fields.get("kind", ""), fields.get("organisation", "")
-    if kind not in set(ImportKind) or not organisation.isdecimal():
+    kind, organisation = fields.get("kind", ""), _whole(fields.get("organisation", ""))
+    if kind not in set(ImportKind) or organisation is None:
         raise Gone
     async with visit.request.app[DATABASE].write() as session:
-        found = await imports.begin(
-            _work(visit, session), ImportKind(kind), int(organisation), filename
-        )
+        found = await imports.begin(_work(visit, session), ImportKind(kind), organisation, filename)
         return found.id
 
 
@@ -96,8 +105,8 @@ def _work(visit: Visit, session: Any) -> Work:
 @pages.look("/imports/{import_id}")
 async def show(visit: Visit, import_id: int) -> Page:
     work = visit.work
-    found = await imports.own(work, import_id)
-    number = max(1, visit.number("page", 1))
+    found = await imports.seen(work, import_id)
+    number = _page(visit)
     wrong, count = await imports.wrong_rows(work, import_id, number - 1)
     say = _Sayer(visit.words, visit.language, found)
     return Page(
@@ -127,14 +136,13 @@ async def follow(visit: Visit, import_id: int) -> Page:
 
 @pages.act("/imports/{import_id}/check", again=show)
 async def check(visit: Visit, import_id: int) -> Goto:
-    found = await imports.own(visit.work, import_id)
+    found = await imports.seen(visit.work, import_id)
     width = len((found.head or {}).get("cells", []))
     mapping = [str(visit.form.get(f"column-{at}", "")) for at in range(width)]
-    field = str(visit.form.get("field", ""))
     options = {
         "texts": bool(visit.form.get("texts")),
         "told": bool(visit.form.get("told")),
-        "field": int(field) if field.isdecimal() else None,
+        "field": _whole(str(visit.form.get("field", ""))),
     }
     await imports.check(visit.work, import_id, mapping, options)
     return Goto(f"/imports/{import_id}")
@@ -221,8 +229,8 @@ class _Sayer:
 
 @pages.act("/imports/{import_id}/slips", again=show)
 async def print_slips(visit: Visit, import_id: int) -> Download:
-    first = str(visit.form.get("first", "0"))
-    made = await claiming.slips(visit.work, import_id, int(first) if first.isdecimal() else 0)
+    first = _whole(str(visit.form.get("first", ""))) or 0
+    made = await claiming.slips(visit.work, import_id, first)
     username = visit.request.app[BOT_USERNAME]
     now = visit.work.now
 

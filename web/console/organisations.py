@@ -125,7 +125,7 @@ async def show_new(visit: Visit, organisation_id: int) -> Page:
         {
             **shown,
             **await _asked(visit),
-            "kinds": [kind.value for kind in organisations.kinds_below(parent)],
+            "kinds": [kind.value for kind in organisations.kinds_below(parent.kind)],
         },
     )
 

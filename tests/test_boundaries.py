@@ -20,6 +20,7 @@ from services import sessions
 from tests.belongings import SECRET, examples, filled
 from tests.city import City
 from tests.consoles import Desk, desk_of
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 from web.console.framework import COOKIE, ENTRIES, Entry
 
 REFUSED = {401, 403, 404, 410}
@@ -54,6 +55,7 @@ async def changed(city: City, before: Mapping[Any, Any]) -> dict[Any, Any]:
     return {key: now.get(key) for key, row in before.items() if now.get(key) != row}
 
 
+@ON_POSTGRESQL
 async def test_nobody_sees_or_does_anything(city: City) -> None:
     keys = await examples(city)
     before = await everything(city)
@@ -65,6 +67,7 @@ async def test_nobody_sees_or_does_anything(city: City) -> None:
     assert await everything(city) == before
 
 
+@ON_SQLITE
 async def test_a_volunteer_sees_or_does_nothing_even_with_a_session(city: City) -> None:
     keys = await examples(city)
     chen = await city.person(await city.volunteer("陈晓丽"))

@@ -15,7 +15,7 @@ from typing import Any
 from models.sealed import keyring
 from services.errors import Refusal
 
-PORTION = 500
+PORTION = 250
 """Rows that are checked or applied at a time."""
 READER = Path(__file__).parent / "rows_apart.py"
 MEGABYTE = 1 << 20

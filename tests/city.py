@@ -1,6 +1,8 @@
 """A city at work for end-to-end tests: the whole program against a playground, over HTTP."""
 
 import asyncio
+import itertools
+import os
 import socket
 from typing import Any
 
@@ -29,11 +31,21 @@ USERNAME = "muster_test_bot"
 FAST = 1_000_000.0
 
 
+_ports = itertools.cycle(range(15_000 + os.getpid() % 16 * 1000, 16_000 + os.getpid() % 16 * 1000))
+"""Below those from which connections are made: one of these would take a port in between."""
+
+
 def free_port() -> int:
     """Of this computer; the address of the pages must be known before they are served."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("unreachable")
 
 
 class City:

@@ -13,10 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, or_, select
 
 from models import Activity, AuditEntry, Broadcast, Group, Organisation, Person, RallyPoint
-from services import access, listing
+from services import access, directory, listing
 from services.access import Right
 from services.errors import NotAllowed
-from services.people import in_reach, named_like
 from services.work import Work
 
 NAMED_LIKE = 200
@@ -148,9 +147,10 @@ def _midnight(work: Work, day: date) -> datetime:
 
 async def _people(work: Work, typed: str) -> list[int]:
     """Keys of the people of one's subtrees whose name, pinyin or number was typed."""
-    within = await in_reach(work, Right.SEE_AUDIT)
-    found = named_like(typed).with_only_columns(Person.id).where(within).limit(NAMED_LIKE)
-    return list(await work.session.scalars(found))
+    found = await directory.matching(
+        work, directory.Wanted(typed=typed[: directory.LONGEST]), Right.SEE_AUDIT
+    )
+    return list(await work.session.scalars(found.limit(NAMED_LIKE)))
 
 
 async def _subjects(work: Work, typed: str) -> list[str]:

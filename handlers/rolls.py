@@ -111,9 +111,8 @@ WALK_IN = register(Form("walk_in", (Field("typed", Text(most=40)),), _candidates
 
 @button("walkin.add")
 async def add(turn: Turn, shift_id: int, person_id: int, key: str = "") -> Reply:
-    await roll.check_shown(turn.work, shift_id, person_id, key)
     try:
-        await roll.add_walk_in(turn.work, shift_id, person_id)
+        await roll.add_walk_in(turn.work, shift_id, person_id, key=key)
     except Refusal as refusal:
         if refusal.code != "walkin_full":
             raise
@@ -124,6 +123,5 @@ async def add(turn: Turn, shift_id: int, person_id: int, key: str = "") -> Reply
 
 @button("walkin.more")
 async def add_beyond_quota(turn: Turn, shift_id: int, person_id: int, key: str = "") -> Reply:
-    await roll.check_shown(turn.work, shift_id, person_id, key)
-    await roll.add_walk_in(turn.work, shift_id, person_id, one_more=True)
+    await roll.add_walk_in(turn.work, shift_id, person_id, key=key, one_more=True)
     return await _roll(turn, shift_id)

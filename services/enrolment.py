@@ -58,6 +58,7 @@ from services import (
     events,
     lengths,
     matching,
+    people,
     traits,
 )
 from services.errors import Gone, NotAllowed, Refusal
@@ -73,7 +74,7 @@ OPEN = (
 """States that the person can still cancel."""
 REASON = (2, 300)
 """Characters of a reason."""
-MADE_BY_OTHERS = ("enrolment.made", "enrolment.made_for", "roll.walk_in")
+MADE_BY_OTHERS = ("enrolment.made", "roll.walk_in")
 """What the audit log says of a place that somebody did not take themselves."""
 OVER = (EnrolmentState.CANCELLED, EnrolmentState.DECLINED)
 """States after which one may enrol anew."""
@@ -561,14 +562,16 @@ async def decide(work: Work, enrolment_id: int, *, accept: bool) -> Place:
 # At the coordinator's desk
 
 
-async def enrol_other(work: Work, shift_id: int, person_id: int) -> Enrolment:
+async def enrol_other(work: Work, shift_id: int, person_id: int, typed: str = "") -> Enrolment:
     """A place for somebody who asked the coordinator for it; on the waitlist if all are taken.
 
-    The coordinator's word is confirmation enough. Raises Gone, NotAllowed, or a Refusal that says
+    Of other towns only who was found by what was `typed`. The coordinator's word is confirmation
+    enough. Raises Gone, NotAllowed, or a Refusal that says
     why this person can't join.
     """
     shift, activity = await activities.published_shift(work, shift_id)
     await access.require(work, access.Right.PLAN_ACTIVITIES, activity.organisation_id)
+    await people.check_known(work, access.Right.TAKE_ROLL, person_id, typed)
     person = await work.session.get(Person, person_id)
     if person is None or person.standing is not Standing.ACTIVE:
         raise Gone

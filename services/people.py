@@ -1,5 +1,6 @@
 """Finding people among those whom the actor may see."""
 
+import phonenumbers
 from sqlalchemy import (
     ColumnElement,
     Select,
@@ -16,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Organisation, Person, Standing
 from models.people import tail_hash
+from models.sealed import keyring
 from services import access
+from services.errors import Gone
 from services.work import Work
 
 AT_ONCE = 1000
@@ -55,6 +58,37 @@ def is_named_like(typed: str) -> ColumnElement[bool]:
     return or_(
         Person.name_search.contains(wanted, autoescape=True), Person.number == wanted.upper()
     )
+
+
+def exactly(work: Work, typed: str) -> Select[int]:
+    """Keys of active volunteers, anywhere, with the number or the phone that was typed."""
+    number = "".join(typed.split()).upper()
+    return select(Person.id).where(
+        Person.standing == Standing.ACTIVE,
+        or_(Person.number == number, Person.phone_hash.in_(_phone_hashes(work, typed))),
+    )
+
+
+def _phone_hashes(work: Work, typed: str) -> list[str]:
+    try:
+        phone = phonenumbers.parse(typed, work.policy.country)
+    except phonenumbers.NumberParseException:
+        return []
+    written = phonenumbers.format_number(phone, phonenumbers.PhoneNumberFormat.E164)
+    return [keyring().fingerprint(written)]
+
+
+async def check_known(work: Work, right: access.Right, person_id: int, typed: str = "") -> None:
+    """That the actor may know of somebody: their own people, or whose number or phone they typed.
+
+    Without it, trying keys would tell who the volunteers of other towns are. Raises Gone.
+    """
+    reach = await in_reach(work, right)
+    known = select(Person.id).where(
+        Person.id == person_id, or_(reach, Person.id.in_(exactly(work, typed)))
+    )
+    if await work.session.scalar(known) is None:
+        raise Gone
 
 
 _WITHOUT_TAIL = (Person.phone.is_not(None), Person.phone_tail_hash.is_(None))

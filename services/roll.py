@@ -6,8 +6,7 @@ Who takes the roll vouches for it; each tick bears their key.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import phonenumbers
-from sqlalchemy import Select, or_, select, update
+from sqlalchemy import or_, select, update
 
 from models import (
     HOLDING_A_PLACE,
@@ -22,7 +21,6 @@ from models import (
     Shift,
     Standing,
 )
-from models.sealed import keyring
 from services import (
     access,
     activities,
@@ -282,58 +280,31 @@ async def candidates(work: Work, shift_id: int, typed: str) -> list[Person]:
     named = people.named_like(typed).where(reach).with_only_columns(Person.id)
     found = await work.session.scalars(
         select(Person)
-        .where(or_(Person.id.in_(_exactly(work, typed)), Person.id.in_(named)))
+        .where(or_(Person.id.in_(people.exactly(work, typed)), Person.id.in_(named)))
         .order_by(Person.name_search, Person.id)
         .limit(FOUND)
     )
     return list(found)
 
 
-async def check_known(work: Work, person_id: int, typed: str) -> None:
-    """That the actor may know of somebody: their own people, or whose number or phone they typed.
-
-    Without it, trying keys would tell who the volunteers of other towns are. Raises Gone.
-    """
-    reach = await people.in_reach(work, access.Right.TAKE_ROLL)
-    known = select(Person.id).where(
-        Person.id == person_id, or_(reach, Person.id.in_(_exactly(work, typed)))
-    )
-    if await work.session.scalar(known) is None:
-        raise Gone
-
-
-async def check_shown(work: Work, shift_id: int, person_id: int, key: str) -> None:
-    """The same for a button: `key` is `codes.walk_in`, or it is one of the actor's own people."""
-    if not codes.is_walk_in(shift_id, person_id, key):
-        await check_known(work, person_id, "")
-
-
-def _exactly(work: Work, typed: str) -> Select[int]:
-    """Keys of active volunteers with the number or the phone that was typed."""
-    number = "".join(typed.split()).upper()
-    return select(Person.id).where(
-        Person.standing == Standing.ACTIVE,
-        or_(Person.number == number, Person.phone_hash.in_(_phone_hashes(work, typed))),
-    )
-
-
-def _phone_hashes(work: Work, typed: str) -> list[str]:
-    try:
-        phone = phonenumbers.parse(typed, work.policy.country)
-    except phonenumbers.NumberParseException:
-        return []
-    written = phonenumbers.format_number(phone, phonenumbers.PhoneNumberFormat.E164)
-    return [keyring().fingerprint(written)]
-
-
 async def add_walk_in(
-    work: Work, shift_id: int, person_id: int, *, one_more: bool = False
+    work: Work,
+    shift_id: int,
+    person_id: int,
+    *,
+    typed: str = "",
+    key: str = "",
+    one_more: bool = False,
 ) -> Presence:
     """Somebody without a place is there and joins in.
 
-    `one_more` raises the quota of a full shift by one; without it Refusal("walkin_full") is raised.
+    Of other towns only who was found by what was `typed`, or shown with the button that has this
+    `key` (`codes.walk_in`). `one_more` raises the quota of a full shift by one; without it
+    Refusal("walkin_full") is raised.
     Raises Gone, NotAllowed, or a Refusal that says why this person can't join.
     """
+    if not codes.is_walk_in(shift_id, person_id, key):
+        await people.check_known(work, access.Right.TAKE_ROLL, person_id, typed)
     shift, activity = await _open(work, shift_id)
     person = await work.session.get(Person, person_id)
     if person is None or person.standing is not Standing.ACTIVE:

@@ -84,11 +84,15 @@ class Sheet:
 
 
 async def seen(work: Work, person_id: int, right: Right = Right.SEE_VOLUNTEERS) -> Person:
-    """Somebody over whom the actor holds the right. Raises Gone or NotAllowed."""
+    """Somebody over whom the actor holds the right.
+
+    Raises Gone for whom the actor may not see, as for nobody; NotAllowed for what is beyond that.
+    """
     person = await work.session.get(Person, person_id)
     if person is None or person.standing is Standing.ERASED:
         raise Gone
-    await access.require(work, Right.SEE_VOLUNTEERS, person.organisation_id)
+    if not await access.may(work, Right.SEE_VOLUNTEERS, person.organisation_id):
+        raise Gone
     if right is not Right.SEE_VOLUNTEERS:
         await access.require(work, right, person.organisation_id)
     return person

@@ -52,7 +52,7 @@ async def test_a_volunteer_goes_from_the_register_through_a_shift_to_confirmed_h
         own = await program.post(f"/shifts/{shift}/enrolments", {"volunteer_id": person})
         assert own.status == 201 and own.json["state"] == "confirmed", own.json
         await city.sent()
-        await chen.sees("组织已替你报名“河岸植树”")
+        await chen.sees("协调员已为你报名“河岸植树”")
         again = await program.post(f"/shifts/{shift}/enrolments", {"volunteer_id": person})
         assert again.status == 409 and again.code == "enrol_already"
 
@@ -77,7 +77,7 @@ async def test_a_volunteer_goes_from_the_register_through_a_shift_to_confirmed_h
     async with city.database.read() as session:
         marks = await session.scalars(select(AuditEntry).where(AuditEntry.actor_id == he.id))
         said = {mark.action: mark.details for mark in marks}
-    assert {"activity.drafted", "enrolment.made_for", "hours.corrected"} <= set(said)
+    assert {"activity.drafted", "enrolment.made", "hours.corrected"} <= set(said)
     assert all("token" in said[name] for name in ("activity.drafted", "hours.corrected"))
 
 
@@ -92,7 +92,7 @@ async def test_an_activity_is_cancelled_and_a_place_given_back(city: City) -> No
         gone = await program.post(f"/enrolments/{own.json['id']}/cancel", {"reason": "人手够了"})
         assert gone.json["state"] == "cancelled", gone.json
         await city.sent()
-        await chen.sees("组织已取消你在“河岸植树”的名额")
+        await chen.sees("协调员已把你移出“河岸植树”的名单")
         more = await program.post(
             f"/activities/{activity.id}/shifts",
             {**PLAN["shift"], "starts_at": "2026-11-29T09:00:00+08:00",

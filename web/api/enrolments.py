@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from models import Attendance, Enrolment, EnrolmentState, HoursState, Means, Shift
-from services import enrolment, on_behalf, registers, roll
+from services import enrolment, registers, roll
 from services.tokens import Scope
 from web.api import cursors
 from web.api.declaring import Call, Endpoints
@@ -107,18 +107,18 @@ async def get_enrolment(call: Call, enrolment_id: int) -> EnrolmentShape:
 
 @endpoints.make("/shifts/{shift_id}/enrolments", Scope.ENROLMENTS_WRITE)
 async def enrol_volunteer(call: Call, shift_id: int, body: NewEnrolment) -> EnrolmentShape:
-    """A place for a volunteer, or one on the waitlist, by the rules of their own press.
+    """A place for a volunteer, or one on the waitlist if all are taken.
 
-    The volunteer is told. Where the organiser confirms, it is an application.
+    The volunteer is told. What the organiser asks for is confirmed already.
     """
-    own = await on_behalf.enrol(call.work, shift_id, body.volunteer_id)
+    own = await enrolment.enrol_other(call.work, shift_id, body.volunteer_id)
     return await _one(call, own.id)
 
 
 @endpoints.act("/enrolments/{enrolment_id}/cancel", Scope.ENROLMENTS_WRITE)
 async def cancel_enrolment(call: Call, enrolment_id: int, body: Reasoned) -> EnrolmentShape:
     """The place goes to the next on the waitlist; the volunteer reads why."""
-    await on_behalf.cancel(call.work, enrolment_id, body.reason)
+    await enrolment.remove(call.work, enrolment_id, body.reason)
     return await _one(call, enrolment_id)
 
 

@@ -76,11 +76,13 @@ def answer(
     language = words.language_for(wanted)
     status = status_of(refusal)
     template = f"errors/{WORDED.get(refusal.code, refusal.code)}"
+    # Of somebody who can't be enrolled for another: what it is that stands against them.
+    code = str(refusal.parameters.get("why", refusal.code))
     problem = Problem(
-        type=f"urn:muster:problem:{refusal.code}",
+        type=f"urn:muster:problem:{code}",
         title=HTTPStatus(status).phrase,
         status=status,
-        code=refusal.code,
+        code=code,
         detail=words.plain(template, language, **refusal.parameters).strip(),
         errors=list(errors),
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from models import Person, ServiceField, Skill, SpokenLanguage, Standing
-from services import approvals, on_behalf, registers, terms, volunteers
+from services import approvals, preregistering, registers, terms, volunteers
 from services.registers import Terms
 from services.tokens import Scope
 from services.words import LANGUAGES
@@ -143,7 +143,7 @@ async def list_volunteers(call: Call, query: VolunteersAsked) -> Listing[Volunte
 @endpoints.look("/volunteers/{volunteer_id}", Scope.VOLUNTEERS_READ, notes_looks=True)
 async def get_volunteer(call: Call, volunteer_id: int) -> Volunteer:
     """One volunteer."""
-    return await _one(call, await on_behalf.volunteer(call.work, volunteer_id))
+    return await _one(call, await volunteers.seen(call.work, volunteer_id))
 
 
 @endpoints.make("/volunteers", Scope.VOLUNTEERS_WRITE)
@@ -157,7 +157,7 @@ async def pre_register(call: Call, body: NewVolunteer) -> Volunteer:
     await terms.check(session, Skill, body.skills)
     await terms.check(session, ServiceField, body.interests)
     await terms.check(session, SpokenLanguage, body.languages)
-    applicant = on_behalf.Applicant(
+    applicant = preregistering.Applicant(
         organisation_id=body.organisation_id,
         name=body.name,
         phone=body.phone,
@@ -169,20 +169,20 @@ async def pre_register(call: Call, body: NewVolunteer) -> Volunteer:
         interests=tuple(dict.fromkeys(body.interests)),
         languages=tuple(dict.fromkeys(body.languages)),
     )
-    return await _one(call, await on_behalf.pre_register(call.work, applicant))
+    return await _one(call, await preregistering.pre_register(call.work, applicant))
 
 
 @endpoints.act("/volunteers/{volunteer_id}/approve", Scope.VOLUNTEERS_WRITE)
 async def approve_volunteer(call: Call, volunteer_id: int) -> Volunteer:
     """An applicant becomes a volunteer and gets a registration number."""
-    await on_behalf.volunteer(call.work, volunteer_id)
+    await volunteers.seen(call.work, volunteer_id)
     return await _one(call, await approvals.approve(call.work, volunteer_id))
 
 
 @endpoints.act("/volunteers/{volunteer_id}/refuse", Scope.VOLUNTEERS_WRITE)
 async def refuse_volunteer(call: Call, volunteer_id: int, body: Reasoned) -> Volunteer:
     """An applicant is refused and reads why."""
-    await on_behalf.volunteer(call.work, volunteer_id)
+    await volunteers.seen(call.work, volunteer_id)
     return await _one(call, await approvals.refuse(call.work, volunteer_id, body.reason))
 
 

@@ -163,8 +163,8 @@ async def check_out_all(visit: Visit, shift_id: int) -> Goto:
 
 @pages.act("/shifts/{shift_id}/enrol", again=show)
 async def enrol(visit: Visit, shift_id: int) -> Goto:
-    person_id = await _chosen(visit)
-    made = await enrolment.enrol_other(visit.work, shift_id, person_id)
+    person_id, typed = fields.key(visit, "person"), str(visit.form.get("find", ""))
+    made = await enrolment.enrol_other(visit.work, shift_id, person_id, typed)
     placed = made.state is EnrolmentState.CONFIRMED
     return _back(visit, shift_id, "confirmed_place" if placed else "waitlisted")
 
@@ -172,22 +172,15 @@ async def enrol(visit: Visit, shift_id: int) -> Goto:
 @pages.act("/shifts/{shift_id}/walk-in", again=show)
 async def add_walk_in(visit: Visit, shift_id: int) -> Page | Goto:
     """A full shift is asked about before it gets one more place."""
-    person_id = await _chosen(visit)
+    person_id, typed = fields.key(visit, "person"), str(visit.form.get("find", ""))
     one_more = visit.form.get("one_more") == "1"
     try:
-        await roll.add_walk_in(visit.work, shift_id, person_id, one_more=one_more)
+        await roll.add_walk_in(visit.work, shift_id, person_id, typed=typed, one_more=one_more)
     except Refusal as refusal:
         if refusal.code != "walkin_full":
             raise
         return await _roster(visit, shift_id, full=person_id)
     return _back(visit, shift_id, "walked_in")
-
-
-async def _chosen(visit: Visit) -> int:
-    """Whom a search on the roster found. Raises Gone."""
-    person_id = fields.key(visit, "person")
-    await roll.check_known(visit.work, person_id, str(visit.form.get("find", "")))
-    return person_id
 
 
 # On paper

@@ -17,9 +17,9 @@ from bot import schema, setting_up
 from bot.request import AiohttpRequest
 from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, config_path
-from models import Database, Organisation
+from models import Database, MeasureCount, Organisation
 from models.sealed import KeyFileError
-from services import counting, ledger, organisations, people, roles, traits, urgency
+from services import counting, ledger, measures, organisations, people, roles, traits, urgency
 from services.channels import Channel
 from services.founding import Progress
 from services.ledger import Fault, FaultKind
@@ -246,9 +246,13 @@ async def examine_statistics(settings: Settings, clock: Clock, *, repair: bool) 
             async with database.write() as session:
                 work = Work(session, clock(), settings.policy)
                 await counting.catch_up(work)
+                await measures.keep(work, await measures.look(work))
                 wrong = await counting.differences(work)
+                if unlike := await measures.differences(work):
+                    wrong[MeasureCount.__tablename__] = unlike
                 if wrong and repair:
                     await counting.recount_all(work)
+                    await measures.keep(work, await measures.count(work, None))
     except DatabaseUnreachableError:
         return [_fault("statistics", "not compared; the database does not answer")]
     if not wrong:

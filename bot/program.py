@@ -16,6 +16,7 @@ from yarl import URL
 
 import handlers.topics  # noqa: F401 - registers every command, button and link
 from bot.channels import OtherChannels
+from bot.fetching import Fetching
 from bot.intake import ALLOWED, Intake
 from bot.lanes import ChatLanes
 from bot.limiter import Limiter
@@ -104,10 +105,12 @@ class Program:
             clock=clock,
             private=settings.exchange.private_webhooks,
         )
+        self.fetching = Fetching(self.database, settings.policy, clock, self._fetched)
         self.menus = Menus(self.bot, self.words, self.database)
         self.database.after_commit(self.sender.notice)
         self.database.after_commit(self.other_channels.notice)
         self.database.after_commit(self.webhooks.notice)
+        self.database.after_commit(self.fetching.notice)
         self.database.after_commit(self._notice_menus)
         self.commits = Commits()
         self.database.after_commit(self.commits.notice)
@@ -140,6 +143,7 @@ class Program:
             self._run(self.other_channels.run(), "other channels")
         await self.webhooks.recover()
         self._run(self.webhooks.run(), "webhooks")
+        self._run(self.fetching.run(), "fetching")
         self._run(self._register_menus(), "menus")
         await self._listen()
         self.scheduler.start()
@@ -239,11 +243,15 @@ class Program:
     async def _picture(self, file_id: str) -> bytes:
         """Raises Gone where Telegram has it no more, or not now."""
         try:
-            file = await self.bot.get_file(file_id)
-            return bytes(await file.download_as_bytearray())
+            return await self._fetched(file_id)
         except TelegramError as fault:
             log.info("picture not fetched: %s", fault.message)
             raise Gone from None
+
+    async def _fetched(self, file_id: str) -> bytes:
+        """Raises TelegramError."""
+        file = await self.bot.get_file(file_id)
+        return bytes(await file.download_as_bytearray())
 
     async def _register_menus(self) -> None:
         try:

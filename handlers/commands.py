@@ -6,7 +6,7 @@ from handlers.routes import MENU, Audience
 from services.words import Words
 
 ORDER = (
-    "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty",
+    "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "more",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",

@@ -368,6 +368,55 @@ class Photo(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Photos(Kind):
+    """Up to `most` pictures, sent one by one or as an album, as Telegram's file ids."""
+
+    least: int = 1
+    most: int = 9
+    partial: str = "photos"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        sent = len(asked.scratch.get("photos", []))
+        return {"sent": sent, "enough": sent >= self.least, "most": self.most}
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        sent = asked.scratch.get("photos", [])
+        if what == "unsend":
+            return Stay({"photos": sent[:-1]})
+        if what != "done" or len(sent) < self.least:
+            raise Gone
+        return Answer(sent)
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        picture = asked.turn.incoming.picture
+        if picture is None:
+            raise Refusal("form_photo")
+        sent = [*asked.scratch.get("photos", []), picture.file_id]
+        if len(sent) > self.most:
+            raise Refusal("form_photos_full", most=self.most)
+        return Answer(sent) if len(sent) == self.most else Stay({"photos": sent})
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Text):
+    """Words, typed or spoken: {"text": "..."} or {"voice": Telegram's file id, "seconds": 12}."""
+
+    most: int = 1000
+    lines: bool = True
+    longest: int = 180
+    """Seconds of a voice message."""
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        spoken = asked.turn.incoming.voice
+        if spoken is None:
+            typed = await Text.receive(self, asked)
+            return Answer({"text": typed.value}) if isinstance(typed, Answer) else typed
+        if spoken.seconds > self.longest:
+            raise Refusal("form_voice_too_long", minutes=self.longest // 60)
+        return Answer({"voice": spoken.file_id, "seconds": spoken.seconds})
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment(Kind):
     """A picture, a document or a place, as `models.Message.attachment`."""
 

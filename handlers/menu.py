@@ -51,6 +51,13 @@ async def came_for(turn: Turn) -> Reply:
     return await route.function(turn, *route.convert(arguments))
 
 
+@command("more", reads=True)
+@button("more", reads=True)
+async def more(turn: Turn) -> Reply:
+    """What does not fit on the main menu."""
+    return Show("menu/more")
+
+
 @command("help", who=Who.ANYONE, reads=True)
 @button("help", who=Who.ANYONE, reads=True)
 async def show_help(turn: Turn) -> Reply:
@@ -68,6 +75,13 @@ async def set_language(turn: Turn, code: str) -> Reply:
     await accounts.choose_language(turn.work, turn.account, code)
     roles.menu_changed(turn.work.session, turn.account.telegram_id)
     return await main_menu(turn)
+
+
+@button("federation", reads=True)
+async def federation(turn: Turn) -> Reply:
+    """What coordinators do beside activities."""
+    await desk.require(turn.work)
+    return Show("menu/federation", {"rights": await access.rights(turn.work)})
 
 
 @command("desk", menu=Audience.COORDINATORS)

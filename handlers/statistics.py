@@ -7,7 +7,7 @@ from handlers import console, forms
 from handlers.replies import Document, Reply, Show
 from handlers.routes import Audience, button, command
 from handlers.turns import Turn
-from services import monthly, statistics, typesetting
+from services import measures, monthly, statistics, typesetting
 from services.errors import Gone
 from services.formats import named
 from services.statistics import Overview, Period
@@ -71,6 +71,20 @@ async def choose_part(turn: Turn, organisation_id: int, period: str, page: int =
             "page": page,
             "more": len(parts) > first + PARTS_PER_PAGE,
         },
+        fresh=True,
+    )
+
+
+@button("stats.topics", reads=True)
+async def show_topics(
+    turn: Turn, organisation_id: int, period: str = Period.TWELVE_MONTHS, back: int = 0
+) -> Reply:
+    """What was done beside hours and activities: care, training, projects."""
+    shown = statistics.span(turn.work, _period(period), back)
+    topics = await measures.seen(turn.work, organisation_id, shown)
+    return Show(
+        "statistics/topics",
+        {"topics": topics, "span": shown, "organisation_id": organisation_id},
         fresh=True,
     )
 

@@ -25,6 +25,14 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """A voice message by Telegram's file id."""
+
+    file_id: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """WGS-84 degrees; with a title and an address where a venue was sent."""
 
@@ -52,8 +60,9 @@ class Incoming:
     contact: ContactCard | None = None
     picture: Picture | None = None
     document: Attached | None = None
+    voice: Spoken | None = None
     other: bool = False
-    """A sticker, a voice message or anything else that is not understood."""
+    """A sticker or anything else that is not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +122,8 @@ def incoming_from(update: Update) -> Incoming:
         return Incoming(picture=Picture(message.photo[-1].file_id))
     if message.document is not None:
         return Incoming(document=Attached(message.document.file_id))
+    if message.voice is not None:
+        length = message.voice.duration
+        seconds = length if isinstance(length, int) else round(length.total_seconds())
+        return Incoming(voice=Spoken(message.voice.file_id, seconds))
     return Incoming(other=True)

@@ -50,6 +50,7 @@ from models.delivery import (
     PaidMessages,
 )
 from models.duty import Duty, Swap, SwapOffer
+from models.enclosures import Enclosure, EnclosureContent, EnclosureKind
 from models.enrolment import ENGAGED, HOLDING_A_PLACE, Coming, Enrolment, EnrolmentState
 from models.exchange import (
     Dispatch,
@@ -103,6 +104,7 @@ from models.statistics import (
     DelayCount,
     HoursCount,
     LedgerMark,
+    MeasureCount,
     Membership,
     MonthlyReport,
     PeopleCount,
@@ -157,6 +159,9 @@ __all__ = [
     "DisputeState",
     "Duty",
     "Emergency",
+    "Enclosure",
+    "EnclosureContent",
+    "EnclosureKind",
     "Enrolment",
     "EnrolmentState",
     "EntryKind",
@@ -185,6 +190,7 @@ __all__ = [
     "LoginWay",
     "Look",
     "Means",
+    "MeasureCount",
     "Membership",
     "Message",
     "MonthlyReport",

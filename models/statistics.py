@@ -166,3 +166,12 @@ class MonthlyReport(_OfMonth, Base):
     __tablename__ = "monthly_report"
 
     at: Mapped[datetime]
+
+
+class MeasureCount(_OfMonth, Base):
+    """What an organisation did in a month, of one of the measures of `services.measures`."""
+
+    __tablename__ = "measure_count"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int]

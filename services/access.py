@@ -175,6 +175,29 @@ def _below(tops: list[Organisation]) -> ColumnElement[bool]:
     return or_(false(), *(Organisation.path.startswith(top.path, autoescape=True) for top in tops))
 
 
+async def may_above(work: Work, right: Right, organisation_id: int) -> bool:
+    """Whether the actor holds `right` in an organisation above this one; for the top, in it."""
+    return await may(work, right, await above(work, organisation_id))
+
+
+async def require_above(work: Work, right: Right, organisation_id: int) -> None:
+    """For what the level above decides. Raises NotAllowed."""
+    await require(work, right, await above(work, organisation_id))
+
+
+async def above(work: Work, organisation_id: int) -> int:
+    """The key of the organisation right above; the top is above itself."""
+    parent = await work.session.scalar(
+        select(Organisation.parent_id).where(Organisation.id == organisation_id)
+    )
+    return parent or organisation_id
+
+
+async def holders_above(work: Work, right: Right, organisation_id: int) -> list[int]:
+    """As `holders`, from the level above up."""
+    return await holders(work, right, await above(work, organisation_id))
+
+
 async def holders(work: Work, right: Right, organisation_id: int) -> list[int]:
     """Keys of the people nearest above who hold `right` for the organisation.
 

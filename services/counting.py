@@ -93,7 +93,13 @@ ROWS_AT_ONCE = 1_000
 SETTLING = OPEN_FOR + timedelta(days=1)
 """After its end a shift's figures change only by decisions on hours."""
 ACTIVITIES, ABILITIES = "activities", "abilities"
-EVERY = {ACTIVITIES: timedelta(minutes=10), ABILITIES: timedelta(hours=3)}
+MEASURES, ALL_MEASURES = "measures", "all_measures"
+EVERY = {
+    ACTIVITIES: timedelta(minutes=10),
+    ABILITIES: timedelta(hours=3),
+    MEASURES: timedelta(minutes=10),
+    ALL_MEASURES: timedelta(days=1),
+}
 """How often what costs a second or more in a big city is counted."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 RADIUS = declaring.Usual().radius
@@ -114,7 +120,7 @@ def month_of(work: Work, moment: datetime) -> int:
     return YEAR * day.year + day.month - 1
 
 
-def _month(work: Work, moment: Any) -> ColumnElement[int]:
+def month_column(work: Work, moment: Any) -> ColumnElement[int]:
     """The same, counted by the database."""
     offset = _offset(work)
     if _is_postgresql(work):
@@ -161,7 +167,7 @@ async def find_moves(work: Work) -> list[Move]:
 
 async def _find_moves(work: Work, limit: int | None) -> list[Move]:
     open_one = and_(Membership.person_id == Person.id, Membership.until.is_(None))
-    registered = _month(work, func.coalesce(Person.registered_at, Person.applied_at))
+    registered = month_column(work, func.coalesce(Person.registered_at, Person.applied_at))
     elsewhere = (
         select(Person.id, Person.organisation_id, registered)
         .outerjoin(Membership, open_one)
@@ -392,7 +398,7 @@ async def _next_entries(work: Work) -> Sequence[Any]:
             LedgerEntry.sequence,
             LedgerEntry.person_id,
             LedgerEntry.minutes,
-            _month(work, LedgerEntry.served_at).label("month"),
+            month_column(work, LedgerEntry.served_at).label("month"),
         )
         .select_from(Organisation)
         .outerjoin(LedgerMark, LedgerMark.organisation_id == Organisation.id)
@@ -439,7 +445,7 @@ class Found:
 
 async def look_at_activities(work: Work) -> Found | None:
     """As `find_activities`, from time to time."""
-    return await find_activities(work) if await _is_due(work, ACTIVITIES) else None
+    return await find_activities(work) if await is_due(work, ACTIVITIES) else None
 
 
 async def find_activities(work: Work) -> Found:
@@ -467,7 +473,7 @@ async def keep_activities(work: Work, found: Found | None) -> int:
     if found is None:
         return 0
     await _write_activities(work, found)
-    await _note(work, ACTIVITIES)
+    await note(work, ACTIVITIES)
     return len(found.cells)
 
 
@@ -488,7 +494,7 @@ async def _unsettled(work: Work) -> set[tuple[int, int]]:
     Lately is since the last look, and as long before it as the roll of a shift is open. Hours
     that were open when last counted may have been rejected, which the ledger does not tell.
     """
-    month = _month(work, Shift.starts_at)
+    month = month_column(work, Shift.starts_at)
     shifts = select(Activity.organisation_id, month).join(
         Activity, Activity.id == Shift.activity_id
     )
@@ -529,7 +535,7 @@ async def _count_activities(work: Work, cells: set[tuple[int, int]] | None) -> F
     if cells is not None and not cells:
         return Found(set(), {}, {})
     where = await _begun(work, cells)
-    cell = (Activity.organisation_id, _month(work, Shift.starts_at).label("month"))
+    cell = (Activity.organisation_id, month_column(work, Shift.starts_at).label("month"))
     grouped = (Activity.organisation_id, "month")
     shifts = await work.session.execute(
         select(
@@ -590,7 +596,7 @@ async def _begun(work: Work, cells: set[tuple[int, int]] | None) -> ColumnElemen
         Shift.starts_at >= starts(work, min(months)),
         Shift.starts_at < starts(work, max(months) + 1),
         Activity.organisation_id.in_({organisation for organisation, _ in cells}),
-        tuple_(Activity.organisation_id, _month(work, Shift.starts_at)).in_(sorted(cells)),
+        tuple_(Activity.organisation_id, month_column(work, Shift.starts_at)).in_(sorted(cells)),
     )
 
 
@@ -633,7 +639,7 @@ class Abilities:
 
 async def look_at_abilities(work: Work) -> Abilities | None:
     """As `find_abilities`, from time to time."""
-    return await find_abilities(work) if await _is_due(work, ABILITIES) else None
+    return await find_abilities(work) if await is_due(work, ABILITIES) else None
 
 
 async def find_abilities(work: Work) -> Abilities:
@@ -645,7 +651,7 @@ async def keep_abilities(work: Work, found: Abilities | None) -> int:
     """Sweep: writes down what was found; answers how many counts have changed."""
     if found is None:
         return 0
-    await _note(work, ABILITIES)
+    await note(work, ABILITIES)
     changed = 0
     for table, counts in ((AbilityCount, found.held), (ReachCount, found.in_reach)):
         kept = await _all(work, table)
@@ -749,7 +755,7 @@ async def emergency_attributes(work: Work) -> list[int]:
 # From time to time
 
 
-async def _is_due(work: Work, what: str) -> bool:
+async def is_due(work: Work, what: str) -> bool:
     last = await _counted_at(work, what)
     return last is None or not last <= work.now < last + EVERY[what]
 
@@ -758,7 +764,7 @@ async def _counted_at(work: Work, what: str) -> datetime | None:
     return await work.session.scalar(select(CountMark.at).where(CountMark.what == what))
 
 
-async def _note(work: Work, what: str) -> None:
+async def note(work: Work, what: str) -> None:
     await work.session.merge(CountMark(what=what, at=work.now))
     await work.session.flush()
 
@@ -793,13 +799,13 @@ async def recount_all(work: Work) -> None:
     for table, counts in (await _recounted(work)).items():
         await work.session.execute(delete(table))
         await _put(work, table, counts)
-    for what in EVERY:
-        await _note(work, what)
+    for what in (ACTIVITIES, ABILITIES):
+        await note(work, what)
 
 
 async def _register(work: Work) -> None:
     """Memberships of all who have none yet, at once."""
-    registered = _month(work, func.coalesce(Person.registered_at, Person.applied_at))
+    registered = month_column(work, func.coalesce(Person.registered_at, Person.applied_at))
     now = literal(month_of(work, work.now))
     none = ~exists().where(Membership.person_id == Person.id)
     nowhere = cast(null(), Integer)
@@ -867,7 +873,7 @@ async def _recounted(work: Work) -> dict[Any, Counts]:
 
 def _by_month(work: Work, whose: Any) -> Select[Any]:
     """Minutes of the ledger, by people or by organisations."""
-    month = _month(work, LedgerEntry.served_at).label("month")
+    month = month_column(work, LedgerEntry.served_at).label("month")
     minutes = cast(func.sum(LedgerEntry.minutes), Integer)
     return select(whose, month, minutes.label("minutes")).group_by(whose, "month")
 

@@ -44,10 +44,15 @@ async def coordinates(work: Work) -> bool:
     return bool(await access.organisations_with(work, Right.TAKE_ROLL))
 
 
-async def waiting(work: Work) -> dict[str, int]:
-    """Kind of task -> how many wait for the actor. Raises NotAllowed to those without a desk."""
+async def require(work: Work) -> None:
+    """Raises NotAllowed to those without a desk."""
     if not await coordinates(work):
         raise NotAllowed
+
+
+async def waiting(work: Work) -> dict[str, int]:
+    """Kind of task -> how many wait for the actor. Raises NotAllowed to those without a desk."""
+    await require(work)
     return {
         "approvals": await approvals.waiting(work),
         "qualifications": await qualifications.waiting(work),

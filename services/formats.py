@@ -47,6 +47,7 @@ class Formats:
             "minutes": self.minutes,
             "distance": self.distance,
             "number": self.number,
+            "money": self.money,
             "compact": self.compact,
             "masked": masked,
             "enumerated": self.enumerated,
@@ -149,6 +150,10 @@ class Formats:
 
     def number(self, value: float) -> str:
         return numbers.format_decimal(value, locale=self.locale)
+
+    def money(self, cents: int) -> str:
+        """Hundredths of the city's currency."""
+        return numbers.format_currency(cents / 100, self.policy.currency, locale=self.locale)
 
     def compact(self, value: float) -> str:
         """As short as an axis needs it: 9,500, 12K, 1.2万."""

@@ -1,7 +1,10 @@
-"""Everything that is held about a person: handed to them, and erased (PIPL, articles 45, 47)."""
+"""Everything that is held about a person: handed to them, and erased (PIPL, articles 45, 47).
+
+The later topics answer for their own rows: `TOPICS`.
+"""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import delete, or_, select, update
 
@@ -50,10 +53,23 @@ from models import (
     Trait,
     Word,
 )
-from services import audit, certificates, enrolment, events, roles
+from services import audit, certificates, enclosures, enrolment, events, roles
 from services.delivery import storable
 from services.errors import Refusal
 from services.work import Work
+
+
+class Topic(Protocol):
+    """A service that keeps rows about people."""
+
+    def rows_about(self, person_id: int) -> dict[str, Any]:
+        """Name -> SELECT of the rows that are handed to somebody who asks."""
+
+    async def forget_person(self, work: Work, person_id: int) -> None:
+        """Drops what is only theirs, and blanks what others rest on."""
+
+
+TOPICS: tuple[Topic, ...] = (enclosures,)
 
 HIDDEN = frozenset(
     {
@@ -110,6 +126,7 @@ async def everything_about(work: Work) -> dict[str, Any]:
         "audit": select(AuditEntry).where(
             or_(AuditEntry.actor_id == mine, AuditEntry.subject == f"person:{mine}")
         ),
+        **{name: rows for topic in TOPICS for name, rows in topic.rows_about(mine).items()},
     }.items():
         found[name] = [_row(row) for row in await work.session.scalars(query)]
     found["enrolments"] = await _enrolments(work, mine)
@@ -184,6 +201,8 @@ async def forget(work: Work) -> None:
     await _drop_what_is_only_theirs(work, person.id)
     await _blank_what_others_refer_to(work, person.id)
     await certificates.erase(work, person.id)
+    for topic in TOPICS:
+        await topic.forget_person(work, person.id)
     person.standing = Standing.ERASED
     for name in ("number", "birth_date", "phone", "phone_hash", "id_number", "id_number_hash",
                  "email", "home", "latitude", "longitude", "call_from", "call_until",

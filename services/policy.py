@@ -17,6 +17,7 @@ class Policy(BaseModel):
 
     timezone: str = Field("Asia/Shanghai", description="Zone in which people read and type times.")
     country: str = Field("CN", description="Country whose phone numbers need no country code.")
+    currency: str = Field("CNY", description="ISO 4217 code of the money that projects spend.")
     default_language: str = Field("zh_Hans", description="Language for people who chose none.")
     number_prefix: str = Field("ZS", max_length=8, description="Start of registration numbers.")
 

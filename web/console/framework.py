@@ -17,6 +17,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, TypeVar, get_type_hints
 from urllib.parse import quote, urlencode
 
@@ -462,6 +463,8 @@ class Section:
     path: str
     icon: str
     right: Right | None = None
+    group: str = "daily"
+    """Under which heading it stands: those of one stand together."""
     also: tuple[str, ...] = ()
     """Other addresses that belong to it."""
 
@@ -472,17 +475,19 @@ class Section:
 SECTIONS = (
     Section("today", "", "sunrise"),
     Section("volunteers", "/volunteers", "people", Right.SEE_VOLUNTEERS),
-    Section("organisations", "/organisations", "diagram-3", Right.SEE_VOLUNTEERS),
-    Section("activities", "/activities", "calendar3", Right.TAKE_ROLL, ("/shifts", "/enrolments")),
+    Section(
+        "activities", "/activities", "calendar3", Right.TAKE_ROLL, also=("/shifts", "/enrolments")
+    ),
     Section("hours", "/hours", "clock-history", Right.CONFIRM_HOURS),
-    Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES),
     Section("broadcasts", "/broadcasts", "megaphone", Right.ANNOUNCE),
-    Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT),
     Section("callouts", "/callouts", "broadcast-pin", Right.LAUNCH_CALLOUTS),
-    Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS),
-    Section("exchange", "/exchange", "plug", Right.EXCHANGE),
-    Section("audit", "/audit", "journal-text", Right.SEE_AUDIT),
-    Section("settings", "/settings", "gear"),
+    Section("organisations", "/organisations", "diagram-3", Right.SEE_VOLUNTEERS, "federation"),
+    Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS, "office"),
+    Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES, "office"),
+    Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT, "office"),
+    Section("exchange", "/exchange", "plug", Right.EXCHANGE, "office"),
+    Section("audit", "/audit", "journal-text", Right.SEE_AUDIT, "office"),
+    Section("settings", "/settings", "gear", group="office"),
 )
 
 
@@ -506,9 +511,11 @@ class Frame:
         return frozenset(right.value for right in self._visit.rights)
 
     @property
-    def sections(self) -> list[Section]:
+    def groups(self) -> list[tuple[str, list[Section]]]:
+        """The navigation: what the visitor may open, under its headings."""
         rights = self._visit.rights
-        return [one for one in SECTIONS if one.right is None or one.right in rights]
+        open_ones = [one for one in SECTIONS if one.right is None or one.right in rights]
+        return [(name, list(some)) for name, some in groupby(open_ones, lambda one: one.group)]
 
     @property
     def section(self) -> str:

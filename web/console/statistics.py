@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from services import monthly, statistics
+from services import measures, monthly, statistics
 from services.errors import Gone
 from services.formats import named
 from services.statistics import Order, Period
@@ -37,6 +37,7 @@ async def _show(visit: Visit, organisation_id: int) -> Page:
         "console/statistics/show",
         {
             "seen": seen,
+            "topics": await measures.seen(visit.work, organisation_id, seen.span),
             "tops": await statistics.tops(visit.work),
             "parts": statistics.ordered(seen.parts, Order(order), say, up="up" in visit.query),
             "order": order,

@@ -1,0 +1,163 @@
+"""The figures of all topics beside hours and activities: kept by organisation and month.
+
+A sweep counts the present month and the one before it every ten minutes, and all of them once a
+day, since what is long over can still be put right.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, delete, func, insert, select
+
+from models import MeasureCount, Organisation
+from services import counting, organisations
+from services.measuring import Measure, Unit
+from services.statistics import Span, check_sees, span
+from services.work import Work
+
+MEASURES: tuple[Measure, ...] = ()
+"""In the order in which they are shown; those of a topic stand together."""
+MONTHS_LATELY = 2
+AT_ONCE = 1_000
+
+Cell = tuple[int, int, str]
+"""Organisation, month, measure."""
+
+
+# Keeping
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was counted from a month on; None: in all of them."""
+
+    since: int | None
+    numbers: dict[Cell, int]
+
+
+async def look(work: Work) -> Found | None:
+    """Counts what is due, in a transaction that nobody waits for."""
+    if await counting.is_due(work, counting.ALL_MEASURES):
+        return await count(work, None)
+    if await counting.is_due(work, counting.MEASURES):
+        return await count(work, counting.month_of(work, work.now) - MONTHS_LATELY + 1)
+    return None
+
+
+async def count(work: Work, since: int | None) -> Found:
+    """From the tables themselves."""
+    numbers: dict[Cell, int] = {}
+    for measure in MEASURES:
+        counted = measure.rows().subquery()
+        organisation_id, moment, number = counted.c
+        month = counting.month_column(work, moment)
+        rows = select(organisation_id, month, func.sum(number)).where(moment.is_not(None))
+        if since is not None:
+            rows = rows.where(moment >= counting.starts(work, since))
+        for key, at, total in await work.session.execute(rows.group_by(organisation_id, month)):
+            if total:
+                numbers[key, at, measure.name] = int(total)
+    return Found(since, numbers)
+
+
+async def keep(work: Work, found: Found | None) -> int:
+    """Sweep: writes down what differs; answers how much that is."""
+    if found is None:
+        return 0
+    kept = await _kept(work, found.since)
+    counted = found.numbers
+    changed = [cell for cell in kept.keys() | counted if kept.get(cell) != counted.get(cell)]
+    for some in (changed[start : start + AT_ONCE] for start in range(0, len(changed), AT_ONCE)):
+        await _write(work, some, found)
+    await counting.note(work, counting.MEASURES)
+    if found.since is None:
+        await counting.note(work, counting.ALL_MEASURES)
+    return len(changed)
+
+
+async def _write(work: Work, cells: Sequence[Cell], found: Found) -> None:
+    for organisation_id, month, name in cells:
+        await work.session.execute(
+            delete(MeasureCount).where(
+                MeasureCount.organisation_id == organisation_id,
+                MeasureCount.month == month,
+                MeasureCount.name == name,
+            )
+        )
+    rows = [
+        {"organisation_id": key, "month": month, "name": name, "number": number}
+        for key, month, name in cells
+        if (number := found.numbers.get((key, month, name)))
+    ]
+    if rows:
+        await work.session.execute(insert(MeasureCount), rows)
+
+
+async def _kept(work: Work, since: int | None) -> dict[Cell, int]:
+    rows = select(
+        MeasureCount.organisation_id, MeasureCount.month, MeasureCount.name, MeasureCount.number
+    )
+    if since is not None:
+        rows = rows.where(MeasureCount.month >= since)
+    return {(row[0], row[1], row[2]): row[3] for row in await work.session.execute(rows)}
+
+
+async def differences(work: Work) -> int:
+    """How many kept figures are not what the tables say; `keep` with `count` comes first."""
+    found, kept = await count(work, None), await _kept(work, None)
+    return sum(kept.get(cell) != found.numbers.get(cell) for cell in kept.keys() | found.numbers)
+
+
+# Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A measure in a period, and in the one before it."""
+
+    name: str
+    unit: Unit
+    now: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    name: str
+    rows: list[Row]
+
+
+async def seen(work: Work, organisation_id: int, shown: Span) -> list[Topic]:
+    """Of an organisation and all below it. Raises Gone, NotAllowed."""
+    await check_sees(work, organisation_id)
+    organisation = await work.session.get_one(Organisation, organisation_id)
+    return await of(work, organisation, shown)
+
+
+async def of(work: Work, organisation: Organisation, shown: Span) -> list[Topic]:
+    """As `seen`, for whoever has been asked for their rights already; topics with a figure."""
+    now = await _sums(work, organisation, shown)
+    before = await _sums(work, organisation, span(work, shown.period, shown.back + 1))
+    topics: defaultdict[str, list[Row]] = defaultdict(list)
+    for one in MEASURES:
+        row = Row(one.name, one.unit, now.get(one.name, 0), before.get(one.name, 0))
+        topics[one.topic].append(row)
+    return [
+        Topic(name, rows) for name, rows in topics.items() if any(r.now or r.before for r in rows)
+    ]
+
+
+async def _sums(work: Work, organisation: Organisation, shown: Span) -> dict[str, int]:
+    rows = await work.session.execute(
+        select(MeasureCount.name, func.sum(MeasureCount.number))
+        .join(Organisation, Organisation.id == MeasureCount.organisation_id)
+        .where(_in(organisation, shown))
+        .group_by(MeasureCount.name)
+    )
+    return {name: int(number) for name, number in rows}
+
+
+def _in(organisation: Organisation, shown: Span) -> ColumnElement[bool]:
+    months = MeasureCount.month.between(shown.first, shown.last)
+    return organisations.within(organisation.path) & months

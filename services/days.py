@@ -140,17 +140,18 @@ async def remind(work: Work) -> int:
     """Sweep: tells coordinators of days that are so many days ahead; each day once a year."""
     if work.now.astimezone(work.policy.zone).time() < MORNING:
         return 0
-    reminded = 0
+    told = 0
     for day in await work.session.scalars(select(VolunteerDay).with_for_update()):
         on = next_on(day, work.today)
         ahead = on - work.today
-        if ahead > timedelta(days=work.policy.day_reminder_days) or day.reminded_year == on.year:
+        reminded = (day.reminded_year or 0) >= on.year
+        if reminded or ahead > timedelta(days=work.policy.day_reminder_days):
             continue
         day.reminded_year = on.year
         await _remind(work, day, on)
-        reminded += 1
+        told += 1
     await work.session.flush()
-    return reminded
+    return told
 
 
 async def _remind(work: Work, day: VolunteerDay, on: date) -> None:

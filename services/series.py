@@ -203,7 +203,7 @@ async def _shares(work: Work, card: SeriesCard) -> list[float]:
         .where(CardAnswer.card_id == card.id)
         .group_by(CardAnswer.chosen)
     )
-    numbers = dict(rows.tuples().all())
+    numbers = {row[0]: row[1] for row in rows}
     total = sum(numbers.values()) or 1
     options = next(iter(card.texts.values()))["options"]
     return [numbers.get(place, 0) / total for place in range(len(options))]

@@ -67,6 +67,11 @@ class Shown:
     photos: list[Enclosure]
     organisation: dict[str, str]
 
+    @property
+    def pictures(self) -> list[Enclosure]:
+        """The photos that a page can show already."""
+        return [one for one in self.photos if enclosures.is_here(one)]
+
 
 def subject(story_id: int) -> str:
     return f"story:{story_id}"
@@ -425,7 +430,11 @@ async def latest(work: Work) -> list[Story]:
 async def first_photos(work: Work, stories: Sequence[Story]) -> dict[int, int]:
     """Story -> the enclosure that stands for it in lists."""
     rows = await enclosures.of_all(work, [subject(story.id) for story in stories])
-    return {story.id: rows[subject(story.id)][0].id for story in stories if rows[subject(story.id)]}
+    here = {
+        story.id: [one.id for one in rows[subject(story.id)] if enclosures.is_here(one)]
+        for story in stories
+    }
+    return {key: photos[0] for key, photos in here.items() if photos}
 
 
 def _is_public() -> ColumnElement[bool]:

@@ -33,6 +33,8 @@ class Fetching:
         self.clock = clock
         self._fetch = fetch
         self._wake = asyncio.Event()
+        self._one = asyncio.Lock()
+        """Nothing is fetched twice at a time."""
 
     def notice(self, session: AsyncSession) -> None:
         """A listener of commits."""
@@ -55,9 +57,10 @@ class Fetching:
 
     async def turn(self) -> int:
         """Fetches some of what is due now; answers how many."""
-        async with self.database.read() as session:
-            due = await enclosures.waiting(self._work(session), AT_ONCE)
-        await asyncio.gather(*(self._take(one) for one in due))
+        async with self._one:
+            async with self.database.read() as session:
+                due = await enclosures.waiting(self._work(session), AT_ONCE)
+            await asyncio.gather(*(self._take(one) for one in due))
         return len(due)
 
     async def _take(self, one: Enclosure) -> None:

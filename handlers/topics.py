@@ -11,6 +11,7 @@ from handlers import (
     certificates,
     claiming,
     console,
+    days,
     declaring,
     disputes,
     duty,
@@ -33,8 +34,10 @@ from handlers import (
     roles,
     rolls,
     rosters,
+    series,
     signup,
     statistics,
+    stories,
 )
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "certificates",
     "claiming",
     "console",
+    "days",
     "declaring",
     "disputes",
     "duty",
@@ -70,6 +74,8 @@ __all__ = [
     "roles",
     "rolls",
     "rosters",
+    "series",
     "signup",
     "statistics",
+    "stories",
 ]

@@ -39,6 +39,7 @@ from models.certificates import (
 from models.console import ConsoleSession, LoginWay, Look, SavedFilter
 from models.conversations import Conversation, Inbox
 from models.database import Database
+from models.days import VolunteerDay
 from models.delivery import (
     TELEGRAM,
     Attempt,
@@ -96,6 +97,7 @@ from models.people import (
     Standing,
 )
 from models.readiness import Equipment, PersonEquipment, Readiness
+from models.series import CardAnswer, CardKind, Series, SeriesCard, Subscription
 from models.statistics import (
     AbilityCount,
     ActivityCount,
@@ -111,6 +113,7 @@ from models.statistics import (
     ReachCount,
     Served,
 )
+from models.stories import Credit, Story, StoryState
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
 from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
@@ -132,6 +135,8 @@ __all__ = [
     "BroadcastState",
     "Callout",
     "CalloutState",
+    "CardAnswer",
+    "CardKind",
     "Certificate",
     "CertificateCount",
     "CertificateKind",
@@ -148,6 +153,7 @@ __all__ = [
     "ConsoleSession",
     "Conversation",
     "CountMark",
+    "Credit",
     "Database",
     "DelayCount",
     "Delivery",
@@ -221,6 +227,8 @@ __all__ = [
     "SavedFilter",
     "Screen",
     "ScreenPage",
+    "Series",
+    "SeriesCard",
     "Served",
     "ServiceField",
     "Shift",
@@ -230,12 +238,16 @@ __all__ = [
     "Skill",
     "SpokenLanguage",
     "Standing",
+    "Story",
+    "StoryState",
+    "Subscription",
     "Swap",
     "SwapOffer",
     "Telegram",
     "Token",
     "Trait",
     "UsualText",
+    "VolunteerDay",
     "Wave",
     "Webhook",
     "Word",

@@ -99,6 +99,12 @@ async def require(work: Work, right: Right, organisation_id: int) -> None:
         raise NotAllowed
 
 
+async def require_anywhere(work: Work, right: Right) -> None:
+    """Raises NotAllowed to whoever holds the right nowhere."""
+    if not await organisations_with(work, right):
+        raise NotAllowed
+
+
 async def rights(work: Work) -> frozenset[Right]:
     """What the actor may do anywhere; where, the services ask for each thing."""
     if work.actor is None:

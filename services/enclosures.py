@@ -92,6 +92,11 @@ async def of_all(work: Work, subjects: Sequence[str]) -> dict[str, list[Enclosur
     return found
 
 
+def is_here(one: Enclosure) -> bool:
+    """Whether there is a copy of our own, so that a page can show it."""
+    return one.fetch_at is None and one.tries < TRIES
+
+
 async def content(work: Work, subject: str, enclosure_id: int) -> Content:
     """Our copy of what belongs to `subject`. Raises Gone, also as long as it is not here yet."""
     row = (
@@ -157,8 +162,8 @@ async def failed(work: Work, enclosure_id: int, *, for_good: bool = False) -> No
     row = await work.session.get(Enclosure, enclosure_id)
     if row is None or row.fetch_at is None:
         return
-    row.tries += 1
-    given_up = for_good or row.tries >= TRIES
+    row.tries = TRIES if for_good else row.tries + 1
+    given_up = row.tries == TRIES
     row.fetch_at = None if given_up else work.now + AFTER * 2 ** (row.tries - 1)
     await work.session.flush()
 

@@ -14,12 +14,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import (
+    CardKind,
     Organisation,
     OrganisationKind,
     QualificationKind,
+    Series,
+    SeriesCard,
     ServiceField,
     Skill,
     SpokenLanguage,
+    VolunteerDay,
 )
 from services.finding import search_key
 from services.organisations import OF_THE_FILE
@@ -43,7 +47,9 @@ async def found_city(session: AsyncSession, folder: Path, progress: Progress | N
     skills = list(_grouped(_entries(folder, "skills", "group")))
     kinds = _entries(folder, "qualifications", "qualification")
     languages = _entries(folder, "languages", "language")
-    everything = len(organisations) + len(fields) + len(skills) + len(kinds) + len(languages)
+    days = _entries(folder, "days", "day", needed=False)
+    series = _entries(folder, "series", "series", needed=False)
+    everything = sum(map(len, (organisations, fields, skills, kinds, languages, days, series)))
     for done, entry in enumerate(organisations, 1):
         await _organisation(session, entry)
         if progress:
@@ -52,13 +58,19 @@ async def found_city(session: AsyncSession, folder: Path, progress: Progress | N
     await _terms(session, Skill, skills)
     await _terms(session, QualificationKind, kinds)
     await _terms(session, SpokenLanguage, languages)
+    for entry in days:
+        await _day(session, entry)
+    for entry in series:
+        await _series(session, entry)
     if progress:
         progress(everything, everything)
     return everything
 
 
-def _entries(folder: Path, file: str, key: str) -> list[dict[str, Any]]:
+def _entries(folder: Path, file: str, key: str, *, needed: bool = True) -> list[dict[str, Any]]:
     path = folder / f"{file}.toml"
+    if not needed and not path.exists():
+        return []
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))[key]
     except FileNotFoundError:
@@ -123,6 +135,49 @@ async def _organisation(session: AsyncSession, entry: dict[str, Any]) -> None:
     session.add(organisation)
     await session.flush()
     organisation.path = f"{parent.path if parent else ''}{organisation.id}."
+
+
+async def _day(session: AsyncSession, entry: dict[str, Any]) -> None:
+    day = await session.scalar(select(VolunteerDay).where(VolunteerDay.code == entry["code"]))
+    if day is not None and day.edited:
+        return
+    owner = await _owner(session, entry)
+    day = day or VolunteerDay(code=entry["code"])
+    day.organisation_id = owner
+    day.month, day.day = entry["month"], entry["day"]
+    day.names, day.thanks = entry["names"], entry.get("thanks")
+    session.add(day)
+    await session.flush()
+
+
+async def _series(session: AsyncSession, entry: dict[str, Any]) -> None:
+    series = await session.scalar(select(Series).where(Series.code == entry["code"]))
+    if series is not None and series.edited:
+        return
+    owner = await _owner(session, entry)
+    series = series or Series(code=entry["code"], published=True)
+    series.organisation_id = owner
+    series.emoji, series.names, series.about = entry["emoji"], entry["names"], entry["about"]
+    session.add(series)
+    await session.flush()
+    cards = select(SeriesCard).where(SeriesCard.series_id == series.id)
+    known = {card.position: card for card in await session.scalars(cards)}
+    for position, said in enumerate(entry["card"], 1):
+        card = known.get(position) or SeriesCard(series_id=series.id, position=position)
+        card.correct = said.get("correct")
+        card.kind = CardKind.CARD if card.correct is None else CardKind.QUIZ
+        card.texts = said["texts"]
+        session.add(card)
+    await session.flush()
+
+
+async def _owner(session: AsyncSession, entry: dict[str, Any]) -> int:
+    """The key of the organisation that an entry names. Raises CityError."""
+    code = entry["organisation"]
+    found = await session.scalar(select(Organisation.id).where(Organisation.code == code))
+    if found is None:
+        raise CityError(f"{entry['code']}: there is no organisation {code}")
+    return found
 
 
 async def _terms(session: AsyncSession, kind: type[T], entries: list[dict[str, Any]]) -> None:

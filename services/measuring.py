@@ -28,5 +28,5 @@ class Measure:
 
     name: str
     topic: str
-    rows: Callable[[], Select[Any]]
+    rows: Callable[[], Select[*tuple[Any, ...]]]
     unit: Unit = Unit.TIMES

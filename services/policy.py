@@ -30,6 +30,9 @@ class Policy(BaseModel):
     announcements_per_week: int = Field(
         5, ge=0, description="New activities that one person is told of in seven days."
     )
+    day_reminder_days: int = Field(
+        21, ge=0, description="Days before a volunteers' day that coordinators are reminded."
+    )
     broadcasts_per_week: int = Field(
         3, ge=0, description="Broadcasts that one person gets in seven days; urgent ones pass."
     )

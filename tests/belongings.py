@@ -9,7 +9,9 @@ from models import (
     Attendance,
     Callout,
     CalloutState,
+    CardKind,
     ConsoleSession,
+    Credit,
     Dispatch,
     DispatchState,
     Dispute,
@@ -26,17 +28,22 @@ from models import (
     QualificationState,
     Role,
     SavedFilter,
+    Series,
+    SeriesCard,
     Token,
+    VolunteerDay,
     Webhook,
 )
 from models.enrolment import EnrolmentState
 from playground.phone import Phone
-from services import audiences, broadcasts
+from services import audiences, broadcasts, enclosures, stories
 from services.audiences import Audience
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
+from tests.databases import SILENT
 from tests.importing import VOLUNTEERS, Bringing, written
+from tests.pictures import photo
 from web.console.framework import Entry
 
 SECRET = "欧阳石岐"
@@ -67,6 +74,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
         **await _said(city, victim),
+        **await _culture(city, victim),
     }
 
 
@@ -85,6 +93,44 @@ async def _said(city: City, victim: Person) -> dict[str, int]:
         session.add(callout)
         await session.flush()
         return {"broadcast_id": draft.id, "audience_id": kept.id, "callout_id": callout.id}
+
+
+async def _culture(city: City, victim: Person) -> dict[str, int]:
+    """Their neighbour's story with a photo, a series with a card, a day that the town keeps."""
+    home = victim.organisation_id or 0
+    author = await city.making.volunteer(SECRET)
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, author.id))
+        told = stories.Told(
+            f"{SECRET}的故事",
+            f"{SECRET}做了一件小小的好事，大家都记得。" * 2,
+            Credit.NAME,
+            ["x"],
+        )
+        story = await stories.submit(work, told)
+        (sent,) = await enclosures.of(work, stories.subject(story.id))
+        await enclosures.keep(work, sent.id, photo())
+        made = Series(organisation_id=home, names={"zh_Hans": f"{SECRET}的系列"}, about={})
+        day = VolunteerDay(
+            organisation_id=home,
+            month=3,
+            day=6,
+            names={"zh_Hans": f"{SECRET}的节日"},
+            reminded_year=SILENT,
+        )
+        session.add_all((made, day))
+        await session.flush()
+        texts = {"zh_Hans": {"title": SECRET, "text": SECRET}}
+        card = SeriesCard(series_id=made.id, position=1, kind=CardKind.CARD, texts=texts)
+        session.add(card)
+        await session.flush()
+        return {
+            "story_id": story.id,
+            "enclosure_id": sent.id,
+            "series_id": made.id,
+            "card_id": card.id,
+            "day_id": day.id,
+        }
 
 
 async def _organisation(city: City, victim: Person) -> dict[str, int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, feeds, reports, verify
+from web import answers, boards, checkin, feeds, reports, stories, verify
 from web.api import pages as api
 from web.console import (
     activities,
@@ -15,6 +15,7 @@ from web.console import (
     callouts,
     certificates,
     command,
+    days,
     decisions,
     entry,
     exchange,
@@ -28,11 +29,13 @@ from web.console import (
     rally_points,
     roles,
     rosters,
+    series,
     settings,
     statistics,
     today,
     volunteers,
 )
+from web.console import stories as stories_desk
 
 STATIC = Path(__file__).parent / "static"
 
@@ -48,6 +51,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *boards.routes,
     *reports.routes,
     *verify.routes,
+    *stories.routes,
     *feeds.routes,
     *api.ROUTES,
     *entry.routes,
@@ -73,6 +77,9 @@ ROUTES: list[web.AbstractRouteDef] = [
     *statistics.pages,
     *imports.pages,
     *certificates.pages,
+    *stories_desk.pages,
+    *series.pages,
+    *days.pages,
     *exchange.pages,
     web.static("/static", STATIC),
     web.static(

@@ -111,6 +111,16 @@ from models.statistics import (
     ReachCount,
     Served,
 )
+from models.teams import (
+    DrillTask,
+    EquipmentCheck,
+    MemberState,
+    TeamEquipment,
+    TeamLink,
+    TeamMember,
+    TeamPost,
+    ThingState,
+)
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
 from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
@@ -157,6 +167,7 @@ __all__ = [
     "DispatchState",
     "Dispute",
     "DisputeState",
+    "DrillTask",
     "Duty",
     "Emergency",
     "Enclosure",
@@ -166,6 +177,7 @@ __all__ = [
     "EnrolmentState",
     "EntryKind",
     "Equipment",
+    "EquipmentCheck",
     "Event",
     "Feed",
     "Frequency",
@@ -191,6 +203,7 @@ __all__ = [
     "Look",
     "Means",
     "MeasureCount",
+    "MemberState",
     "Membership",
     "Message",
     "MonthlyReport",
@@ -232,7 +245,12 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "TeamEquipment",
+    "TeamLink",
+    "TeamMember",
+    "TeamPost",
     "Telegram",
+    "ThingState",
     "Token",
     "Trait",
     "UsualText",

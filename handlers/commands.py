@@ -6,8 +6,9 @@ from handlers.routes import MENU, Audience
 from services.words import Words
 
 ORDER = (
-    "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "more",
-    "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
+    "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "team",
+    "more", "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours",
+    "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",

@@ -13,6 +13,7 @@ from handlers import (
     console,
     declaring,
     disputes,
+    drills,
     duty,
     enrolment,
     feeds,
@@ -35,6 +36,8 @@ from handlers import (
     rosters,
     signup,
     statistics,
+    stores,
+    teams,
 )
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "console",
     "declaring",
     "disputes",
+    "drills",
     "duty",
     "enrolment",
     "feeds",
@@ -72,4 +76,6 @@ __all__ = [
     "rosters",
     "signup",
     "statistics",
+    "stores",
+    "teams",
 ]

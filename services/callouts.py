@@ -16,6 +16,7 @@ from models import (
     Lane,
     Need,
     Organisation,
+    OrganisationKind,
     Person,
     QualificationKind,
     Response,
@@ -342,4 +343,5 @@ async def need_named(work: Work, need: Need) -> dict[str, Any]:
         "team_id": need.team_id,
         "post": post.names if post else None,
         "as_team": need.as_team,
+        "rescue_team": team is not None and team.kind is OrganisationKind.RESCUE_TEAM,
     }

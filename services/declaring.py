@@ -348,6 +348,9 @@ async def by_posts(work: Work, need_id: int) -> Callout:
     found = await crews.of_team(work, need.team_id) if need.team_id else []
     if not found:
         raise Refusal("team_nobody")
+    for one in await needs_of(work, callout):
+        if one.id != need.id and one.as_team and one.team_id == need.team_id:
+            await work.session.delete(one)
     needs = [need, *(Need(callout_id=callout.id) for _ in found[1:])]
     for one, crew in zip(needs, found, strict=True):
         one.quota, one.post_id = crew.quota, crew.post_id

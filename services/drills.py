@@ -126,6 +126,22 @@ async def _ended(work: Work, team_id: int, callout_id: int) -> Callout:
     return callout
 
 
+async def led_in(work: Work, callout_id: int) -> list[dict[str, Any]]:
+    """The rescue teams that a call-out has called and that the actor leads."""
+    within = await access.within_reach(work, Right.PLAN_DUTY, Organisation.id)
+    called = select(Need.team_id).where(Need.callout_id == callout_id)
+    found = await work.session.scalars(
+        select(Organisation)
+        .where(
+            Organisation.id.in_(called),
+            Organisation.kind == OrganisationKind.RESCUE_TEAM,
+            within,
+        )
+        .order_by(Organisation.path)
+    )
+    return [{"id": one.id, "names": one.names} for one in found]
+
+
 async def learn(work: Work, team_id: int, callout_id: int, text: str) -> None:
     """A leader of the team writes down a lesson. Raises Gone, NotAllowed, Refusal."""
     await teams.led(work, team_id)

@@ -231,13 +231,16 @@ async def candidates(work: Work, team_id: int, typed: str) -> list[Person]:
     return list(found)
 
 
-async def invite(work: Work, team_id: int, person_id: int, typed: str) -> TeamMember:
-    """They are asked whether they join; `typed` is how the actor found them.
+async def invite(
+    work: Work, team_id: int, person_id: int, typed: str = "", *, known: bool = False
+) -> TeamMember:
+    """They are asked whether they join. The actor themselves are in at once.
 
-    The actor themselves are in at once. Raises Gone, NotAllowed, Refusal("team_member").
+    `typed` is how the actor found them, unless it is `known` already that they did. Raises Gone,
+    NotAllowed, Refusal("team_member").
     """
     team = await led(work, team_id)
-    if person_id != work.person.id:
+    if person_id != work.person.id and not known:
         await people.check_known(work, Right.PLAN_DUTY, person_id, typed)
     row = await _row(work, team_id, person_id)
     if row is not None or await _belongs(work, team, person_id):

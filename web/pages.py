@@ -30,6 +30,7 @@ from web.console import (
     rosters,
     settings,
     statistics,
+    teams,
     today,
     volunteers,
 )
@@ -74,6 +75,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *imports.pages,
     *certificates.pages,
     *exchange.pages,
+    *teams.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from handlers import forms
-from handlers.fields import Asked, Day, Field, Option, Pick, Text
+from handlers.fields import Asked, DayAhead, Field, Option, Pick, Text
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show, Toast, parts_of
 from handlers.routes import button
@@ -12,7 +12,9 @@ from handlers.teams import own_teams
 from handlers.turns import Turn
 from models import Organisation, Person
 from services import aftermath, drills, fitness, teams
-from services.errors import Refusal
+
+SOON = (7, 14, 30)
+"""Days from today until something is to be mended, of which one may be chosen."""
 
 
 @button("team.drills", reads=True)
@@ -80,12 +82,6 @@ async def _mates(asked: Asked) -> list[Option]:
     return [Option(one.person.id, {"": one.person.name}, one.person.name_search) for one in found]
 
 
-async def _ahead(asked: Asked, iso: str) -> str:
-    if date.fromisoformat(iso) < asked.turn.work.today:
-        raise Refusal("team_task_day")
-    return iso
-
-
 async def _describe_task(turn: Turn, filled: Filled) -> dict[str, Any]:
     session, key = turn.work.session, filled.get("person")
     team = await session.get_one(Organisation, filled["team"])
@@ -111,7 +107,7 @@ TASK = register(
             Field("team", Pick(own_teams)),
             Field("what", Text(most=drills.WHAT_LENGTH)),
             Field("person", Pick(_mates), optional=True),
-            Field("due", Day(), check=_ahead),
+            Field("due", DayAhead(usual=SOON)),
         ),
         _keep_task,
         _describe_task,

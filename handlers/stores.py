@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from handlers import forms
-from handlers.fields import Choice, Day, Field, Number, Pick, Text
+from handlers.fields import Choice, DayAhead, Field, Number, Pick, Text
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show, Toast, parts_of
 from handlers.routes import button
@@ -128,7 +128,7 @@ EQUIPMENT = register(
             Field("place", Text(most=stores.PLACE_LENGTH), optional=True),
             Field("state", Choice(STATES)),
             Field("interval", Choice(INTERVALS)),
-            Field("next", Day(), optional=True),
+            Field("next", DayAhead(), optional=True),
         ),
         _keep,
         _describe,

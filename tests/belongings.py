@@ -118,7 +118,7 @@ async def _team(city: City, victim: Person) -> dict[str, int]:
         session.add_all((member, task))
         await session.flush()
         return {
-            "team_id": team.id, "post_id": post.id, "equipment_id": thing.id,
+            "rescue_team_id": team.id, "post_id": post.id, "equipment_id": thing.id,
             "drill_id": drill.id, "task_id": task.id,
         }  # fmt: skip
 

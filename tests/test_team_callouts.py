@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from models import Callout, DrillTask, Need, Person, Response, RoleKind
+from models import Callout, DrillTask, Emergency, Need, Person, Response, RoleKind
 from services import callouts, crews, declaring, drills, measures
 from services.errors import Gone, NotAllowed, Refusal
 from tests.city import City, Phone
@@ -139,7 +139,7 @@ async def test_a_team_is_asked_by_posts_from_the_preview_and_no_longer_once_it_i
         chen = await session.get_one(Person, (await city.person(drill.chen)).id)
         work = city.making.work(session, chen)
         said = declaring.Declaration(
-            organisation_id=chen.organisation_id or 0, kind=declaring.Emergency.FLOOD, drill=True,
+            organisation_id=chen.organisation_id or 0, kind=Emergency.FLOOD, drill=True,
             latitude=RALLY[0], longitude=RALLY[1], address="码头",
             needs=[declaring.Wanted(3, team_id=team.key)],
         )  # fmt: skip

@@ -1,6 +1,8 @@
 """Rescue teams at the console."""
 
-from models import RoleKind
+from sqlalchemy import select
+
+from models import Need, RoleKind
 from services import crews
 from tests.city import City
 from tests.consoles import desk_of
@@ -43,5 +45,17 @@ async def test_a_coordinator_keeps_a_team_at_the_console(city: City) -> None:
         assert "担架 × 2 · 车上 维修中" in shown.words
         asked = await desk.send(f"{path}/ask")
         assert asked.status == 200 and "1" in asked.words
+        callout = {
+            "mode": "drill", "kind": "flood", "place": "22.525, 113.375", "address": "码头",
+            "quota_0": 3, "team_0": team.key,
+        }  # fmt: skip
+        draft = await desk.send("/callouts/declare", callout)
+        assert f"按岗位叫齐{NAME}" in draft.words
+        async with city.database.read() as session:
+            need = (await session.scalars(select(Need.id))).one()
+        posts_of_it = await desk.send(
+            draft.path.removeprefix("/console") + "/posts", {"need": need}
+        )
+        assert "1 人 · 队长" in posts_of_it.words and "2 人 · 潜水员" in posts_of_it.words
         assert "已删除" in (await desk.send(f"{path}/people/{person.id}/remove")).words
         await li.sees("你已不在")

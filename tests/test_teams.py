@@ -12,16 +12,13 @@ from models import (
     Person,
     PersonSkill,
     Qualification,
-    QualificationKind,
     QualificationState,
     RoleKind,
-    Skill,
     TeamEquipment,
     TeamMember,
 )
 from services import (
     crews,
-    delivery,
     fitness,
     manning,
     personal_data,

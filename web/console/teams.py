@@ -24,20 +24,22 @@ async def show_all(visit: Visit) -> Page:
 # One team
 
 
-@pages.look("/teams/{team_id}")
-async def show(visit: Visit, team_id: int) -> Page:
+@pages.look("/teams/{rescue_team_id}")
+async def show(visit: Visit, rescue_team_id: int) -> Page:
     work = visit.work
-    await teams.led(work, team_id)
+    await teams.led(work, rescue_team_id)
     typed = visit.query.get("find", "")
     return Page(
         "console/teams/team",
         {
-            **await fitness.overview(work, team_id),
-            "gaps": [one.shown() for one in await manning.gaps(work, team_id)],
-            "invited": await teams.invited(work, team_id),
-            "candidates": await teams.candidates(work, team_id, typed) if typed.strip() else None,
-            "tasks": await drills.tasks(work, team_id, drills.OPEN),
-            "due": await stores.due_count(work, team_id),
+            **await fitness.overview(work, rescue_team_id),
+            "gaps": [one.shown() for one in await manning.gaps(work, rescue_team_id)],
+            "invited": await teams.invited(work, rescue_team_id),
+            "candidates": await teams.candidates(work, rescue_team_id, typed)
+            if typed.strip()
+            else None,
+            "tasks": await drills.tasks(work, rescue_team_id, drills.OPEN),
+            "due": await stores.due_count(work, rescue_team_id),
             "post": None,
             "options": await _options(visit),
         },
@@ -52,44 +54,49 @@ async def _options(visit: Visit) -> dict[str, Any]:
     }
 
 
-def _to(team_id: int, done: str, number: int | None = None, part: str = "") -> Goto:
-    return Goto(f"/teams/{team_id}{part}", done, number)
+def _to(rescue_team_id: int, done: str, number: int | None = None, part: str = "") -> Goto:
+    return Goto(f"/teams/{rescue_team_id}{part}", done, number)
 
 
-@pages.act("/teams/{team_id}/ask", again=show)
-async def ask(visit: Visit, team_id: int) -> Goto:
-    return _to(team_id, "people_asked", await fitness.ask(visit.work, team_id))
+@pages.act("/teams/{rescue_team_id}/ask", again=show)
+async def ask(visit: Visit, rescue_team_id: int) -> Goto:
+    return _to(rescue_team_id, "people_asked", await fitness.ask(visit.work, rescue_team_id))
 
 
-@pages.act("/teams/{team_id}/invite", again=show)
-async def invite(visit: Visit, team_id: int) -> Goto:
+@pages.act("/teams/{rescue_team_id}/invite", again=show)
+async def invite(visit: Visit, rescue_team_id: int) -> Goto:
     person_id, typed = fields.key(visit, "person"), str(visit.form.get("find", ""))
-    await teams.invite(visit.work, team_id, person_id, typed)
-    return _to(team_id, "invited")
+    await teams.invite(visit.work, rescue_team_id, person_id, typed)
+    return _to(rescue_team_id, "invited")
 
 
-@pages.act("/teams/{team_id}/people/{person_id}/post", again=None)
-async def give_post(visit: Visit, team_id: int, person_id: int) -> Goto:
+async def again(visit: Visit, rescue_team_id: int, person_id: int) -> Page:
+    """The team that somebody is in."""
+    return await show(visit, rescue_team_id)
+
+
+@pages.act("/teams/{rescue_team_id}/people/{person_id}/post", again=again)
+async def give_post(visit: Visit, rescue_team_id: int, person_id: int) -> Goto:
     chosen = fields.words(visit, "post")
     post_id = fields.key(visit, "post") if chosen else None
-    await teams.give_post(visit.work, team_id, person_id, post_id)
-    return _to(team_id, "saved")
+    await teams.give_post(visit.work, rescue_team_id, person_id, post_id)
+    return _to(rescue_team_id, "saved")
 
 
-@pages.act("/teams/{team_id}/people/{person_id}/remove", again=None)
-async def remove(visit: Visit, team_id: int, person_id: int) -> Goto:
-    await teams.remove(visit.work, team_id, person_id)
-    return _to(team_id, "removed")
+@pages.act("/teams/{rescue_team_id}/people/{person_id}/remove", again=again)
+async def remove(visit: Visit, rescue_team_id: int, person_id: int) -> Goto:
+    await teams.remove(visit.work, rescue_team_id, person_id)
+    return _to(rescue_team_id, "removed")
 
 
 # Posts
 
 
-@pages.act("/teams/{team_id}/posts", again=show)
-async def add_post(visit: Visit, team_id: int) -> Goto:
-    await teams.led(visit.work, team_id)
-    await teams.add_post(visit.work, team_id, _wanted(visit))
-    return _to(team_id, "saved")
+@pages.act("/teams/{rescue_team_id}/posts", again=show)
+async def add_post(visit: Visit, rescue_team_id: int) -> Goto:
+    await teams.led(visit.work, rescue_team_id)
+    await teams.add_post(visit.work, rescue_team_id, _wanted(visit))
+    return _to(rescue_team_id, "saved")
 
 
 @pages.look("/teams/posts/{post_id}")
@@ -125,10 +132,10 @@ def _wanted(visit: Visit) -> Wanted:
 # Equipment
 
 
-@pages.look("/teams/{team_id}/equipment")
-async def equipment(visit: Visit, team_id: int) -> Page:
-    await teams.led(visit.work, team_id)
-    team, _, found = await stores.listed(visit.work, team_id)
+@pages.look("/teams/{rescue_team_id}/equipment")
+async def equipment(visit: Visit, rescue_team_id: int) -> Page:
+    await teams.led(visit.work, rescue_team_id)
+    team, _, found = await stores.listed(visit.work, rescue_team_id)
     return Page(
         "console/teams/equipment",
         {
@@ -145,11 +152,11 @@ def _choices() -> dict[str, Any]:
     return {"states": [one.value for one in ThingState], "intervals": stores.INTERVALS}
 
 
-@pages.act("/teams/{team_id}/equipment", again=equipment)
-async def add_thing(visit: Visit, team_id: int) -> Goto:
-    await teams.led(visit.work, team_id)
-    await stores.add(visit.work, team_id, _described(visit))
-    return _to(team_id, "saved", part="/equipment")
+@pages.act("/teams/{rescue_team_id}/equipment", again=equipment)
+async def add_thing(visit: Visit, rescue_team_id: int) -> Goto:
+    await teams.led(visit.work, rescue_team_id)
+    await stores.add(visit.work, rescue_team_id, _described(visit))
+    return _to(rescue_team_id, "saved", part="/equipment")
 
 
 @pages.look("/teams/equipment/{equipment_id}")
@@ -175,8 +182,8 @@ async def check_thing(visit: Visit, equipment_id: int) -> Goto:
 
 @pages.act("/teams/equipment/{equipment_id}/remove")
 async def remove_thing(visit: Visit, equipment_id: int) -> Goto:
-    team_id = await stores.remove(visit.work, equipment_id)
-    return _to(team_id, "removed", part="/equipment")
+    rescue_team_id = await stores.remove(visit.work, equipment_id)
+    return _to(rescue_team_id, "removed", part="/equipment")
 
 
 def _described(visit: Visit) -> Described:
@@ -202,38 +209,38 @@ def _day(visit: Visit, name: str) -> date:
 # Drills
 
 
-@pages.look("/teams/{team_id}/drills")
-async def show_drills(visit: Visit, team_id: int) -> Page:
-    team, found = await drills.listed(visit.work, team_id)
-    tasks = await drills.tasks(visit.work, team_id)
+@pages.look("/teams/{rescue_team_id}/drills")
+async def show_drills(visit: Visit, rescue_team_id: int) -> Page:
+    team, found = await drills.listed(visit.work, rescue_team_id)
+    tasks = await drills.tasks(visit.work, rescue_team_id)
     shown = {"team_id": team.id, "team": team.names, "drills": found, "tasks": tasks}
     return Page("console/teams/drills", shown)
 
 
-@pages.look("/teams/{team_id}/drills/{drill_id}")
-async def show_drill(visit: Visit, team_id: int, drill_id: int) -> Page:
-    record = await drills.record(visit.work, team_id, drill_id)
-    team = await teams.led(visit.work, team_id)
+@pages.look("/teams/{rescue_team_id}/drills/{drill_id}")
+async def show_drill(visit: Visit, rescue_team_id: int, drill_id: int) -> Page:
+    record = await drills.record(visit.work, rescue_team_id, drill_id)
+    team = await teams.led(visit.work, rescue_team_id)
     mates = await fitness.of_team(visit.work, team)
     people = [(one.person.id, one.person.name) for one in mates]
     return Page("console/teams/drill", {**record, "mates": people})
 
 
-@pages.act("/teams/{team_id}/drills/{drill_id}/lesson", again=show_drill)
-async def keep_lesson(visit: Visit, team_id: int, drill_id: int) -> Goto:
-    await drills.learn(visit.work, team_id, drill_id, fields.lines(visit, "text"))
-    return _to(team_id, "saved", part=f"/drills/{drill_id}")
+@pages.act("/teams/{rescue_team_id}/drills/{drill_id}/lesson", again=show_drill)
+async def keep_lesson(visit: Visit, rescue_team_id: int, drill_id: int) -> Goto:
+    await drills.learn(visit.work, rescue_team_id, drill_id, fields.lines(visit, "text"))
+    return _to(rescue_team_id, "saved", part=f"/drills/{drill_id}")
 
 
-@pages.act("/teams/{team_id}/drills/{drill_id}/tasks", again=show_drill)
-async def note_task(visit: Visit, team_id: int, drill_id: int) -> Goto:
-    await teams.led(visit.work, team_id)
+@pages.act("/teams/{rescue_team_id}/drills/{drill_id}/tasks", again=show_drill)
+async def note_task(visit: Visit, rescue_team_id: int, drill_id: int) -> Goto:
+    await teams.led(visit.work, rescue_team_id)
     person_id = fields.key(visit, "person") if fields.words(visit, "person") else None
     await drills.note_task(
-        visit.work, team_id, drill_id, fields.words(visit, "what"),
+        visit.work, rescue_team_id, drill_id, fields.words(visit, "what"),
         person_id=person_id, due_on=_day(visit, "due"),
     )  # fmt: skip
-    return _to(team_id, "saved", part=f"/drills/{drill_id}")
+    return _to(rescue_team_id, "saved", part=f"/drills/{drill_id}")
 
 
 @pages.act("/teams/tasks/{task_id}/done")

@@ -29,15 +29,20 @@ from bot.settings import (
 from models import (
     Account,
     Confirmation,
+    MemberState,
     Organisation,
     Person,
+    Qualification,
+    QualificationKind,
+    QualificationState,
     Role,
     RoleKind,
     ServiceField,
     Skill,
     SpokenLanguage,
+    TeamMember,
 )
-from services import planning, signup
+from services import crews, planning, signup, traits
 from services.planning import Plan
 from services.policy import Policy
 from services.shifts import ShiftPlan
@@ -199,7 +204,44 @@ async def _registered(work: Work, entry: dict[str, Any]) -> Person | None:
         )
     )
     await session.flush()
+    if "team" in entry:
+        await _in_team(work, person, **entry["team"])
     return person
+
+
+async def _in_team(  # noqa: PLR0917 - as the file has it
+    work: Work,
+    person: Person,
+    code: str,
+    post: str = "",
+    document: str = "",
+    expires_in: int = 0,
+) -> None:
+    """In a rescue team beside their home; on a post with the document that it requires."""
+    session = work.session
+    team = await _by_code(session, Organisation, code)
+    posts = await crews.posts_of(work, team.id)
+    if document:
+        kind = await _by_code(session, QualificationKind, document)
+        held = Qualification(
+            person_id=person.id,
+            kind_id=kind.id,
+            state=QualificationState.VERIFIED,
+            submitted_at=work.now,
+            expires_on=work.today + timedelta(days=expires_in),
+        )
+        session.add(held)
+    member = TeamMember(
+        organisation_id=team.id,
+        person_id=person.id,
+        post_id=next((one.id for one in posts if one.names["en"] == post), None),
+        state=MemberState.ACTIVE,
+        invited_at=work.now,
+        since=work.now,
+    )
+    session.add(member)
+    await session.flush()
+    await traits.renew(work, [person.id])
 
 
 async def _planned(work: Work, entry: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from services import (
     callouts,
     commanding,
     declaring,
+    drills,
     scene,
     screens,
     standing_down,
@@ -345,7 +346,7 @@ async def show_report(turn: Turn, callout_id: int) -> Reply:
     drawings = words.values("callouts/pictures", turn.language, **pictures)
     return Show(
         "callouts/report",
-        {**report, "drawn": True},
+        {**report, "drawn": True, "mends": await drills.led_in(turn.work, callout_id)},
         picture=lambda: asyncio.to_thread(typesetting.png, "callouts/pictures", drawings),
         fresh=True,
     )

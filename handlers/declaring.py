@@ -34,7 +34,7 @@ from models import (
     SpokenLanguage,
     UsualText,
 )
-from services import access, callouts, commanding, declaring, hearing, terms
+from services import access, callouts, commanding, crews, declaring, hearing, terms
 from services.declaring import Declaration, Wanted
 from services.errors import Gone, Refusal
 
@@ -42,6 +42,7 @@ DRILL, REAL = "drill", "real"
 MODES = (REAL, DRILL)
 KINDS = tuple(kind.value for kind in Emergency)
 CRITICAL, USUAL = "critical", "usual"
+BY_POSTS = "posts"
 WITHIN = tuple(str(minutes) for minutes in declaring.WITHIN)
 RADII = tuple(str(round(ring / 1000)) for ring in declaring.RINGS)
 KEPT = timedelta(hours=1)
@@ -112,8 +113,11 @@ async def _said_before(turn: Turn) -> str:
 
 async def _begin(turn: Turn, filled: Filled) -> Reply:
     """Only the place and the number must be said; the rest has what is usual."""
+    return await _go_on(turn, {**filled.answers, **await _usual_of(turn, filled["kind"])})
+
+
+async def _go_on(turn: Turn, answers: dict[str, Any]) -> Reply:
     own = await callouts.commands(turn.work)
-    answers = {**filled.answers, **await _usual_of(turn, filled["kind"])}
     if len(own) == 1:
         answers["organisation"] = own[0].id
     at = "place" if len(own) == 1 else "organisation"
@@ -139,6 +143,37 @@ BEGIN = register(
         (Field("mode", Mode(MODES)), Field("kind", Kind(KINDS))),
         _begin,
         notes="details",
+        numbered=False,
+    )
+)
+
+
+async def begin_for(turn: Turn, team_id: int) -> Reply:
+    """A rescue team is called as a team. Raises NotAllowed, Refusal("team_nobody")."""
+    await callouts.commands(turn.work)
+    if not await crews.of_team(turn.work, team_id):
+        raise Refusal("team_nobody")
+    return await start(turn, CALL_TEAM, answers={"team": team_id})
+
+
+async def _begin_for(turn: Turn, filled: Filled) -> Reply:
+    """By its posts, all at once, so that only the place must be said."""
+    crew = await crews.of_team(turn.work, filled["team"])
+    asked = {"quota": sum(one.quota for one in crew), "posts": BY_POSTS, "skills": []}
+    usual = {**await _usual_of(turn, filled["kind"]), **asked}
+    return await _go_on(turn, {**filled.answers, **usual})
+
+
+CALL_TEAM = register(
+    Form(
+        "callout_call_team",
+        (
+            Field("team", Pick(options.teams)),
+            Field("mode", Mode(MODES)),
+            Field("kind", Kind(KINDS)),
+        ),
+        _begin_for,
+        folder="callout_begin",
         numbered=False,
     )
 )
@@ -188,6 +223,9 @@ async def _declare(turn: Turn, filled: Filled) -> Reply:
         made = await declaring.declare(turn.work, said)
     else:
         made = await declaring.declare_anew(turn.work, filled.subject_id, said)
+    if filled.get("posts"):
+        _, need = await declaring.draft(turn.work, made.id)
+        await declaring.by_posts(turn.work, need.id)
     return await _ask_for_the_word(turn, made.id)
 
 
@@ -226,6 +264,10 @@ async def _ask_for_the_word(turn: Turn, callout_id: int) -> Reply:
     return Show("callouts/preview", shown)
 
 
+def _asks_no_team(answers: dict[str, Any]) -> bool:
+    return not answers.get("team")
+
+
 WHO = (
     Field("quota", HowMany(1, declaring.LARGEST)),
     Field("skills", PickMany(options.skills), optional=True),
@@ -241,6 +283,7 @@ DECLARE = register(
             Field("organisation", Pick(options.organisations_with(access.Right.LAUNCH_CALLOUTS))),
             Field("place", Location(proposals=options.rally_points)),
             *WHO,
+            Field("posts", Choice((BY_POSTS,)), optional=True, skip_if=_asks_no_team),
             Field("radius", Choice(RADII), optional=True),
             Field("address", Text(most=declaring.ADDRESS_LENGTH), optional=True),
             Field("message", Choice((USUAL,)), optional=True),
@@ -283,6 +326,7 @@ def _answers(callout: Callout, need: Need) -> dict[str, Any]:
         "languages": need.languages,
         "equipment": [options.key_of(Equipment(kind)) for kind in need.equipment],
         "team": need.team_id,
+        "posts": BY_POSTS if need.as_team else None,
         "radius": str(round(callout.radius / 1000)),
         "message": USUAL if UsualText.MESSAGE in usual else None,
         "details": callout.details,
@@ -302,6 +346,12 @@ async def show_preview(turn: Turn, callout_id: int) -> Reply:
 
 
 # What would help
+
+
+@button("callout.posts")
+async def by_posts(turn: Turn, need_id: int) -> Reply:
+    found = await declaring.by_posts(turn.work, need_id)
+    return await _ask_for_the_word(turn, found.id)
 
 
 @button("callout.widen")

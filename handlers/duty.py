@@ -10,7 +10,7 @@ from handlers.replies import Document, Reply, Show, Toast, parts_of
 from handlers.routes import Audience, button, command
 from handlers.turns import Turn
 from models import Person
-from services import duty, relieving, rostering, swaps
+from services import duty, manning, relieving, rostering, swaps
 from services.calendars import duty_calendar
 from services.errors import Gone, NotAllowed, Refusal
 from services.finding import search_key
@@ -42,7 +42,9 @@ async def show_team(turn: Turn, organisation_id: int, page: int = 0) -> Reply:
 
 
 async def _team(turn: Turn, organisation_id: int, page: int = 0) -> Reply:
-    return Show("duty/team", await duty.schedule(turn.work, organisation_id, page, PAGE))
+    shown = await duty.schedule(turn.work, organisation_id, page, PAGE)
+    gaps = await manning.gaps(turn.work, organisation_id)
+    return Show("duty/team", {**shown, "posts": [one.shown() for one in gaps]})
 
 
 @button("duty.turn")

@@ -6,6 +6,7 @@ or refuses with a template that says what to do next. Answers are plain JSON val
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from handlers.routes import key_from
@@ -26,6 +27,8 @@ from services.moments import (
 PAGE = 8
 """Options on one page; more do not fit a phone's screen."""
 PARTS_OF_WEEK = 21
+ENDS_AT = "23:59"
+"""The time of day that makes a day a moment ahead, also today."""
 AS_USUAL = {"usual": True}
 """The answer of who wants the usual words."""
 
@@ -184,6 +187,30 @@ class Day(Kind):
 
     async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
         return _confirm_proposed(asked, what)
+
+
+@dataclass(frozen=True, slots=True)
+class DayAhead(Day):
+    """A day from today on: "12-31", "next Friday", or so many days from today by a press."""
+
+    usual: tuple[int, ...] = ()
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        work = asked.turn.work
+        typed = f"{typed_text(asked)} {ENDS_AT}"
+        try:
+            moment = parse_moment(typed, now=work.now, zone=work.policy.zone)
+        except MomentError as fault:
+            raise Refusal("form_day_ahead", reason=fault.reason.value) from None
+        return Stay({"proposed": moment.astimezone(work.policy.zone).date().isoformat()})
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        if what != "pick":
+            return _confirm_proposed(asked, what)
+        days = key_from(argument)
+        if days not in self.usual:
+            raise Gone
+        return Answer((asked.turn.work.today + timedelta(days=days)).isoformat())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from handlers import (
     days,
     declaring,
     disputes,
+    drills,
     duty,
     enrolment,
     feeds,
@@ -37,7 +38,9 @@ from handlers import (
     series,
     signup,
     statistics,
+    stores,
     stories,
+    teams,
 )
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "days",
     "declaring",
     "disputes",
+    "drills",
     "duty",
     "enrolment",
     "feeds",
@@ -77,5 +81,7 @@ __all__ = [
     "series",
     "signup",
     "statistics",
+    "stores",
     "stories",
+    "teams",
 ]

@@ -114,6 +114,16 @@ from models.statistics import (
     Served,
 )
 from models.stories import Credit, Story, StoryState
+from models.teams import (
+    DrillTask,
+    EquipmentCheck,
+    MemberState,
+    TeamEquipment,
+    TeamLink,
+    TeamMember,
+    TeamPost,
+    ThingState,
+)
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
 from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
@@ -163,6 +173,7 @@ __all__ = [
     "DispatchState",
     "Dispute",
     "DisputeState",
+    "DrillTask",
     "Duty",
     "Emergency",
     "Enclosure",
@@ -172,6 +183,7 @@ __all__ = [
     "EnrolmentState",
     "EntryKind",
     "Equipment",
+    "EquipmentCheck",
     "Event",
     "Feed",
     "Frequency",
@@ -197,6 +209,7 @@ __all__ = [
     "Look",
     "Means",
     "MeasureCount",
+    "MemberState",
     "Membership",
     "Message",
     "MonthlyReport",
@@ -243,7 +256,12 @@ __all__ = [
     "Subscription",
     "Swap",
     "SwapOffer",
+    "TeamEquipment",
+    "TeamLink",
+    "TeamMember",
+    "TeamPost",
     "Telegram",
+    "ThingState",
     "Token",
     "Trait",
     "UsualText",

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Document, Key, choice
@@ -139,8 +139,16 @@ class Need(Base):
     """`Equipment` values, all of which they can bring."""
     team_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
     """Only its members are asked, wherever they live within the radius."""
+    at_once: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Called as a team: all who fit are asked at once, however far away they live."""
+    post_id: Mapped[int | None] = mapped_column(ForeignKey("team_post.id"))
+    """Of those, only who holds this post; without one, who holds none."""
     full_at: Mapped[datetime | None]
     """When for the first time enough had said yes."""
+
+    @property
+    def as_team(self) -> bool:
+        return self.at_once and self.team_id is not None
 
 
 class Loan(Base):

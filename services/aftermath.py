@@ -468,7 +468,11 @@ def _local(work: Work, moment: datetime | None) -> str:
 
 async def learn(work: Work, callout_id: int, text: str) -> None:
     """Writes down what the next one should do otherwise. Raises Gone, NotAllowed, Refusal."""
-    callout = await _ended(work, callout_id)
+    keep_lesson(work, await _ended(work, callout_id), text)
+
+
+def keep_lesson(work: Work, callout: Callout, text: str) -> None:
+    """As `learn`, for whoever has been asked for their rights already. Raises Refusal."""
     if not text:
         raise Refusal("text_missing")
     if len(text) > LESSON_LENGTH:

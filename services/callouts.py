@@ -16,6 +16,7 @@ from models import (
     Lane,
     Need,
     Organisation,
+    OrganisationKind,
     Person,
     QualificationKind,
     Response,
@@ -23,6 +24,7 @@ from models import (
     Role,
     Skill,
     SpokenLanguage,
+    TeamPost,
 )
 from services import access, audit, delivery, terms, urgency
 from services.access import Right
@@ -78,7 +80,7 @@ def urgency_of(callout: Callout, part: Part) -> str:
 
 
 def urgency_of_need(callout: Callout, need: Need) -> str:
-    special = need.skills or need.qualifications
+    special = need.skills or need.qualifications or need.as_team
     return urgency_of(callout, Part.SPECIALIST if special else Part.EVERYONE)
 
 
@@ -327,6 +329,7 @@ async def need_named(work: Work, need: Need) -> dict[str, Any]:
     kinds = await terms.by_keys(work.session, QualificationKind, need.qualifications)
     spoken = await terms.by_keys(work.session, SpokenLanguage, need.languages)
     team = await work.session.get(Organisation, need.team_id) if need.team_id else None
+    post = await work.session.get(TeamPost, need.post_id) if need.post_id else None
     return {
         "id": need.id,
         "quota": need.quota,
@@ -337,4 +340,8 @@ async def need_named(work: Work, need: Need) -> dict[str, Any]:
         ],
         "equipment": list(need.equipment),
         "team": team.names if team else None,
+        "team_id": need.team_id,
+        "post": post.names if post else None,
+        "as_team": need.as_team,
+        "rescue_team": team is not None and team.kind is OrganisationKind.RESCUE_TEAM,
     }

@@ -33,7 +33,7 @@ from models import (
     ResponseState,
     Trait,
 )
-from services import duty, nearest, organisations, waves
+from services import duty, mates, nearest, organisations, waves
 from services.audiences import years_before
 from services.nearest import Found, Rules, Wanted
 from services.work import Work
@@ -46,6 +46,8 @@ RESTED = 0.5
 """By how much less somebody answers who was called a short while ago."""
 LIKELY = 0.4
 """Share of those who may be called that the rules leave, roughly: a first guess."""
+ANYWHERE = 500_000.0
+"""Metres; as far as anybody says that they are willing to go."""
 DAY = 24 * 60
 """Minutes."""
 NIGHT_ENDS, NIGHT_BEGINS = 7, 22
@@ -67,12 +69,16 @@ async def within(
     Those of the organisation and of the ones that lend, or `everywhere` in the city; of the need's
     team alone if it names one. `at_any_hour` counts those in their excluded hours as well.
     """
+    people = await mates.called(work, need) if need.as_team else []
+    if need.as_team and not people:
+        return []
     wanted = Wanted(
         need.skills, need.qualifications, need.languages,
         [Equipment(one) for one in need.equipment or ()],
-        await _team(work, need),
+        [] if need.as_team else await _team(work, need),
+        people,
     )  # fmt: skip
-    own = None if everywhere or wanted.team else await _organisations(work, callout)
+    own = None if everywhere or wanted.few else await _organisations(work, callout)
     values: dict[str, Any] = {
         "callout": callout.id,
         "born_by": years_before(work.today, work.policy.adult_age),
@@ -87,6 +93,11 @@ async def within(
         work, callout.latitude, callout.longitude, metres, wanted, limit,
         _EVERYWHERE if own is None else _OWN, values,
     )  # fmt: skip
+
+
+def reach_of(callout: Callout, need: Need) -> float:
+    """Metres within which people are asked for a need: a team comes from wherever it lives."""
+    return ANYWHERE if need.as_team else callout.radius
 
 
 async def _organisations(work: Work, callout: Callout) -> list[int] | None:

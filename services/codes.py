@@ -75,6 +75,15 @@ def is_walk_in(shift_id: int, person_id: int, key: str) -> bool:
     return _matches(key, walk_in(shift_id, person_id))
 
 
+def found(team_id: int, person_id: int) -> str:
+    """Goes with the button that invites somebody to a team: its leader was shown this person."""
+    return _sign("team", team_id, person_id)
+
+
+def is_found(team_id: int, person_id: int, key: str) -> bool:
+    return _matches(key, found(team_id, person_id))
+
+
 def ticket(attendance_id: int, means: Means, at: datetime) -> str:
     """`<unix time>:<means>:<sign>`: somebody was seen on site and is asked whether they leave."""
     moment = _base36(int(at.timestamp()))

@@ -27,6 +27,7 @@ from services import (
     boards,
     callouts,
     candidates,
+    crews,
     events,
     mobilising,
     organisations,
@@ -182,8 +183,7 @@ async def declare_anew(
         setattr(callout, name, value)
     needs = await needs_of(work, callout)
     for need, wanted in zip(needs, said.needs, strict=False):
-        for name, value in (await _wanted(work, wanted)).items():
-            setattr(need, name, value)
+        _set(need, await _wanted(work, wanted))
     if whole and said.needs:
         for need in needs[len(said.needs) :]:
             await work.session.delete(need)
@@ -325,9 +325,41 @@ async def relax(work: Work, need_id: int, demand: str) -> Callout:
     if demand not in (*DEMANDS, EVERYTHING):
         raise Gone
     callout, need = await _need_of_draft(work, need_id)
-    for name, value in _without(need, demand).items():
-        setattr(need, name, value)
+    _set(need, _without(need, demand))
     await work.session.flush()
+    return callout
+
+
+def _set(need: Need, values: dict[str, Any]) -> None:
+    """Other demands; of another team, or of none, nobody is called by posts."""
+    before = need.team_id
+    for name, value in values.items():
+        setattr(need, name, value)
+    if need.team_id != before:
+        need.at_once, need.post_id = False, None
+
+
+async def by_posts(work: Work, need_id: int) -> Callout:
+    """Instead of some of a rescue team, all of it at once: a need for each of its posts.
+
+    Raises Gone, NotAllowed, Refusal("team_nobody").
+    """
+    callout, need = await _need_of_draft(work, need_id)
+    found = await crews.of_team(work, need.team_id) if need.team_id else []
+    if not found:
+        raise Refusal("team_nobody")
+    for one in await needs_of(work, callout):
+        if one.id != need.id and one.as_team and one.team_id == need.team_id:
+            await work.session.delete(one)
+    needs = [need, *(Need(callout_id=callout.id) for _ in found[1:])]
+    for one, crew in zip(needs, found, strict=True):
+        one.quota, one.post_id = crew.quota, crew.post_id
+        one.skills, one.qualifications = list(crew.skills), list(crew.qualifications)
+        one.languages, one.equipment = [], []
+        one.team_id, one.at_once = need.team_id, True
+    work.session.add_all(needs)
+    await work.session.flush()
+    callouts.note(work, "redrafted", callout, drill=callout.drill)
     return callout
 
 
@@ -438,9 +470,10 @@ async def _outlook(work: Work, callout: Callout, need: Need) -> dict[str, Any]:
 
     Where these are too few, what would help.
     """
-    found = await candidates.within(work, callout, need, max(*RINGS, callout.radius), COUNTED)
+    reach = candidates.reach_of(callout, need)
+    found = await candidates.within(work, callout, need, max(*RINGS, reach), COUNTED)
     able = await candidates.as_candidates(work, callout, found)
-    near = sum(one.metres <= callout.radius for one in found)
+    near = sum(one.metres <= reach for one in found)
     minutes = await _forecast(work, callout, need.quota, able[:near])
     outlook = {
         **await need_named(work, need),
@@ -456,11 +489,10 @@ async def _outlook(work: Work, callout: Callout, need: Need) -> dict[str, Any]:
         "others": 0,
     }
     if minutes is None:
-        outlook |= {
-            "wider": await _wider(work, callout, need, found, able),
-            "relaxed": await _relaxed(work, callout, need, near),
-            "others": await _others(work, callout, need, near),
-        }
+        outlook["relaxed"] = await _relaxed(work, callout, need, near)
+    if minutes is None and not need.as_team:
+        outlook["wider"] = await _wider(work, callout, need, found, able)
+        outlook["others"] = await _others(work, callout, need, near)
     return outlook
 
 
@@ -474,7 +506,8 @@ async def _forecast(
 
 async def _asleep(work: Work, callout: Callout, need: Need, near: Sequence[Found]) -> int:
     """How many fit within the radius, but for the hours in which they are not to be called."""
-    anyone = await candidates.within(work, callout, need, callout.radius, COUNTED, at_any_hour=True)
+    reach = candidates.reach_of(callout, need)
+    anyone = await candidates.within(work, callout, need, reach, COUNTED, at_any_hour=True)
     return len({one.person_id for one in anyone} - {one.person_id for one in near})
 
 
@@ -505,8 +538,12 @@ async def _relaxed(work: Work, callout: Callout, need: Need, near: int) -> list[
     asked = [demand for demand in DEMANDS if getattr(need, demand)]
     found: list[dict[str, Any]] = []
     for demand in [*asked, EVERYTHING] if len(asked) > 1 else asked:
-        less = Need(quota=need.quota, **_without(need, demand))
-        more = await candidates.within(work, callout, less, callout.radius, COUNTED)
+        less = Need(
+            quota=need.quota, team_id=need.team_id, at_once=need.at_once, post_id=need.post_id
+        )
+        _set(less, _without(need, demand))
+        reach = candidates.reach_of(callout, less)
+        more = await candidates.within(work, callout, less, reach, COUNTED)
         if len(more) - near > max(
             (one["more"] for one in found if demand == EVERYTHING), default=0
         ):

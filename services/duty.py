@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, exists, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from models import Duty, Organisation, OrganisationKind, Person, Standing, Swap
-from services import access, organisations
+from services import access, mates, organisations
 from services.access import Right
 from services.audiences import years_before
 from services.errors import Gone, NotAllowed
@@ -32,6 +32,8 @@ SHOWN = 2_000
 """Turns that one look reads at most."""
 
 _Home = aliased(Organisation)
+_HAS_JOINED = mates.is_in(Person.id, Organisation.id)
+"""Whether a turn's holder is in its team beside their home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Line:
 async def lines(work: Work, *which: ColumnElement[bool]) -> list[Line]:
     """Turns in the order of time."""
     rows = await work.session.execute(
-        select(Duty, Person, Organisation, Swap, _Home.path)
+        select(Duty, Person, Organisation, Swap, or_(_is_at_home(), _HAS_JOINED))
         .join(Person, Person.id == Duty.person_id)
         .join(Organisation, Organisation.id == Duty.organisation_id)
         .join(_Home, _Home.id == Person.organisation_id)
@@ -95,9 +97,14 @@ async def lines(work: Work, *which: ColumnElement[bool]) -> list[Line]:
         .limit(SHOWN)
     )
     return [
-        Line(duty, person, team, asking, why_unfit(work, person, home, team, duty.starts_at))
-        for duty, person, team, asking, home in rows
+        Line(duty, person, team, asking, why_unfit(work, person, duty.starts_at, belongs=belongs))
+        for duty, person, team, asking, belongs in rows
     ]
+
+
+def _is_at_home() -> ColumnElement[bool]:
+    """Whether the home of a turn's holder is its team, or below it."""
+    return _Home.path.like(Organisation.path + literal("%"))
 
 
 def doubtful(work: Work) -> ColumnElement[bool]:
@@ -108,16 +115,14 @@ def doubtful(work: Work) -> ColumnElement[bool]:
         ~Person.emergency_opt_in,
         Person.paused_until > work.today,
         Person.birth_date.is_(None),
-        ~_Home.path.like(Organisation.path + literal("%")),
+        ~or_(_is_at_home(), _HAS_JOINED),
     )
 
 
-def why_unfit(
-    work: Work, person: Person, home: str, team: Organisation, at: datetime
-) -> str | None:
-    """Why a member can't be counted on at a time; None if they can. `home` is a path."""
+def why_unfit(work: Work, person: Person, at: datetime, *, belongs: bool) -> str | None:
+    """Why somebody can't be counted on at a time; None if they can and belong to the team."""
     day = max(at, work.now).astimezone(work.policy.zone).date()
-    if person.standing is not Standing.ACTIVE or not home.startswith(team.path):
+    if person.standing is not Standing.ACTIVE or not belongs:
         return "left"
     if person.birth_date is None or person.birth_date > years_before(day, work.policy.adult_age):
         return "young"
@@ -173,9 +178,7 @@ async def _rotas_of(work: Work) -> set[int]:
         .where(Duty.person_id == work.person.id, Duty.ends_at > work.now - COLLEAGUE)
         .distinct()
     )
-    home = await work.session.get_one(Organisation, work.person.organisation_id)
-    rescues = {home.id} if home.kind is OrganisationKind.RESCUE_TEAM else set()
-    return {*served, *rescues}
+    return {*served, *(one.id for one in await mates.teams_of(work))}
 
 
 async def concerns(work: Work) -> bool:
@@ -183,11 +186,7 @@ async def concerns(work: Work) -> bool:
     mine = select(Duty.id).where(
         Duty.person_id == work.person.id, Duty.ends_at > work.now - COLLEAGUE
     )
-    in_team = select(Organisation.id).where(
-        Organisation.id == work.person.organisation_id,
-        Organisation.kind == OrganisationKind.RESCUE_TEAM,
-    )
-    return bool(await work.session.scalar(select(or_(mine.exists(), in_team.exists()))))
+    return bool(await work.session.scalar(select(mine.exists())) or await mates.teams_of(work))
 
 
 def colleagues(team: Organisation, now: datetime) -> ColumnElement[bool]:
@@ -199,8 +198,7 @@ def colleagues(team: Organisation, now: datetime) -> ColumnElement[bool]:
     )
     if team.kind is not OrganisationKind.RESCUE_TEAM:
         return on_rota
-    inside = select(Organisation.id).where(organisations.within(team.path))
-    return or_(on_rota, Person.organisation_id.in_(inside))
+    return or_(on_rota, mates.belongs(team))
 
 
 async def able(work: Work, duty: Duty, *which: ColumnElement[bool]) -> list[Person]:
@@ -212,11 +210,10 @@ async def able(work: Work, duty: Duty, *which: ColumnElement[bool]) -> list[Pers
         clash.starts_at < duty.ends_at,
         clash.ends_at > duty.starts_at,
     )
-    rows = await work.session.execute(
-        select(Person, _Home.path)
-        .join(_Home, _Home.id == Person.organisation_id)
+    found_ones = await work.session.scalars(
+        select(Person)
         .where(
-            _Home.path.startswith(organisation.path, autoescape=True),
+            mates.belongs(organisation),
             Person.standing == Standing.ACTIVE,
             Person.emergency_opt_in,
             ~busy,
@@ -227,8 +224,8 @@ async def able(work: Work, duty: Duty, *which: ColumnElement[bool]) -> list[Pers
     )
     return [
         person
-        for person, home in rows
-        if why_unfit(work, person, home, organisation, duty.starts_at) is None
+        for person in found_ones
+        if why_unfit(work, person, duty.starts_at, belongs=True) is None
     ]
 
 

@@ -23,9 +23,12 @@ from models import (
     ServiceField,
     Skill,
     SpokenLanguage,
+    TeamEquipment,
+    TeamPost,
+    ThingState,
     VolunteerDay,
 )
-from services.finding import search_key
+from services.finding import folded, search_key
 from services.organisations import OF_THE_FILE
 
 T = TypeVar("T", ServiceField, Skill, QualificationKind, SpokenLanguage)
@@ -62,6 +65,9 @@ async def found_city(session: AsyncSession, folder: Path, progress: Progress | N
         await _day(session, entry)
     for entry in series:
         await _series(session, entry)
+    for entry in organisations:
+        if "posts" in entry or "equipment" in entry:
+            await _team(session, entry)
     if progress:
         progress(everything, everything)
     return everything
@@ -178,6 +184,53 @@ async def _owner(session: AsyncSession, entry: dict[str, Any]) -> int:
     if found is None:
         raise CityError(f"{entry['code']}: there is no organisation {code}")
     return found
+
+
+async def _team(session: AsyncSession, entry: dict[str, Any]) -> None:
+    """Posts and equipment of a rescue team that has none yet; afterwards they are its leaders'."""
+    team = (
+        await session.scalars(select(Organisation).where(Organisation.code == entry["code"]))
+    ).one()
+    posts = select(TeamPost.id).where(TeamPost.organisation_id == team.id)
+    if await session.scalar(posts.limit(1)) is None:
+        for one in entry.get("posts", []):
+            made = TeamPost(
+                organisation_id=team.id,
+                names=one["names"],
+                key=folded(next(iter(one["names"].values()))),
+                wanted=one["wanted"],
+                on_duty=one.get("on_duty", 0),
+                qualifications=await _keys(session, QualificationKind, one, "qualifications"),
+                skills=await _keys(session, Skill, one, "skills"),
+            )
+            session.add(made)
+    things = select(TeamEquipment.id).where(TeamEquipment.organisation_id == team.id)
+    if await session.scalar(things.limit(1)) is None:
+        for one in entry.get("equipment", []):
+            thing = TeamEquipment(
+                organisation_id=team.id,
+                names=one["names"],
+                count=one["count"],
+                place=one.get("place", ""),
+                state=ThingState.OK,
+                interval=one.get("interval"),
+                next_check_on=one.get("next_check"),
+            )
+            session.add(thing)
+    await session.flush()
+
+
+async def _keys(
+    session: AsyncSession, kind: type[T], entry: dict[str, Any], name: str
+) -> list[int]:
+    """Raises CityError for a code that no term of the city has."""
+    codes = entry.get(name, [])
+    found = await session.scalars(select(kind).where(kind.code.in_(codes)))
+    keys = {row.code: row.id for row in found}
+    unknown = [code for code in codes if code not in keys]
+    if unknown:
+        raise CityError(f"organisations.toml: {name} of a post: {unknown[0]} is not known")
+    return [keys[code] for code in codes]
 
 
 async def _terms(session: AsyncSession, kind: type[T], entries: list[dict[str, Any]]) -> None:

@@ -176,7 +176,8 @@ async def _miss_the_overdue(work: Work, callout: Callout) -> None:
 async def _ask(work: Work, callout: Callout, need: Need, pace: Pace) -> int:
     """Asks the next people for one need, closes it when it is full; answers how many."""
     responses = await _responses(work, need)
-    found = await candidates.within(work, callout, need, callout.radius, LOOKED_AT)
+    reach = candidates.reach_of(callout, need)
+    found = await candidates.within(work, callout, need, reach, LOOKED_AT)
     able = await candidates.as_candidates(work, callout, found)
     listens = pace is Pace.ANSWERS
     decision = await _decide(work, callout, need, responses, able, listens=listens)
@@ -187,7 +188,9 @@ async def _ask(work: Work, callout: Callout, need: Need, pace: Pace) -> int:
         return 0
     moved_up = await _move_up(work, callout, need, responses, decision.needed)
     chosen = decision.send[: max(0, len(decision.send) - moved_up)]
-    if pace is Pace.ORDER and not chosen:
+    if need.as_team:
+        chosen = tuple(one.person_id for one in found)
+    elif pace is Pace.ORDER and not chosen:
         best = sorted(able, key=lambda one: one.eta)[: max(need.quota, 1)]
         chosen = tuple(one.key for one in best)
     if not able and not moved_up and decision.expected < decision.needed:
@@ -225,7 +228,7 @@ async def _when_dry(work: Work, callout: Callout, need: Need, responses: Sequenc
     for one in thanked:
         one.state = ResponseState.ASKED
     await tell_needed(work, callout, need, [one.person_id for one in thanked])
-    if callout.neighbours_asked_at is None:
+    if callout.neighbours_asked_at is None and not need.as_team:
         await ask_neighbours(work, callout)
     return len(thanked)
 

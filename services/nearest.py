@@ -36,6 +36,7 @@ from sqlalchemy import (
 from models import (
     Equipment,
     Frequency,
+    MemberState,
     Person,
     PersonEquipment,
     PersonLanguage,
@@ -46,6 +47,7 @@ from models import (
     Role,
     Skill,
     SpokenLanguage,
+    TeamMember,
     Trait,
 )
 from services import geo
@@ -104,7 +106,8 @@ class Found:
 class Wanted:
     """All of these skills, qualifications and languages, by key, and all of the equipment.
 
-    Of a team, those alone who are registered in one of its organisations or hold a role there.
+    Of a team, those alone who are registered in one of its organisations, hold a role there, or
+    have joined it; or of some `people` alone.
     """
 
     skills: Sequence[int] = ()
@@ -112,6 +115,12 @@ class Wanted:
     languages: Sequence[int] = ()
     equipment: Sequence[Equipment] = ()
     team: Sequence[int] = ()
+    people: Sequence[int] = ()
+
+    @property
+    def few(self) -> bool:
+        """Whether those who may be meant are few, wherever they live."""
+        return bool(self.team or self.people)
 
     @property
     def attributes(self) -> list[int]:
@@ -130,6 +139,7 @@ class Wanted:
             [key for key in self.languages if language_attribute(key) != attribute],
             [kind for kind in self.equipment if equipment_attribute(kind) != attribute],
             self.team,
+            self.people,
         )
 
 
@@ -152,7 +162,7 @@ async def nearest(  # noqa: PLR0917 - where, who, how many
     if limit <= 0:
         return []
     guess = await _guess(work, wanted, rules)
-    if wanted.team:
+    if wanted.few:
         guess = replace(guess, rarest=EVERYONE)
     beside = wanted.beside(guess.rarest)
     asked = {
@@ -167,7 +177,7 @@ async def nearest(  # noqa: PLR0917 - where, who, how many
     disk = _Disk(work, asked, _Shape.of(work, beside, rules, shared=guess.shared))
     ample = AMPLE * limit
     radius = min(metres, max(FIRST, guess.radius(latitude, longitude, ample)))
-    if wanted.team:
+    if wanted.few:
         radius = metres
     while True:
         found = await disk.nearest(radius, limit)
@@ -246,9 +256,14 @@ class _Shape:
     languages: bool
     equipment: bool
     team: bool
+    people: bool
     shared: bool
     """Whether some terms may share a bit, so that bits only promise."""
     rules: Rules | None
+
+    @property
+    def few(self) -> bool:
+        return self.team or self.people
 
     @classmethod
     def of(cls, work: Work, wanted: Wanted, rules: Rules | None, *, shared: bool) -> "_Shape":
@@ -259,6 +274,7 @@ class _Shape:
             bool(wanted.languages),
             bool(wanted.equipment),
             bool(wanted.team),
+            bool(wanted.people),
             shared,
             rules,
         )
@@ -268,6 +284,7 @@ def _terms(wanted: Wanted) -> dict[str, Any]:
     things = {kind.value for kind in wanted.equipment}
     found: dict[str, Any] = {
         "thing_keys": list(things), "thing_count": len(things), "team": list(wanted.team),
+        "people": list(wanted.people),
     }  # fmt: skip
     for name, keys in (
         ("skill", set(wanted.skills)),
@@ -291,7 +308,7 @@ class _Disk:
     async def nearest(self, radius: float, limit: int) -> list[Found]:
         """The nearest in a disk; reads more when too many of those read can't be called."""
         asked = {**self.asked, "squared": radius**2}
-        if not self.shape.team:
+        if not self.shape.few:
             covered = ranges(self.asked["latitude"], self.asked["longitude"], radius)
             asked |= self._as_parameters(covered)
         read = int(limit * (SPARE_QUALIFIED if self.shape.qualifications else SPARE)) + 1
@@ -363,7 +380,7 @@ def _touches(  # noqa: PLR0917 - a square and a disk
 @cache
 def _statement(shape: _Shape) -> Select[Any]:
     """The nearest rows of an attribute in a disk, and whether each person can be called now."""
-    if shape.team:
+    if shape.few:
         rows = _of_team(shape).subquery()
     else:
         rows = (_on_postgresql(shape) if shape.postgresql else _on_sqlite(shape)).subquery()
@@ -402,13 +419,21 @@ def _on_postgresql(shape: _Shape) -> Select[Any]:
 
 def _of_team(shape: _Shape) -> Any:
     """Found by person: the sum keeps SQLite from walking through everyone's rows instead."""
+    attribute = Posting.attribute + 0
+    return _read(shape, attribute).where(Posting.person_id.in_(_few(shape)))
+
+
+def _few(shape: _Shape) -> Any:
+    if shape.people:
+        return bindparam("people", expanding=True, type_=BigInteger)
     team = bindparam("team", expanding=True, type_=BigInteger)
-    members = union(
+    return union(
         select(Person.id).where(Person.organisation_id.in_(team)),
         select(Role.person_id).where(Role.organisation_id.in_(team)),
+        select(TeamMember.person_id).where(
+            TeamMember.organisation_id.in_(team), TeamMember.state == MemberState.ACTIVE
+        ),
     )
-    attribute = Posting.attribute + 0
-    return _read(shape, attribute).where(Posting.person_id.in_(members))
 
 
 def _read(shape: _Shape, attribute: Any = Posting.attribute) -> Any:

@@ -62,6 +62,7 @@ from services import (
     roles,
     series,
     stories,
+    teams,
 )
 from services.delivery import storable
 from services.errors import Refusal
@@ -78,7 +79,12 @@ class Topic(Protocol):
         """Drops what is only theirs, and blanks what others rest on."""
 
 
-TOPICS: tuple[Topic, ...] = (enclosures, stories, series)
+TOPICS: tuple[Topic, ...] = (
+    enclosures,
+    stories,
+    series,
+    teams,
+)
 
 HIDDEN = frozenset(
     {

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, delete, or_, select, update
 
 from models import Account, Duty, Organisation, OrganisationKind, Person, Standing, Swap, SwapOffer
-from services import access, audit, delivery, duty, organisations, rotas, swaps
+from services import access, audit, delivery, duty, mates, rotas, swaps
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, Refusal
@@ -83,12 +83,11 @@ async def members(
     Raises NotAllowed.
     """
     top = await led(work, organisation_id)
-    inside = select(Organisation.id).where(organisations.within(top.path))
     wanted = "".join(typed.split()).lower()
     like: ColumnElement[bool] = Person.name_search.contains(wanted, autoescape=True)
     found = await work.session.scalars(
         select(Person)
-        .where(Person.organisation_id.in_(inside), Person.standing == Standing.ACTIVE)
+        .where(mates.belongs(top), Person.standing == Standing.ACTIVE)
         .order_by(
             case((Person.id.in_(list(chosen)), 0), (like, 1), else_=2),
             Person.emergency_opt_in.desc(),
@@ -190,18 +189,16 @@ async def _fit(
 ) -> tuple[dict[int, str], list[tuple[str, str]]]:
     """Names of those who can be rostered, in the order asked for; of the others, and why not."""
     rows = await work.session.execute(
-        select(Person, Organisation.path)
-        .join(Organisation, Organisation.id == Person.organisation_id)
-        .where(Person.id.in_(list(rota.people)))
+        select(Person, mates.belongs(top)).where(Person.id.in_(list(rota.people)))
     )
-    known = {person.id: (person, home) for person, home in rows}
+    known = {person.id: (person, belongs) for person, belongs in rows}
     fit: dict[int, str] = {}
     left_out: list[tuple[str, str]] = []
     for key in rota.people:
         if key not in known:
             continue
-        person, home = known[key]
-        why = duty.why_unfit(work, person, home, top, rota.starts_at)
+        person, belongs = known[key]
+        why = duty.why_unfit(work, person, rota.starts_at, belongs=belongs)
         if why is None:
             fit[key] = person.name
         else:

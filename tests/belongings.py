@@ -16,12 +16,16 @@ from models import (
     DispatchState,
     Dispute,
     DisputeState,
+    DrillTask,
     Emergency,
     Enrolment,
     Event,
     Group,
     HoursState,
     Means,
+    MemberState,
+    Organisation,
+    OrganisationKind,
     Person,
     Qualification,
     QualificationKind,
@@ -30,6 +34,10 @@ from models import (
     SavedFilter,
     Series,
     SeriesCard,
+    TeamEquipment,
+    TeamMember,
+    TeamPost,
+    ThingState,
     Token,
     VolunteerDay,
     Webhook,
@@ -75,7 +83,52 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _handed_in(city, victim),
         **await _said(city, victim),
         **await _culture(city, victim),
+        **await _team(city, victim),
     }
+
+
+async def _team(city: City, victim: Person) -> dict[str, int]:
+    """A rescue team with a post, a thing, a drill that is over and what it left to mend."""
+    now, home = city.clock(), victim.organisation_id or 0
+    async with city.database.write() as session:
+        above = await session.get_one(Organisation, home)
+        team = Organisation(
+            code="belongings-team", kind=OrganisationKind.RESCUE_TEAM, parent_id=home,
+            names={"zh_Hans": "岐江救援队"},
+        )  # fmt: skip
+        session.add(team)
+        await session.flush()
+        team.path = f"{above.path}{team.id}."
+        post = TeamPost(
+            organisation_id=team.id, names={"": f"{SECRET}岗"}, key="x", wanted=1,
+            qualifications=[], skills=[],
+        )  # fmt: skip
+        thing = TeamEquipment(
+            organisation_id=team.id, names={"": f"{SECRET}艇"}, count=1, state=ThingState.OK,
+            interval=30, next_check_on=now.date(),
+        )  # fmt: skip
+        drill = Callout(
+            organisation_id=team.id, commander_id=victim.id, kind=Emergency.FLOOD, drill=True,
+            state=CalloutState.ENDED, word="1234", address=f"{SECRET}码头", created_at=now,
+            launched_at=now, ended_at=now, reported_at=now, latitude=22.5, longitude=113.4,
+            radius=5000.0,
+        )  # fmt: skip
+        session.add_all((post, thing, drill))
+        await session.flush()
+        member = TeamMember(
+            organisation_id=team.id, person_id=victim.id, post_id=post.id,
+            state=MemberState.ACTIVE, invited_at=now, since=now,
+        )  # fmt: skip
+        task = DrillTask(
+            organisation_id=team.id, callout_id=drill.id, what=f"{SECRET}要做的",
+            person_id=victim.id, due_on=now.date(), noted_by_id=victim.id, noted_at=now,
+        )  # fmt: skip
+        session.add_all((member, task))
+        await session.flush()
+        return {
+            "rescue_team_id": team.id, "post_id": post.id, "equipment_id": thing.id,
+            "drill_id": drill.id, "task_id": task.id,
+        }  # fmt: skip
 
 
 async def _said(city: City, victim: Person) -> dict[str, int]:

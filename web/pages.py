@@ -32,6 +32,7 @@ from web.console import (
     series,
     settings,
     statistics,
+    teams,
     today,
     volunteers,
 )
@@ -81,6 +82,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *series.pages,
     *days.pages,
     *exchange.pages,
+    *teams.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

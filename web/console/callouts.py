@@ -362,6 +362,14 @@ async def show(visit: Visit, callout_id: int) -> Page:
     return await waiting(visit, callout)
 
 
+@pages.act("/callouts/{callout_id}/posts", again=show)
+async def by_posts(visit: Visit, callout_id: int) -> Goto:
+    """All of a rescue team, by its posts."""
+    await declaring.draft(visit.work, callout_id)
+    found = await declaring.by_posts(visit.work, asking.key(visit.form, "need") or 0)
+    return Goto(f"/callouts/{found.id}")
+
+
 @pages.act("/callouts/{callout_id}/launch", again=show)
 async def launch(visit: Visit, callout_id: int) -> Goto:
     await callouts.watched(visit.work, callout_id)

@@ -485,6 +485,7 @@ SECTIONS = (
     Section("stories", "/stories", "book", Right.ANNOUNCE, "federation"),
     Section("series", "/series", "lightbulb", Right.ANNOUNCE, "federation"),
     Section("days", "/days", "calendar-heart", Right.PLAN_ACTIVITIES, "federation"),
+    Section("teams", "/teams", "life-preserver", Right.PLAN_DUTY, "federation"),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS, "office"),
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES, "office"),
     Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT, "office"),

@@ -8,6 +8,7 @@ from services.words import Words
 ORDER = (
     "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "more",
     "stories", "learn", "review", "days",
+    "cover", "incident", "insurance", "incidents",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",

@@ -96,6 +96,18 @@ from models.people import (
     QualificationState,
     Standing,
 )
+from models.protection import (
+    Acknowledgement,
+    Cover,
+    Gravity,
+    Incident,
+    IncidentKind,
+    IncidentNote,
+    IncidentState,
+    Insurance,
+    Insured,
+    Safety,
+)
 from models.readiness import Equipment, PersonEquipment, Readiness
 from models.series import CardAnswer, CardKind, Series, SeriesCard, Subscription
 from models.statistics import (
@@ -123,6 +135,7 @@ __all__ = [
     "TELEGRAM",
     "AbilityCount",
     "Account",
+    "Acknowledgement",
     "Activity",
     "ActivityCount",
     "ActivityState",
@@ -153,6 +166,7 @@ __all__ = [
     "ConsoleSession",
     "Conversation",
     "CountMark",
+    "Cover",
     "Credit",
     "Database",
     "DelayCount",
@@ -175,6 +189,7 @@ __all__ = [
     "Event",
     "Feed",
     "Frequency",
+    "Gravity",
     "Group",
     "Guardian",
     "HoursCount",
@@ -188,6 +203,12 @@ __all__ = [
     "Imported",
     "ImportedHours",
     "Inbox",
+    "Incident",
+    "IncidentKind",
+    "IncidentNote",
+    "IncidentState",
+    "Insurance",
+    "Insured",
     "KeptAnswer",
     "Lane",
     "LedgerEntry",
@@ -223,6 +244,7 @@ __all__ = [
     "RevocationReason",
     "Role",
     "RoleKind",
+    "Safety",
     "SavedAudience",
     "SavedFilter",
     "Screen",

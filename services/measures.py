@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from models import MeasureCount, Organisation
-from services import counting, organisations, series, stories
+from services import counting, incidents, insurance, organisations, series, stories
 from services.measuring import Measure, Unit
 from services.statistics import Span, check_sees, span
 from services.work import Work
 
-MEASURES: tuple[Measure, ...] = (*stories.MEASURES, *series.MEASURES)
+MEASURES: tuple[Measure, ...] = (
+    *stories.MEASURES,
+    *series.MEASURES,
+    *incidents.MEASURES,
+    *insurance.MEASURES,
+)
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2
 AT_ONCE = 1_000

@@ -59,6 +59,8 @@ from services import (
     enclosures,
     enrolment,
     events,
+    incidents,
+    insurance,
     roles,
     series,
     stories,
@@ -78,7 +80,7 @@ class Topic(Protocol):
         """Drops what is only theirs, and blanks what others rest on."""
 
 
-TOPICS: tuple[Topic, ...] = (enclosures, stories, series)
+TOPICS: tuple[Topic, ...] = (enclosures, stories, series, insurance, incidents)
 
 HIDDEN = frozenset(
     {

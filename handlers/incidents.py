@@ -95,10 +95,11 @@ async def show_open(turn: Turn) -> Reply:
 
 @button("incident")
 async def look(turn: Turn, incident_id: int) -> Reply:
-    return _shown(await incidents.look(turn.work, incident_id))
+    return _shown(await incidents.look(turn.work, incident_id), fresh=True)
 
 
-def _shown(case: Case) -> Show:
+def _shown(case: Case, *, fresh: bool = False) -> Show:
+    """`fresh`: the alert stays, since it is what is corrected when somebody sees to it."""
     return Show(
         "incidents/case",
         {
@@ -116,6 +117,7 @@ def _shown(case: Case) -> Show:
             "photos": len(case.photos),
             "closed": case.incident.state is IncidentState.CLOSED,
         },
+        fresh=fresh,
         private=True,
     )
 

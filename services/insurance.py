@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, literal, or_, select
+from sqlalchemy.orm import aliased
 
 from models import (
     Activity,
@@ -85,26 +86,22 @@ class Added:
 
 def covers(person_id: Any, organisation_id: Any, activity_id: Any, day: Any) -> ColumnElement[bool]:
     """The condition that somebody is covered on a day, in an activity or (None) anywhere."""
-    home = select(Organisation.path).where(Organisation.id == organisation_id).scalar_subquery()
+    lives, owns = aliased(Organisation), aliased(Organisation)
+    home = select(lives.path).where(lives.id == organisation_id).correlate_except(lives)
+    owner = select(owns.path).where(owns.id == Insurance.organisation_id).correlate_except(owns)
+    below = home.scalar_subquery().like(owner.scalar_subquery() + literal("%"))
     listed = (
         exists()
         .where(Insured.insurance_id == Insurance.id, Insured.person_id == person_id)
         .correlate_except(Insured)
     )
-    taken_out_by = (
-        select(Organisation.path)
-        .where(Organisation.id == Insurance.organisation_id)
-        .correlate(Insurance)
-        .scalar_subquery()
-    )
-    below = home.like(taken_out_by + literal("%"))
     whom = [
         and_(Insurance.cover == Cover.EVERYBODY, below),
         and_(Insurance.cover == Cover.LISTED, listed),
     ]
     if activity_id is not None:
         whom.append(and_(Insurance.cover == Cover.ACTIVITY, Insurance.activity_id == activity_id))
-    return exists().where(_holds_on(day), or_(*whom))
+    return exists().where(_holds_on(day), or_(*whom)).correlate_except(Insurance)
 
 
 def _holds_on(day: Any) -> ColumnElement[bool]:

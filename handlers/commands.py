@@ -9,6 +9,7 @@ ORDER = (
     "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "more",
     "stories", "learn", "review", "days",
     "team",
+    "cover", "incident", "insurance", "incidents",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",

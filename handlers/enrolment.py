@@ -9,7 +9,7 @@ from handlers.replies import Document, Reply, Show, Venue
 from handlers.routes import button, command, link
 from handlers.turns import Turn
 from models import Activity, ActivityState, Coming, Enrolment, EnrolmentState, Shift
-from services import access, activities, enrolment, geo
+from services import access, activities, briefings, enrolment, geo
 from services.calendars import calendar
 from services.enrolment import Place
 from services.errors import Gone
@@ -50,6 +50,7 @@ async def _activity(turn: Turn, activity_id: int, news: str | None = None, **mor
             "mine": places,
             "now": turn.work.now.isoformat(),
             "plans": plans,
+            "briefings": await briefings.own(turn.work, activity_id),
             "news": news,
             **more,
         },

@@ -96,6 +96,18 @@ from models.people import (
     QualificationState,
     Standing,
 )
+from models.protection import (
+    Acknowledgement,
+    Cover,
+    Gravity,
+    Incident,
+    IncidentKind,
+    IncidentNote,
+    IncidentState,
+    Insurance,
+    Insured,
+    Safety,
+)
 from models.readiness import Equipment, PersonEquipment, Readiness
 from models.series import CardAnswer, CardKind, Series, SeriesCard, Subscription
 from models.statistics import (
@@ -133,6 +145,7 @@ __all__ = [
     "TELEGRAM",
     "AbilityCount",
     "Account",
+    "Acknowledgement",
     "Activity",
     "ActivityCount",
     "ActivityState",
@@ -163,6 +176,7 @@ __all__ = [
     "ConsoleSession",
     "Conversation",
     "CountMark",
+    "Cover",
     "Credit",
     "Database",
     "DelayCount",
@@ -187,6 +201,7 @@ __all__ = [
     "Event",
     "Feed",
     "Frequency",
+    "Gravity",
     "Group",
     "Guardian",
     "HoursCount",
@@ -200,6 +215,12 @@ __all__ = [
     "Imported",
     "ImportedHours",
     "Inbox",
+    "Incident",
+    "IncidentKind",
+    "IncidentNote",
+    "IncidentState",
+    "Insurance",
+    "Insured",
     "KeptAnswer",
     "Lane",
     "LedgerEntry",
@@ -236,6 +257,7 @@ __all__ = [
     "RevocationReason",
     "Role",
     "RoleKind",
+    "Safety",
     "SavedAudience",
     "SavedFilter",
     "Screen",

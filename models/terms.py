@@ -24,6 +24,8 @@ class ServiceField(Term, Base):
 
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("service_field.id"), index=True)
     emoji: Mapped[str] = mapped_column(String(8), default="")
+    adults_only: Mapped[bool] = mapped_column(default=False)
+    """No work for minors; holds for its sub-fields as well."""
 
 
 class Skill(Term, Base):

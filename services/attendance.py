@@ -22,7 +22,7 @@ from models import (
     Person,
     Shift,
 )
-from services import access, accounts, activities, codes, delivery, geo, traits
+from services import access, accounts, activities, briefings, codes, delivery, geo, traits
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
 
@@ -147,6 +147,7 @@ async def _check_may_come(work: Work, shift: Shift, activity: Activity) -> Prese
         )
     if presence.attendance is not None:
         return presence
+    await briefings.check(work, presence.enrolment, activity)
     opens_at = shift.starts_at - timedelta(minutes=work.policy.check_in_early)
     if work.now < opens_at:
         raise Refusal("checkin_early", opens_at=opens_at, starts_at=shift.starts_at)

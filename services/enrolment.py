@@ -56,8 +56,10 @@ from services import (
     audit,
     delivery,
     events,
+    insurance,
     lengths,
     matching,
+    minors,
     people,
     traits,
 )
@@ -143,7 +145,16 @@ def _forget_earlier(enrolment: Enrolment) -> None:
 async def _state_after_taking(work: Work, shift: Shift, activity: Activity) -> EnrolmentState:
     if not await take_place(work, shift.id):
         return EnrolmentState.WAITLISTED
+    return await _state_with_a_place(work, shift, activity)
+
+
+async def _state_with_a_place(work: Work, shift: Shift, activity: Activity) -> EnrolmentState:
+    """Who is not insured for something dangerous waits until the coordinator has seen to it."""
     if activity.confirmation is Confirmation.BY_HAND:
+        return EnrolmentState.APPLIED
+    if await insurance.is_dangerous(work, activity.id) and await insurance.uncovered(
+        work, shift, [work.person.id]
+    ):
         return EnrolmentState.APPLIED
     return EnrolmentState.CONFIRMED
 
@@ -208,6 +219,7 @@ async def check_suits(work: Work, shift: Shift) -> None:
     missing = await _names(work, SpokenLanguage, column, ShiftLanguage, shift, spoken)
     if missing:
         raise Refusal("enrol_lacks_language", names=missing)
+    await minors.check(work, shift)
 
 
 async def _names(  # noqa: PLR0917 - a query in five parts
@@ -295,11 +307,10 @@ async def accept_offer(work: Work, enrolment_id: int) -> Place:
     if enrolment.offer_expires_at is not None and enrolment.offer_expires_at <= work.now:
         raise Refusal("offer_over")
     await check_clash(work, place.shift)
-    by_hand = place.activity.confirmation is Confirmation.BY_HAND
-    enrolment.state = EnrolmentState.APPLIED if by_hand else EnrolmentState.CONFIRMED
+    enrolment.state = await _state_with_a_place(work, place.shift, place.activity)
     enrolment.offer_expires_at = None
     await work.session.flush()
-    if by_hand:
+    if enrolment.state is EnrolmentState.APPLIED:
         await _ask_coordinators(work, place)
     else:
         await is_confirmed(work, place.activity, enrolment)
@@ -530,6 +541,8 @@ async def decide(work: Work, enrolment_id: int, *, accept: bool) -> Place:
     await access.require(work, access.Right.PLAN_ACTIVITIES, place.activity.organisation_id)
     if place.enrolment.state is not EnrolmentState.APPLIED:
         raise Refusal("application_decided")
+    if accept:
+        await insurance.check(work, place.shift, place.enrolment.person_id)
     place.enrolment.state = EnrolmentState.CONFIRMED if accept else EnrolmentState.DECLINED
     await work.session.flush()
     if not accept:
@@ -604,6 +617,7 @@ async def _check_joins(work: Work, shift: Shift, activity: Activity) -> Enrolmen
             raise Refusal("enrol_already", state=known.state.value)
         await check_suits(work, shift)
         await check_clash(work, shift)
+        await insurance.check(work, shift, work.person.id)
     except Refusal as why:
         name = work.person.name
         raise Refusal("walkin_unsuited", name=name, why=why.code, **why.parameters) from None

@@ -14,6 +14,8 @@ from models import MeasureCount, Organisation
 from services import (
     counting,
     drills,
+    incidents,
+    insurance,
     organisations,
     series,
     stories,
@@ -26,6 +28,8 @@ MEASURES: tuple[Measure, ...] = (
     *stories.MEASURES,
     *series.MEASURES,
     *drills.MEASURES,
+    *incidents.MEASURES,
+    *insurance.MEASURES,
 )
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2

@@ -1,5 +1,7 @@
 """Finding people among those whom the actor may see."""
 
+from collections.abc import Sequence
+
 import phonenumbers
 from sqlalchemy import (
     ColumnElement,
@@ -67,6 +69,29 @@ def exactly(work: Work, typed: str) -> Select[int]:
         Person.standing == Standing.ACTIVE,
         or_(Person.number == number, Person.phone_hash.in_(_phone_hashes(work, typed))),
     )
+
+
+async def by_what_was_typed(work: Work, typed: Sequence[str]) -> dict[str, int]:
+    """Of many numbers and phones, as `exactly`, those that are somebody's -> that person's key."""
+    numbers = {text: "".join(text.split()).upper() for text in typed}
+    hashes = {text: _phone_hashes(work, text) for text in typed}
+    rows = await work.session.execute(
+        select(Person.id, Person.number, Person.phone_hash).where(
+            Person.standing == Standing.ACTIVE,
+            or_(
+                Person.number.in_(numbers.values()),
+                Person.phone_hash.in_([one for some in hashes.values() for one in some]),
+            ),
+        )
+    )
+    keys: dict[str | None, int] = {}
+    for key, number, phone_hash in rows:
+        keys |= {number: key, phone_hash: key}
+    found = {
+        text: next((keys[one] for one in (numbers[text], *hashes[text]) if one in keys), None)
+        for text in typed
+    }
+    return {text: key for text, key in found.items() if key is not None}
 
 
 def _phone_hashes(work: Work, typed: str) -> list[str]:

@@ -59,6 +59,8 @@ from services import (
     enclosures,
     enrolment,
     events,
+    incidents,
+    insurance,
     roles,
     series,
     stories,
@@ -84,6 +86,8 @@ TOPICS: tuple[Topic, ...] = (
     stories,
     series,
     teams,
+    insurance,
+    incidents,
 )
 
 HIDDEN = frozenset(

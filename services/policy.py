@@ -21,6 +21,20 @@ class Policy(BaseModel):
     default_language: str = Field("zh_Hans", description="Language for people who chose none.")
     number_prefix: str = Field("ZS", max_length=8, description="Start of registration numbers.")
 
+    minor_minutes_per_day: int = Field(
+        240, ge=0, description="Minutes that somebody under age serves on a day at most."
+    )
+    minor_minutes_per_week: int = Field(600, ge=0, description="... and in a week from Monday on.")
+    minor_night_from: time = Field(time(21, 0), description="Nobody under age serves from here")
+    minor_night_until: time = Field(time(7, 0), description="... until here.")
+    insurance_warning_days: int = Field(
+        14, ge=0, description="Days before an insurance ends that those concerned are told."
+    )
+    incident_minutes: int = Field(
+        15, ge=1, description="After which a serious incident nobody took on goes a level up."
+    )
+    incident_minutes_minor: int = Field(24 * 60, ge=1, description="The same of a minor one.")
+
     privacy_version: str = Field("2026-11", description="Version of the privacy notice in force.")
     adult_age: int = Field(18, ge=1, description="Under this age a guardian must consent.")
     least_age: int = Field(8, ge=0, description="Under this age nobody is registered.")

@@ -29,6 +29,7 @@ from services import (
     codes,
     delivery,
     enrolment,
+    insurance,
     people,
     traits,
 )
@@ -350,6 +351,7 @@ async def _check_joins(work: Work, shift: Shift, person: Person) -> None:
     try:
         await enrolment.check_suits(work.acting_as(person), shift)
         await enrolment.check_clash(work.acting_as(person), shift)
+        await insurance.check(work, shift, person.id)
     except NotAllowed:
         raise
     except Refusal as why:

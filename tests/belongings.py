@@ -11,6 +11,7 @@ from models import (
     CalloutState,
     CardKind,
     ConsoleSession,
+    Cover,
     Credit,
     Dispatch,
     DispatchState,
@@ -20,8 +21,14 @@ from models import (
     Emergency,
     Enrolment,
     Event,
+    Gravity,
     Group,
     HoursState,
+    Incident,
+    IncidentKind,
+    IncidentState,
+    Insurance,
+    Insured,
     Means,
     MemberState,
     Organisation,
@@ -84,6 +91,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _said(city, victim),
         **await _culture(city, victim),
         **await _team(city, victim),
+        **await _protection(city, victim),
     }
 
 
@@ -184,6 +192,26 @@ async def _culture(city: City, victim: Person) -> dict[str, int]:
             "card_id": card.id,
             "day_id": day.id,
         }
+
+
+async def _protection(city: City, victim: Person) -> dict[str, int]:
+    """A policy with them on its list, and an incident that they reported."""
+    home, now = victim.organisation_id or 0, city.clock()
+    shift = await city.making.shift(await city.making.activity(victim, f"{SECRET}的抢险"))
+    async with city.database.write() as session:
+        policy = Insurance(
+            organisation_id=home, cover=Cover.LISTED, insurer=SECRET, number=SECRET, covers=SECRET,
+            from_day=now.date(), until_day=now.date(), recorded_by_id=victim.id, recorded_at=now,
+        )  # fmt: skip
+        incident = Incident(
+            organisation_id=home, shift_id=shift.id, reporter_id=victim.id, text=SECRET,
+            kind=IncidentKind.INJURY, gravity=Gravity.MINOR, state=IncidentState.OPEN,
+            reported_at=now,
+        )  # fmt: skip
+        session.add_all((policy, incident))
+        await session.flush()
+        session.add(Insured(insurance_id=policy.id, person_id=victim.id, since=now))
+        return {"insurance_id": policy.id, "incident_id": incident.id}
 
 
 async def _organisation(city: City, victim: Person) -> dict[str, int]:

@@ -5,7 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 from models import ActivityState, ServiceField
-from services import activities, agenda, announcements, planning, shifts, terms
+from services import (
+    activities,
+    agenda,
+    announcements,
+    briefings,
+    insurance,
+    planning,
+    shifts,
+    terms,
+)
 from services.agenda import Wanted
 from services.errors import Refusal
 from web.console import fields
@@ -89,8 +98,21 @@ async def show_calendar(visit: Visit) -> Page:
 
 @pages.look("/activities/{activity_id}")
 async def show(visit: Visit, activity_id: int) -> Page:
-    shown = await agenda.shown(visit.work, activity_id)
-    return Page("console/activities/one", {"shown": shown})
+    return Page(
+        "console/activities/one",
+        {
+            "shown": await agenda.shown(visit.work, activity_id),
+            "safety": await briefings.of(visit.work, activity_id),
+            "uncovered": await insurance.without(visit.work, activity_id),
+        },
+    )
+
+
+@pages.act("/activities/{activity_id}/safety", again=show)
+async def say_safety(visit: Visit, activity_id: int) -> Goto:
+    said, dangerous = fields.lines(visit, "briefing"), "dangerous" in visit.form
+    await briefings.say(visit.work, activity_id, said, dangerous=dangerous)
+    return Goto(f"/activities/{activity_id}", done="saved")
 
 
 @pages.look("/activities/{activity_id}/preview")

@@ -484,6 +484,8 @@ SECTIONS = (
     Section("organisations", "/organisations", "diagram-3", Right.SEE_VOLUNTEERS, "federation"),
     Section("stories", "/stories", "book", Right.ANNOUNCE, "federation"),
     Section("series", "/series", "lightbulb", Right.ANNOUNCE, "federation"),
+    Section("insurance", "/insurance", "shield-check", Right.PLAN_ACTIVITIES, "federation"),
+    Section("incidents", "/incidents", "bandaid", Right.PLAN_ACTIVITIES, "federation"),
     Section("days", "/days", "calendar-heart", Right.PLAN_ACTIVITIES, "federation"),
     Section("teams", "/teams", "life-preserver", Right.PLAN_DUTY, "federation"),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS, "office"),

@@ -78,9 +78,12 @@ from models.organisations import (
     Group,
     Organisation,
     OrganisationKind,
+    OrganisationRequest,
     RallyPoint,
+    RequestState,
     Role,
     RoleKind,
+    TreeChange,
 )
 from models.people import (
     Account,
@@ -95,6 +98,7 @@ from models.people import (
     QualificationState,
     Standing,
 )
+from models.plans import Plan, PlanComment, PlanItem, PlanState, PlanTarget, Scheme
 from models.readiness import Equipment, PersonEquipment, Readiness
 from models.statistics import (
     AbilityCount,
@@ -198,6 +202,7 @@ __all__ = [
     "OptOut",
     "Organisation",
     "OrganisationKind",
+    "OrganisationRequest",
     "PaidMessages",
     "PeopleCount",
     "Person",
@@ -205,6 +210,11 @@ __all__ = [
     "PersonInterest",
     "PersonLanguage",
     "PersonSkill",
+    "Plan",
+    "PlanComment",
+    "PlanItem",
+    "PlanState",
+    "PlanTarget",
     "Posting",
     "Qualification",
     "QualificationKind",
@@ -212,6 +222,7 @@ __all__ = [
     "RallyPoint",
     "ReachCount",
     "Readiness",
+    "RequestState",
     "Response",
     "ResponseState",
     "RevocationReason",
@@ -219,6 +230,7 @@ __all__ = [
     "RoleKind",
     "SavedAudience",
     "SavedFilter",
+    "Scheme",
     "Screen",
     "ScreenPage",
     "Served",
@@ -235,6 +247,7 @@ __all__ = [
     "Telegram",
     "Token",
     "Trait",
+    "TreeChange",
     "UsualText",
     "Wave",
     "Webhook",

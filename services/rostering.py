@@ -244,6 +244,7 @@ async def publish(work: Work, rota: Rota) -> Draft:
 
     Raises NotAllowed, Gone or Refusal.
     """
+    await organisations.require_open(work, rota.organisation_id)
     await _one_at_a_time(work, rota.organisation_id)
     plan = await draft(work, rota)
     await _drop(work, plan.dropped)

@@ -9,6 +9,7 @@ ORDER = (
     "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "more",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
+    "organisation", "checklist",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",
 )  # fmt: skip

@@ -221,6 +221,11 @@ async def _comments(work: Work, plan: Plan | None) -> list[Comment]:
 # Writing
 
 
+async def begin(work: Work, organisation_id: int, year: int) -> Plan:
+    """The plan to write, a new one if there is none. Raises NotAllowed, Gone, Refusal."""
+    return await _to_write(work, organisation_id, year)
+
+
 async def write(
     work: Work, organisation_id: int, year: int, targets: Targets, words: str | None = None
 ) -> Plan:

@@ -209,7 +209,7 @@ async def _asked(work: Work, request: OrganisationRequest) -> Outcome:
         raise Refusal("reorganisation_waits") from None
     line = await _line(work, request)
     people = {key for level in _levels(line) for key in await access.holders(work, RIGHT, level)}
-    await _tell(work, "organisations/request", line, people - {work.person.id})
+    await _tell(work, "reorganising/request", line, people - {work.person.id})
     _note(work, line, "asked")
     return Outcome(request=request)
 
@@ -371,9 +371,9 @@ async def _told_decided(work: Work, request: OrganisationRequest) -> Line:
     """Who asked is told, and the cards of those who decide say what has become of it."""
     line = await _line(work, request)
     if request.asked_by_id != work.person.id:
-        await _tell(work, "organisations/decided", line, [request.asked_by_id], subject=None)
+        await _tell(work, "reorganising/decided", line, [request.asked_by_id], subject=None)
     about = {**described(line), "decided_by": work.person.name}
-    post = Post("organisations/request_closed", about, kind=KIND, subject=_subject(request))
+    post = Post("reorganising/request_closed", about, kind=KIND, subject=_subject(request))
     await delivery.correct(work, _subject(request), post)
     return line
 
@@ -553,7 +553,7 @@ async def _tell_of_move(
     if old_parent is not None:
         people |= set(await access.holders(work, RIGHT, old_parent))
     about = {"name": organisation.names, "below": below.names, "by": work.person.name}
-    post = Post("organisations/moved", about, kind=KIND)
+    post = Post("reorganising/moved", about, kind=KIND)
     await delivery.tell(work, post, people - {work.person.id})
 
 
@@ -631,7 +631,7 @@ async def _close(work: Work, organisation: Organisation, to: Organisation) -> Or
 
 async def _move_people(work: Work, organisation: Organisation, to: Organisation) -> list[int]:
     about = {"organisation": organisation.names, "to": to.names}
-    post = await quiet_hours.kept(work, Post("organisations/people_moved", about, kind=KIND))
+    post = await quiet_hours.kept(work, Post("reorganising/people_moved", about, kind=KIND))
     told = (
         select(Person.id, Account.telegram_id, Person.language, delivery.NO_PARAMETERS)
         .join(Account, Account.person_id == Person.id)
@@ -654,7 +654,7 @@ async def _end_roles(work: Work, organisation: Organisation) -> None:
     held = delete(Role).where(Role.organisation_id == organisation.id).returning(Role.person_id)
     people = set(await work.session.scalars(held))
     await roles.menus_changed(work, people)
-    post = Post("organisations/role_ended", {"organisation": organisation.names}, kind=KIND)
+    post = Post("reorganising/role_ended", {"organisation": organisation.names}, kind=KIND)
     await delivery.tell(work, post, people - {work.person.id})
 
 

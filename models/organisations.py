@@ -142,7 +142,7 @@ class OrganisationRequest(Base):
     """The one that is moved or closed; the new one once it is there."""
     below_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     said: Mapped[dict[str, Any]]
-    """Of a new one: its kind, name, place, head and contact."""
+    """Of a new one: its kind, name, place, head and contact. Of a moved one the key of what it left."""
     words: Mapped[str] = mapped_column(String(300), default="")
     """Why."""
     asked_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)

@@ -163,6 +163,7 @@ async def transfer(work: Work, organisation_id: int, below_id: int, words: str =
         return Outcome(organisation=await _move(work, organisation, below))
     request = _request(work, TreeChange.TRANSFER, below, words)
     request.organisation_id = organisation.id
+    request.said = {"left": organisation.parent_id}
     request.old_agreed_by_id = work.person.id if old else None
     request.new_agreed_by_id = work.person.id if new else None
     return await _asked(work, request)
@@ -382,8 +383,10 @@ async def _told_decided(work: Work, request: OrganisationRequest) -> Line:
 
 
 def _parent_of(line: Line) -> int:
-    """The key of the level that a moved or closed one stands below now."""
-    return (line.organisation.parent_id if line.organisation else None) or line.request.below_id
+    """The key of the level that a moved or closed one stood below when it was asked for."""
+    left: int | None = line.request.said.get("left")
+    now = line.organisation.parent_id if line.organisation else None
+    return left or now or line.request.below_id
 
 
 def _levels(line: Line) -> list[int]:

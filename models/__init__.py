@@ -74,6 +74,7 @@ from models.imports import (
 )
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import (
+    ChecklistReminder,
     Claim,
     Group,
     Organisation,
@@ -142,6 +143,7 @@ __all__ = [
     "CertificateLine",
     "CertificateScope",
     "CertificateState",
+    "ChecklistReminder",
     "Claim",
     "ClaimGuess",
     "CohortCount",

@@ -80,8 +80,6 @@ class Organisation(Base):
     """After a call in which its people are asked later than others; None: in the same way."""
     closed_at: Mapped[datetime | None]
     """It takes nothing new any more; what it did stays."""
-    reminded_on: Mapped[date | None] = mapped_column(Date)
-    """The last day on which it was reminded of what it lacks."""
     edited: Mapped[bool] = mapped_column(default=False)
     """Its names and place were changed by people, so the city's file does not set them any more."""
     head: Mapped[str | None] = mapped_column(String(64))
@@ -107,6 +105,18 @@ class RequestState(StrEnum):
     GRANTED = "granted"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+
+
+class ChecklistReminder(Base):
+    """The local days on which an organisation was reminded of what it lacks: once a day at most."""
+
+    __tablename__ = "checklist_reminder"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    organisation_id: Mapped[int] = mapped_column(
+        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
+    )
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
 
 
 class OrganisationRequest(Base):
@@ -142,7 +152,7 @@ class OrganisationRequest(Base):
     """The one that is moved or closed; the new one once it is there."""
     below_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     said: Mapped[dict[str, Any]]
-    """Of a new one: its kind, name, place, head and contact. Of a moved one the key of what it left."""
+    """Of a new one: its kind, name, place, head and contact; of a moved one, what it left."""
     words: Mapped[str] = mapped_column(String(300), default="")
     """Why."""
     asked_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)

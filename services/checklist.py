@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from models import (
     Account,
     Activity,
     ActivityState,
+    ChecklistReminder,
     Organisation,
     OrganisationKind,
     Person,
@@ -56,8 +58,12 @@ class Checklist:
     quarter: int
     looked_at: int
     gaps: list[Gap]
-    to_remind: int
-    """How many of them were not reminded today."""
+    reminded: set[int]
+    """Keys of those that were reminded today."""
+
+    @property
+    def to_remind(self) -> int:
+        return sum(gap.organisation.id not in self.reminded for gap in self.gaps)
 
     def count(self, what: str) -> int:
         return sum(what in gap.lacks for gap in self.gaps)
@@ -73,12 +79,13 @@ async def look(work: Work) -> Checklist:
         raise NotAllowed
     looked_at = [one for one in found if one.kind is not OrganisationKind.SERVICE_BASE]
     gaps = await _gaps(work, looked_at)
+    today = select(ChecklistReminder.organisation_id).where(ChecklistReminder.day == work.today)
     return Checklist(
         work.today.year,
         (work.today.month - 1) // QUARTER + 1,
         len(looked_at),
         gaps,
-        sum(gap.organisation.reminded_on != work.today for gap in gaps),
+        set(await work.session.scalars(today)),
     )
 
 
@@ -144,16 +151,7 @@ async def remind(work: Work) -> list[Told]:
     Raises NotAllowed.
     """
     gaps = {gap.organisation.id: gap for gap in (await look(work)).gaps}
-    fresh = await work.session.scalars(
-        update(Organisation)
-        .where(
-            Organisation.id.in_(list(gaps)),
-            or_(Organisation.reminded_on.is_(None), Organisation.reminded_on < work.today),
-        )
-        .values(reminded_on=work.today)
-        .returning(Organisation.id)
-        .execution_options(synchronize_session=False)
-    )
+    fresh = await _note_today(work, list(gaps))
     reminded = [gaps[key] for key in sorted(fresh, key=lambda key: gaps[key].organisation.path)]
     told, letters = await _to_whom(work, reminded)
     due_at, _ = await quiet_hours.times(work)
@@ -161,6 +159,20 @@ async def remind(work: Work) -> list[Told]:
     await delivery.tell_each(work, post, {key: {"gaps": some} for key, some in letters.items()})
     audit.note(work, "checklist.reminded", f"person:{work.person.id}", count=len(reminded))
     return told
+
+
+async def _note_today(work: Work, keys: Sequence[int]) -> list[int]:
+    """Those that were not reminded today before; whoever presses at the same moment finds none."""
+    if not keys:
+        return []
+    insert = postgresql.insert if _is_postgresql(work) else sqlite.insert
+    rows = [{"organisation_id": key, "day": work.today} for key in keys]
+    noted = insert(ChecklistReminder).values(rows).on_conflict_do_nothing()
+    return list(await work.session.scalars(noted.returning(ChecklistReminder.organisation_id)))
+
+
+def _is_postgresql(work: Work) -> bool:
+    return work.session.get_bind().dialect.name == "postgresql"
 
 
 async def _to_whom(

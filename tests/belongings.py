@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from models import (
+    Activity,
     Attendance,
     Callout,
     CalloutState,
@@ -15,23 +16,30 @@ from models import (
     Dispute,
     DisputeState,
     Emergency,
+    EnclosureContent,
     Enrolment,
     Event,
     Group,
     HoursState,
     Means,
+    OrganisationRequest,
     Person,
+    Plan,
+    PlanState,
     Qualification,
     QualificationKind,
     QualificationState,
+    RequestState,
     Role,
     SavedFilter,
     Token,
+    TreeChange,
     Webhook,
 )
 from models.enrolment import EnrolmentState
+from models.sealed import keyring
 from playground.phone import Phone
-from services import audiences, broadcasts
+from services import audiences, broadcasts, enclosures
 from services.audiences import Audience
 from tests.certified import RECORD, issued
 from tests.city import City
@@ -67,7 +75,31 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
         **await _said(city, victim),
+        **await _organising(city, victim),
     }
+
+
+async def _organising(city: City, victim: Person) -> dict[str, int]:
+    """A request that waits, a plan that was submitted, a photo of an activity."""
+    home, now = victim.organisation_id, city.clock()
+    async with city.database.write() as session:
+        request = OrganisationRequest(
+            change=TreeChange.FOUND, state=RequestState.OPEN, below_id=home, asked_by_id=victim.id,
+            said={"kind": "school", "names": {"zh_Hans": f"{SECRET}学校"}}, asked_at=now,
+            words="", reason="",
+        )  # fmt: skip
+        plan = Plan(
+            organisation_id=home, year=2026, state=PlanState.SUBMITTED, words=SECRET,
+            created_at=now, submitted_at=now, submitted_by_id=victim.id,
+        )  # fmt: skip
+        session.add_all((request, plan))
+        await session.flush()
+        activity = (await session.scalars(select(Activity.id).limit(1))).one()
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        (photo,) = await enclosures.add(work, f"activity:{activity}", ["x"])
+        content = b"JPEG"
+        session.add(EnclosureContent(enclosure_id=photo.id, sealed=keyring().seal(content)))
+        return {"request_id": request.id, "plan_id": plan.id, "photo_id": photo.id}
 
 
 async def _said(city: City, victim: Person) -> dict[str, int]:

@@ -1,23 +1,34 @@
 """Founding, joining, moving and closing organisations, and what each sets for its people."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from models import (
+    Callout,
+    CalloutState,
+    Delivery,
+    Emergency,
+    Need,
     Organisation,
     OrganisationKind,
     OrganisationRequest,
     Person,
     RequestState,
+    Response,
+    ResponseState,
     Role,
     RoleKind,
 )
-from services import organisations, reorganising
+from services import candidates, delivery, organisations, quiet_hours, reorganising
+from services.delivery import Post
 from services.errors import NotAllowed, Refusal
+from services.nearest import Found
 from services.organisations import Described
 from tests.city import City, Phone
+from tests.times import SHANGHAI
 
 ADMINISTRATOR = RoleKind.ADMINISTRATOR
 
@@ -216,9 +227,7 @@ async def test_a_whole_subtree_moves_in_one_step_and_never_into_itself(city: Cit
 
 async def test_nobody_decides_on_what_they_asked_for_nor_without_the_right(city: City) -> None:
     asks = await city.making.coordinator("王强")
-    neighbour = await city.making.coordinator(
-        "周涛", organisation="zs-xiaolan", role=ADMINISTRATOR
-    )
+    neighbour = await city.making.coordinator("周涛", organisation="zs-xiaolan", role=ADMINISTRATOR)
     town = await city.making.organisation("zs-shiqi")
     async with city.database.write() as session:
         work = city.making.work(session, await session.get_one(Person, asks.id))
@@ -291,9 +300,7 @@ async def test_a_station_is_closed_when_it_is_free_and_its_people_are_told_where
             await organisations.add_below(work, closed, OrganisationKind.SCHOOL, said("中学"))
         with pytest.raises(NotAllowed):
             await reorganising.close(work, root.id, minsheng.id)
-    stranger = city.stranger("新人")
-    await stranger.say("/start")
-    assert closed.closed_at is not None and closed.closed_at <= city.clock() + timedelta(0)
+    assert closed.closed_at == city.clock()
 
 
 # What each sets
@@ -321,3 +328,76 @@ async def test_settings_are_changed_in_chat_and_hold_for_all_below(city: City) -
     await town.press("✏️ 免打扰时段")
     await town.press("跳过")
     await town.sees("免打扰时段: 与上级一致")
+
+
+async def test_quiet_hours_of_the_nearest_above_hold_for_its_people_instead_of_the_citys(
+    city: City,
+) -> None:
+    """At 9:00 the city is awake; Shiqi sleeps until 9:30, its station Taiping does not."""
+    wang = await city.making.coordinator("王强", organisation="zs", role=ADMINISTRATOR)
+    people = {
+        code: (await city.making.volunteer(code, organisation=code)).id
+        for code in ("zs-shiqi", "zs-shiqi-taiping", "zs-shiqi-minsheng", "zs-xiaolan")
+    }
+    city.clock.go_to("2026-11-24 09:00")
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, wang.id))
+        for code, quiet in (("zs-shiqi", (1200, 570)), ("zs-shiqi-taiping", (0, 0))):
+            one = await city.making.organisation(code)
+            set_so = replace(organisations.described_as(one), quiet=quiet, rest_minutes=60)
+            await organisations.change(work, one.id, set_so)
+        post = await quiet_hours.kept(work, Post("reorganising/role_ended", {}, kind="notice"))
+        await delivery.tell(work, post, people.values())
+        due = {
+            person: at.astimezone(SHANGHAI).strftime("%H:%M")
+            for person, at in await session.execute(select(Delivery.person_id, Delivery.due_at))
+        }
+        assert {code: due[key] for code, key in people.items()} == {
+            "zs-shiqi": "09:30",
+            "zs-shiqi-taiping": "09:00",
+            "zs-shiqi-minsheng": "09:30",
+            "zs-xiaolan": "09:00",
+        }
+        town = await city.making.organisation("zs-shiqi")
+        hours = await quiet_hours.known(work)
+        assert hours.quiet_below("1.") == [(town.path, hours.after(town.path, work.now))]
+        with pytest.raises(Refusal, match="form_number_range"):
+            await organisations.change(
+                work, town.id, replace(organisations.described_as(town), rest_minutes=10**6)
+            )
+
+
+async def test_the_rest_between_two_call_outs_is_the_nearest_organisations(city: City) -> None:
+    """Both were called two hours ago; only Shiqi lets its people rest for one hour."""
+    wang = await city.making.coordinator("王强", organisation="zs", role=ADMINISTRATOR)
+    rested = await city.making.volunteer("甲", organisation="zs-shiqi-taiping")
+    tired = await city.making.volunteer("乙", organisation="zs-xiaolan")
+    home = await city.making.organisation("zs")
+    town = await city.making.organisation("zs-shiqi")
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, wang.id))
+        said_of_town = replace(organisations.described_as(town), rest_minutes=60)
+        await organisations.change(work, town.id, said_of_town)
+        callout = Callout(
+            organisation_id=home.id, commander_id=wang.id, kind=Emergency.FLOOD, drill=False,
+            state=CalloutState.ENDED, word="1234", address="广场", created_at=work.now,
+            latitude=22.5, longitude=113.4, radius=5000.0,
+        )  # fmt: skip
+        session.add(callout)
+        await session.flush()
+        need = Need(
+            callout_id=callout.id, quota=1, skills=[], qualifications=[], languages=[], equipment=[]
+        )
+        session.add(need)
+        await session.flush()
+        session.add_all(
+            Response(
+                callout_id=callout.id, need_id=need.id, person_id=one.id,
+                state=ResponseState.CANNOT, answered_at=work.now, wave=1, metres=500.0, probability=0.4, asked_at=work.now - timedelta(hours=2),
+            )
+            for one in (rested, tired)
+        )  # fmt: skip
+        await session.flush()
+        found = [Found(one.id, 500.0) for one in (rested, tired)]
+        first, second = await candidates.as_candidates(work, callout, found)
+        assert first.p == pytest.approx(second.p / candidates.RESTED)

@@ -41,6 +41,13 @@ def upgrade() -> None:
         batch_op.create_index('uq_organisation_request_about', ['organisation_id'], unique=True, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
         batch_op.create_index('uq_organisation_request_join', ['asked_by_id'], unique=True, sqlite_where=sa.text("state = 'open' AND change = 'join'"), postgresql_where=sa.text("state = 'open' AND change = 'join'"))
 
+    op.create_table('checklist_reminder',
+    sa.Column('organisation_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.ForeignKeyConstraint(['organisation_id'], ['organisation.id'], name=op.f('fk_checklist_reminder_organisation_id')),
+    sa.PrimaryKeyConstraint('organisation_id', 'day', name=op.f('pk_checklist_reminder')),
+    sqlite_with_rowid=False
+    )
     op.create_table('plan',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('organisation_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -100,7 +107,6 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('quiet_until', sa.SmallInteger(), nullable=True))
         batch_op.add_column(sa.Column('rest_minutes', sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column('reminded_on', sa.Date(), nullable=True))
         batch_op.create_check_constraint(op.f('ck_organisation_quiet'), '(quiet_from IS NULL) = (quiet_until IS NULL)')
         batch_op.create_check_constraint(op.f('ck_organisation_rest'), 'rest_minutes >= 0')
 
@@ -112,7 +118,6 @@ def downgrade() -> None:
     with op.batch_alter_table('organisation', schema=None) as batch_op:
         batch_op.drop_constraint(op.f('ck_organisation_rest'), type_='check')
         batch_op.drop_constraint(op.f('ck_organisation_quiet'), type_='check')
-        batch_op.drop_column('reminded_on')
         batch_op.drop_column('closed_at')
         batch_op.drop_column('rest_minutes')
         batch_op.drop_column('quiet_until')
@@ -126,6 +131,7 @@ def downgrade() -> None:
 
     op.drop_table('plan_comment')
     op.drop_table('plan')
+    op.drop_table('checklist_reminder')
     with op.batch_alter_table('organisation_request', schema=None) as batch_op:
         batch_op.drop_index('uq_organisation_request_join', sqlite_where=sa.text("state = 'open' AND change = 'join'"), postgresql_where=sa.text("state = 'open' AND change = 'join'"))
         batch_op.drop_index('uq_organisation_request_about', sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))

@@ -74,7 +74,7 @@ async def test_a_file_assembles_itself_and_is_printed(city: City) -> None:
         assert expected in words
     person = await city.person(chen)
     assert person.phone and person.phone[3:] not in words and "44200019900501121X" not in words
-    assert sum(len(page.images) for page in printed.pages) == 2
+    assert any(page.images for page in printed.pages)
     await city.settle()
     async with city.database.read() as session:
         counted = await measures.count(city.making.work(session), None)

@@ -28,6 +28,7 @@ from services.errors import NotAllowed, Refusal
 from services.nearest import Found
 from services.organisations import Described
 from tests.city import City, Phone
+from tests.consoles import desk_of
 from tests.times import SHANGHAI
 
 ADMINISTRATOR = RoleKind.ADMINISTRATOR
@@ -392,12 +393,85 @@ async def test_the_rest_between_two_call_outs_is_the_nearest_organisations(city:
         await session.flush()
         session.add_all(
             Response(
-                callout_id=callout.id, need_id=need.id, person_id=one.id,
-                state=ResponseState.CANNOT, answered_at=work.now, wave=1, metres=500.0, probability=0.4, asked_at=work.now - timedelta(hours=2),
+                callout_id=callout.id,
+                need_id=need.id,
+                person_id=one.id,
+                state=ResponseState.CANNOT,
+                asked_at=work.now - timedelta(hours=2),
+                answered_at=work.now,
+                wave=1,
+                metres=500.0,
+                probability=0.4,
             )
             for one in (rested, tired)
-        )  # fmt: skip
+        )
         await session.flush()
         found = [Found(one.id, 500.0) for one in (rested, tired)]
         first, second = await candidates.as_candidates(work, callout, found)
         assert first.p == pytest.approx(second.p / candidates.RESTED)
+
+
+async def test_staff_address_rally_points_and_bases_are_reached_from_an_organisations_screen(
+    city: City,
+) -> None:
+    town = await administrator(city, "何敏", "zs-shiqi")
+    await town.say("/organisation")
+    await town.press("集结点")
+    await town.press("添加集结点")
+    await town.say("体育场北门")
+    await town.share_location(22.53, 113.38)
+    await town.sees("怎么进、钥匙在谁那儿")
+    await town.say("保安有钥匙")
+    await town.sees("保安有钥匙")
+    await town.press("✖️ 体育场北门")
+    await town.sees("应急时大家到这里定好的地点集合")
+    await town.press("返回")
+    await town.press("任职人员")
+    await town.sees("何敏")
+    await town.say("/organisation")
+    await town.press("设置")
+    await town.press("位置")
+    await town.share_location(22.55, 113.39)
+    await town.sees("已保存")
+    moved = await city.making.organisation("zs-shiqi")
+    assert (moved.latitude, moved.longitude) == (22.55, 113.39)
+
+
+async def test_the_desk_shows_what_waits_and_moves_and_closes(city: City) -> None:
+    root = await administrator(city, "何敏", "zs")
+    wang = await city.making.coordinator("王强")
+    town = await city.making.organisation("zs-shiqi")
+    taiping = await city.making.organisation("zs-shiqi-taiping")
+    minsheng = await city.making.organisation("zs-shiqi-minsheng")
+    xiaolan = await city.making.organisation("zs-xiaolan")
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, wang.id))
+        asked = await reorganising.found(
+            work, town.id, OrganisationKind.ENTERPRISE, said("石岐电子厂")
+        )
+        assert asked.request is not None
+        key = asked.request.id
+    async with desk_of(city, root) as desk:
+        assert "组织变动申请" in (await desk.open("")).words
+        assert "申请 1" in (await desk.open("/organisations")).words
+        assert "石岐电子厂" in (await desk.open("/organisations/requests")).words
+        await desk.open(f"/organisations/requests/{key}")
+        assert "已同意" in (await desk.send(f"/organisations/requests/{key}/agree")).words
+        assert (await desk.send(f"/organisations/requests/{key}/agree")).status == 400
+        path = f"/organisations/{taiping.id}"
+        assert "小榄镇" in (await desk.open(f"{path}/change")).words
+        same = await desk.send(f"{path}/transfer", {"below": str(town.id)})
+        assert same.status == 400 and "本来就在这里" in same.words
+        await desk.send(f"{path}/transfer", {"below": str(xiaolan.id)})
+        assert (await city.making.organisation("zs-shiqi-taiping")).parent_id == xiaolan.id
+        path = f"/organisations/{minsheng.id}"
+        closed = await desk.send(f"{path}/close", {"to": str(town.id), "words": "合并"})
+        assert "撤销" in closed.words
+        tree = (await desk.open("/organisations")).words
+        assert "民生社区志愿服务站 已撤销" in tree
+        quiet = {"name_zh_Hans": "石岐", "quiet_from": "21:30", "quiet_until": "07:00", "rest": "x"}
+        refused = await desk.send(f"/organisations/{town.id}/settings", quiet)
+        assert refused.status == 400 and 'value="21:30"' in refused.text
+        await desk.send(f"/organisations/{town.id}/settings", {**quiet, "rest": "1.5"})
+    saved = await city.making.organisation("zs-shiqi")
+    assert (saved.quiet_from, saved.quiet_until, saved.rest_minutes) == (1290, 420, 90)

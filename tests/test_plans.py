@@ -7,6 +7,7 @@ from models import Person, Plan, PlanItem, PlanState, RoleKind
 from services import checklist, counting, plans
 from services.errors import NotAllowed, Refusal
 from tests.city import City, Phone
+from tests.consoles import desk_of
 
 
 async def plan_of(city: City, code: str, year: int = 2026) -> Plan:
@@ -150,3 +151,26 @@ async def test_what_is_missing_is_shown_and_one_press_reminds_those_concerned_on
         names = {gap.organisation.code for gap in found.gaps}
         assert names == {"zs-shiqi", "zs-shiqi-taiping", "zs-shiqi-minsheng"}
         assert found.to_remind == 3 and found.count("coordinator") == 1
+
+
+async def test_a_plan_is_written_submitted_and_approved_at_the_console(city: City) -> None:
+    root, wang = await city.coordinator("何敏", organisation="zs"), await city.coordinator("王强")
+    home = (await city.making.organisation("zs-shiqi")).id
+    async with desk_of(city, wang) as desk, desk_of(city, root) as above:
+        await desk.open(f"/organisations/{home}/plan")
+        wrong = await desk.send(f"/organisations/{home}/plan?year=2026", {"hours_1": "many"})
+        assert wrong.status == 400 and 'value="many"' in wrong.text
+        targets = {"hours_1": "100", "activities_4": "12", "words": "重点", "submit": "1"}
+        saved = await desk.send(f"/organisations/{home}/plan?year=2026", targets)
+        assert "等上级审批" in saved.words and "0 / 12" in saved.words
+        plan = await plan_of(city, "zs-shiqi")
+        assert "石岐街道志愿服务协会 · 2026" in (await above.open("/plans")).words
+        assert (await desk.send(f"/plans/{plan.id}/approve")).status == 403
+        await above.open(f"/plans/{plan.id}")
+        await above.send(f"/plans/{plan.id}/comment", {"text": "请补充培训"})
+        approved = await above.send(f"/plans/{plan.id}/approve")
+        assert "已批准" in approved.words and "请补充培训" in approved.words
+        assert (await above.send(f"/plans/{plan.id}/approve")).status == 400
+        assert "70 个组织中有" in (await above.open("/organisations/checklist")).words
+        told = await above.send("/organisations/checklist/remind")
+        assert "石岐街道志愿服务协会" in told.words

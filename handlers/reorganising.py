@@ -151,33 +151,18 @@ async def close(turn: Turn, organisation_id: int) -> Reply:
 
 
 async def _where_to(asked: Asked) -> list[Option]:
-    """Open ones of the city under which its kind may stand, but its own."""
-    session = asked.turn.work.session
-    moved = await session.get_one(Organisation, asked.subject_id)
-    above = [kind for kind in KINDS if moved.kind in organisations.kinds_below(kind)]
-    rows = select(Organisation).where(
-        Organisation.kind.in_(above),
-        ~organisations.within(moved.path),
-        organisations.IS_OPEN,
-        Organisation.id != (moved.parent_id or 0),
-    )
-    return _options(await session.scalars(rows.order_by(Organisation.path)))
+    work = asked.turn.work
+    moved = await work.session.get_one(Organisation, asked.subject_id)
+    return _options(await reorganising.places_for(work, moved))
 
 
 async def _to_whom(asked: Asked) -> list[Option]:
-    """Open ones of the level above, where the people may go."""
-    session = asked.turn.work.session
-    closed = await session.get_one(Organisation, asked.subject_id)
-    above = await session.get_one(Organisation, closed.parent_id or closed.id)
-    rows = select(Organisation).where(
-        organisations.within(above.path),
-        ~organisations.within(closed.path),
-        organisations.IS_OPEN,
-    )
-    return _options(await session.scalars(rows.order_by(Organisation.path)))
+    work = asked.turn.work
+    closed = await work.session.get_one(Organisation, asked.subject_id)
+    return _options(await reorganising.takers_for(work, closed))
 
 
-def _options(rows: Any) -> list[Option]:
+def _options(rows: list[Organisation]) -> list[Option]:
     return [Option(row.id, row.names, search_key(row.names)) for row in rows]
 
 

@@ -156,6 +156,7 @@ async def transfer(work: Work, organisation_id: int, below_id: int, words: str =
     organisation = await organisations.described(work, organisation_id)
     below = await _existing(work, below_id)
     _check_move(organisation, below)
+    await organisations.require_open(work, below.id)
     old = await access.may_above(work, RIGHT, organisation.id)
     new = await access.may(work, RIGHT, below.id)
     await _require_undecided(work, organisation)
@@ -174,6 +175,7 @@ async def close(work: Work, organisation_id: int, to_id: int, words: str = "") -
     organisation = await organisations.described(work, organisation_id)
     to = await _existing(work, to_id)
     await _check_close(work, organisation, to)
+    await organisations.require_open(work, to.id)
     await _require_undecided(work, organisation)
     if await access.may_above(work, RIGHT, organisation.id):
         return Outcome(organisation=await _close(work, organisation, to))
@@ -450,6 +452,7 @@ def described(line: Line) -> dict[str, Any]:
     kind = line.organisation.kind.value if line.organisation else request.said["kind"]
     return {
         "request_id": request.id,
+        "organisation_id": request.organisation_id,
         "change": request.change.value,
         "state": request.state.value,
         "name": line.name,
@@ -488,6 +491,31 @@ def _note(work: Work, line: Line, what: str) -> None:
 
 
 # Moving
+
+
+async def places_for(work: Work, organisation: Organisation) -> list[Organisation]:
+    """Open ones of the city below which it may be moved."""
+    kinds = [
+        kind for kind in OrganisationKind if organisation.kind in organisations.kinds_below(kind)
+    ]
+    found = select(Organisation).where(
+        Organisation.kind.in_(kinds),
+        ~organisations.within(organisation.path),
+        organisations.IS_OPEN,
+        Organisation.id != (organisation.parent_id or 0),
+    )
+    return list(await work.session.scalars(found.order_by(Organisation.path)))
+
+
+async def takers_for(work: Work, organisation: Organisation) -> list[Organisation]:
+    """Open ones of the level above to which its people may go."""
+    above = await work.session.get_one(Organisation, organisation.parent_id or organisation.id)
+    found = select(Organisation).where(
+        organisations.within(above.path),
+        ~organisations.within(organisation.path),
+        organisations.IS_OPEN,
+    )
+    return list(await work.session.scalars(found.order_by(Organisation.path)))
 
 
 def _check_move(organisation: Organisation, below: Organisation) -> None:

@@ -1,11 +1,7 @@
 """Moving and closing an organisation, what waits for the level above, and the checklist."""
 
-from typing import Any
-
-from sqlalchemy import select
-
-from models import Organisation, OrganisationKind
-from services import checklist, organisations, reorganising
+from models import Organisation
+from services import checklist, reorganising
 from services.access import Right
 from services.errors import NotAllowed
 from services.reorganising import Outcome
@@ -69,28 +65,11 @@ async def show_change(visit: Visit, organisation_id: int) -> Page:
         "console/reorganising/change",
         {
             **shown,
-            **await _choices(visit, organisation),
+            "places": await reorganising.places_for(visit.work, organisation),
+            "takers": await reorganising.takers_for(visit.work, organisation),
             "busy": await reorganising.still_open(visit.work, organisation),
         },
     )
-
-
-async def _choices(visit: Visit, organisation: Organisation) -> dict[str, Any]:
-    """Where it may stand, and where its people may go."""
-    session = visit.work.session
-    outside = (~organisations.within(organisation.path), organisations.IS_OPEN)
-    kinds = [
-        kind for kind in OrganisationKind if organisation.kind in organisations.kinds_below(kind)
-    ]
-    places = select(Organisation).where(
-        *outside, Organisation.kind.in_(kinds), Organisation.id != organisation.parent_id
-    )
-    above = await session.get_one(Organisation, organisation.parent_id or organisation.id)
-    takers = select(Organisation).where(*outside, organisations.within(above.path))
-    return {
-        "places": (await session.scalars(places.order_by(Organisation.path))).all(),
-        "takers": (await session.scalars(takers.order_by(Organisation.path))).all(),
-    }
 
 
 @pages.act("/organisations/{organisation_id}/transfer", again=show_change)

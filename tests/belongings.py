@@ -45,6 +45,7 @@ from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
 from tests.importing import VOLUNTEERS, Bringing, written
+from tests.pictures import photo as a_photo
 from web.console.framework import Entry
 
 SECRET = "欧阳石岐"
@@ -97,8 +98,8 @@ async def _organising(city: City, victim: Person) -> dict[str, int]:
         activity = (await session.scalars(select(Activity.id).limit(1))).one()
         work = city.making.work(session, await session.get_one(Person, victim.id))
         (photo,) = await enclosures.add(work, f"activity:{activity}", ["x"])
-        content = b"JPEG"
-        session.add(EnclosureContent(enclosure_id=photo.id, sealed=keyring().seal(content)))
+        content = keyring().seal(a_photo())
+        session.add(EnclosureContent(enclosure_id=photo.id, sealed=content))
         return {"request_id": request.id, "plan_id": plan.id, "photo_id": photo.id}
 
 

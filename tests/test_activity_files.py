@@ -12,7 +12,7 @@ from services import activities, activity_files, hours, measures
 from services.errors import NotAllowed, Refusal
 from services.work import Work
 from tests.attending import propose
-from tests.city import City
+from tests.city import USERNAME, City
 from tests.consoles import desk_of
 from tests.pictures import photo
 
@@ -47,9 +47,8 @@ async def test_a_file_assembles_itself_and_is_printed(city: City) -> None:
     async with city.database.read() as session:
         shift = (await activities.shifts_of(session, activity.id))[0]
     attendance = await propose(city.making, shift, await city.person(chen))
-    await chen.say("/menu")
-    await chen.sees("陈晓丽")
-    await chen.press_data(f"file.photos:{activity.id}")
+    await chen.open(f"https://t.me/{USERNAME}?start=a-{activity.id}")
+    await chen.press("上传照片")
     await chen.sees("照片里的人要同意")
     await chen.send_photo(photo())
     await chen.send_photo(photo())

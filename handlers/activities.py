@@ -43,7 +43,9 @@ async def manage(turn: Turn, activity_id: int, news: str | None = None) -> Reply
     """The screen of an activity; `news` names what has just been done with it."""
     activity = await activities.planned(turn.work, activity_id)
     about = await activities.describe(turn.work.session, activity)
-    return Show("activities/manage", {"about": about, "news": news})
+    shifts = await activities.shifts_of(turn.work.session, activity_id)
+    begun = bool(shifts) and shifts[0].starts_at <= turn.work.now
+    return Show("activities/manage", {"about": about, "news": news, "begun": begun})
 
 
 @button("shift.manage", reads=True)

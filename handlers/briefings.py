@@ -3,7 +3,7 @@
 from typing import Any
 
 from handlers.fields import Choice, Field, Text
-from handlers.forms import Filled, Form, register, start
+from handlers.forms import SUMMARY, Filled, Form, register, start
 from handlers.replies import Reply, Show
 from handlers.routes import button
 from handlers.turns import Turn
@@ -33,7 +33,8 @@ async def edit(turn: Turn, activity_id: int) -> Reply:
     answers = {"risk": DANGEROUS if said.dangerous else USUAL} if said else {}
     if said and said.briefing:
         answers["briefing"] = said.briefing
-    return await start(turn, SAFETY, subject_id=activity_id, answers=answers, at="risk")
+    at = SUMMARY if said else None
+    return await start(turn, SAFETY, subject_id=activity_id, answers=answers, at=at)
 
 
 async def _describe(_turn: Turn, filled: Filled) -> dict[str, Any]:

@@ -12,6 +12,7 @@ ORDER = (
     "cover", "incident", "insurance", "incidents",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
+    "organisation", "checklist",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",
 )  # fmt: skip

@@ -121,7 +121,9 @@ async def subtree_of_subject(asked: Asked) -> list[Option]:
     session = asked.turn.work.session
     top = await session.get_one(Organisation, asked.subject_id)
     found = await session.scalars(
-        select(Organisation).where(organisations.within(top.path)).order_by(Organisation.path)
+        select(Organisation)
+        .where(organisations.within(top.path), organisations.IS_OPEN)
+        .order_by(Organisation.path)
     )
     return [Option(row.id, row.names, search_key(row.names)) for row in found]
 

@@ -75,13 +75,17 @@ from models.imports import (
 )
 from models.ledger import EntryKind, LedgerEntry
 from models.organisations import (
+    ChecklistReminder,
     Claim,
     Group,
     Organisation,
     OrganisationKind,
+    OrganisationRequest,
     RallyPoint,
+    RequestState,
     Role,
     RoleKind,
+    TreeChange,
 )
 from models.people import (
     Account,
@@ -96,6 +100,7 @@ from models.people import (
     QualificationState,
     Standing,
 )
+from models.plans import Plan, PlanComment, PlanItem, PlanState, PlanTarget, Scheme
 from models.protection import (
     Acknowledgement,
     Cover,
@@ -166,6 +171,7 @@ __all__ = [
     "CertificateLine",
     "CertificateScope",
     "CertificateState",
+    "ChecklistReminder",
     "Claim",
     "ClaimGuess",
     "CohortCount",
@@ -238,6 +244,7 @@ __all__ = [
     "OptOut",
     "Organisation",
     "OrganisationKind",
+    "OrganisationRequest",
     "PaidMessages",
     "PeopleCount",
     "Person",
@@ -245,6 +252,11 @@ __all__ = [
     "PersonInterest",
     "PersonLanguage",
     "PersonSkill",
+    "Plan",
+    "PlanComment",
+    "PlanItem",
+    "PlanState",
+    "PlanTarget",
     "Posting",
     "Qualification",
     "QualificationKind",
@@ -252,6 +264,7 @@ __all__ = [
     "RallyPoint",
     "ReachCount",
     "Readiness",
+    "RequestState",
     "Response",
     "ResponseState",
     "RevocationReason",
@@ -260,6 +273,7 @@ __all__ = [
     "Safety",
     "SavedAudience",
     "SavedFilter",
+    "Scheme",
     "Screen",
     "ScreenPage",
     "Series",
@@ -286,6 +300,7 @@ __all__ = [
     "ThingState",
     "Token",
     "Trait",
+    "TreeChange",
     "UsualText",
     "VolunteerDay",
     "Wave",

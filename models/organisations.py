@@ -1,9 +1,20 @@
 """The tree of organisations, who holds a role in it, and the chats that belong to it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
@@ -41,6 +52,8 @@ class Organisation(Base):
         CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
         CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
         CheckConstraint("population > 0", "population"),
+        CheckConstraint("(quiet_from IS NULL) = (quiet_until IS NULL)", "quiet"),
+        CheckConstraint("rest_minutes >= 0", "rest"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -59,6 +72,14 @@ class Organisation(Base):
     """People who live in its area, of whom a share is to be registered; None where not known."""
     approves_registrations: Mapped[bool] = mapped_column(default=False)
     asks_id_number: Mapped[bool] = mapped_column(default=False)
+    quiet_from: Mapped[int | None] = mapped_column(SmallInteger)
+    quiet_until: Mapped[int | None] = mapped_column(SmallInteger)
+    """Minutes of the local day between which its people are told nothing that can wait; both equal:
+    never quiet. None: as the nearest above that says it, else as the city's policy."""
+    rest_minutes: Mapped[int | None]
+    """After a call in which its people are asked later than others; None: in the same way."""
+    closed_at: Mapped[datetime | None]
+    """It takes nothing new any more; what it did stays."""
     edited: Mapped[bool] = mapped_column(default=False)
     """Its names and place were changed by people, so the city's file does not set them any more."""
     head: Mapped[str | None] = mapped_column(String(64))
@@ -67,6 +88,81 @@ class Organisation(Base):
     ledger_length: Mapped[int] = mapped_column(default=0)
     ledger_head: Mapped[str] = mapped_column(String(64), default="")
     """Hash of the newest ledger entry of this organisation's chain."""
+
+
+class TreeChange(StrEnum):
+    """What somebody asks for in the tree."""
+
+    FOUND = "found"
+    JOIN = "join"
+    """An organisation that exists outside comes in; who asks becomes its administrator."""
+    TRANSFER = "transfer"
+    CLOSE = "close"
+
+
+class RequestState(StrEnum):
+    OPEN = "open"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class ChecklistReminder(Base):
+    """The local days on which an organisation was reminded of what it lacks: once a day at most."""
+
+    __tablename__ = "checklist_reminder"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    organisation_id: Mapped[int] = mapped_column(
+        ForeignKey("organisation.id"), primary_key=True, autoincrement=False
+    )
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+
+
+class OrganisationRequest(Base):
+    """A change in the tree that the level above decides.
+
+    `below_id` is where the new one is to stand, or the moved one, or where the people of the closed
+    one go. A transfer needs a yes of the level that it leaves and of the one that it comes to.
+    """
+
+    __tablename__ = "organisation_request"
+    __table_args__ = (
+        Index(
+            "uq_organisation_request_about",
+            "organisation_id",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index(
+            "uq_organisation_request_join",
+            "asked_by_id",
+            unique=True,
+            sqlite_where=text("state = 'open' AND change = 'join'"),
+            postgresql_where=text("state = 'open' AND change = 'join'"),
+        ),
+        Index("ix_organisation_request_open", "state", "below_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    change: Mapped[TreeChange] = mapped_column(choice(TreeChange))
+    state: Mapped[RequestState] = mapped_column(choice(RequestState))
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
+    """The one that is moved or closed; the new one once it is there."""
+    below_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    said: Mapped[dict[str, Any]]
+    """Of a new one: its kind, name, place, head and contact; of a moved one, what it left."""
+    words: Mapped[str] = mapped_column(String(300), default="")
+    """Why."""
+    asked_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    asked_at: Mapped[datetime]
+    old_agreed_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    new_agreed_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    """Of a transfer: who said yes for the level that it leaves, and for the one it comes to."""
+    decided_at: Mapped[datetime | None]
+    decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    reason: Mapped[str] = mapped_column(String(300), default="")
 
 
 class Role(Base):

@@ -156,13 +156,16 @@ async def _bounded(work: Work, tops: list[Organisation]) -> list[Organisation]:
     return [top for top in tops if top.path.startswith(path)]
 
 
-async def subtrees_with(work: Work, right: Right) -> list[Organisation]:
-    """All organisations in which the actor holds `right`, each above those below it."""
+async def subtrees_with(work: Work, right: Right, *, closed: bool = False) -> list[Organisation]:
+    """All organisations in which the actor holds `right`, each above those below it.
+
+    Those that were closed only where they are asked for.
+    """
     tops = await organisations_with(work, right)
-    found = await work.session.scalars(
-        select(Organisation).where(_below(tops)).order_by(Organisation.path)
-    )
-    return list(found)
+    found = select(Organisation).where(_below(tops)).order_by(Organisation.path)
+    if not closed:
+        found = found.where(Organisation.closed_at.is_(None))
+    return list(await work.session.scalars(found))
 
 
 async def within_reach(

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Activity, Enrolment, EnrolmentState, Group, Lane, Organisation, Shift
-from services import activities, delivery, matching, shifts
+from services import activities, delivery, matching, quiet_hours, shifts
 from services.matching import Reach
 from services.work import Work
 
@@ -40,7 +40,7 @@ class Preview:
 
 async def preview(work: Work, activity: Activity) -> Preview:
     closes = await _closes_at(work.session, activity)
-    told_at = delivery.after_quiet_hours(work, work.now)
+    told_at = await quiet_hours.of(work, activity.organisation_id)
     groups = await work.session.scalars(
         select(Group.title).where(Group.id.in_(await _groups(work.session, activity)))
     )
@@ -60,12 +60,12 @@ async def announce(work: Work, activity: Activity, link: str) -> int:
     groups need it, since a button would act in the group.
     """
     closes = await _closes_at(work.session, activity)
-    due_at = delivery.after_quiet_hours(work, work.now)
+    due_at = await quiet_hours.of(work, activity.organisation_id)
     if closes is not None and due_at >= closes:
         return 0
     told = await delivery.tell_all(
         work,
-        await _to_people(work, activity, due_at, closes),
+        await quiet_hours.kept(work, await _to_people(work, activity, due_at, closes)),
         await matching.audience(work, activity),
     )
     await delivery.tell_all(

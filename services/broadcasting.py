@@ -7,7 +7,7 @@ hours then concern few rows, whatever the size of the audience.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -22,9 +22,10 @@ from models import (
     Group,
     Lane,
     Message,
+    Organisation,
     Trait,
 )
-from services import audiences, broadcasts, delivery
+from services import audiences, broadcasts, delivery, quiet_hours
 from services.broadcasts import KINDS, UNDER_WAY
 from services.delivery import Post
 from services.work import Work
@@ -105,20 +106,30 @@ async def advance(work: Work) -> int:
 
 async def _advance(work: Work, found: Broadcast) -> int:
     wrote = await _correct_some(work, found) if found.correcting else 0
-    quiet = not found.urgent and delivery.after_quiet_hours(work, work.now) > work.now
+    resumes_at, below = (work.now, []) if found.urgent else await _quiet(work, found)
+    quiet = resumes_at > work.now
     if found.state in UNDER_WAY and _is_over(work, found):
         await _expire(work, found)
     elif found.state is BroadcastState.SCHEDULED and not quiet:
         await _start(work, found)
     if found.state is not BroadcastState.RUNNING:
         return wrote
+    for path, until in below:
+        await delivery.put_off(work, found.message_id or 0, until, path)
     if quiet:
-        until = delivery.after_quiet_hours(work, work.now)
-        await delivery.put_off(work, found.message_id or 0, until)
+        await delivery.put_off(work, found.message_id or 0, resumes_at)
     elif not found.all_written and await _has_room(work):
         wrote += await _write_some(work, found)
     await _finish(work, found)
     return wrote
+
+
+async def _quiet(work: Work, found: Broadcast) -> tuple[datetime, list[tuple[str, datetime]]]:
+    """When its organisation's quiet hours are over, now if it is in none; and who below it is in
+    hours of their own, until when."""
+    organisation = await work.session.get_one(Organisation, found.organisation_id)
+    hours = await quiet_hours.known(work)
+    return hours.after(organisation.path, work.now), hours.quiet_below(organisation.path)
 
 
 def _is_over(work: Work, found: Broadcast) -> bool:
@@ -185,6 +196,8 @@ async def _write_some(work: Work, found: Broadcast) -> int:
 
 async def _tell(work: Work, found: Broadcast, recipients: delivery.Recipients) -> int:
     post = await broadcasts.post_of(work, found)
+    if not found.urgent:
+        post = await quiet_hours.kept(work, post)
     return await delivery.tell_more(work, found.message_id or 0, post, recipients)
 
 
@@ -266,7 +279,7 @@ async def progress(work: Work, found: Broadcast) -> Progress:
         answers=await broadcasts.answers(work, found),
         kind=found.kind,
     )
-    resumes_at = delivery.after_quiet_hours(work, work.now)
+    resumes_at, _ = await _quiet(work, found)
     if found.state is BroadcastState.RUNNING and not found.urgent and resumes_at > work.now:
         now.resumes_at = resumes_at.isoformat()
     if found.message_id is None:

@@ -24,7 +24,17 @@ from models import (
     Person,
     Role,
 )
-from services import access, activities, audiences, audit, delivery, listing, markup
+from services import (
+    access,
+    activities,
+    audiences,
+    audit,
+    delivery,
+    listing,
+    markup,
+    organisations,
+    quiet_hours,
+)
 from services.audiences import Audience
 from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
@@ -167,6 +177,7 @@ async def draft(work: Work, organisation_id: int, kind: str, text: str) -> Broad
     if kind not in KINDS:
         raise Gone
     text = markup.checked(text, TEXT_LENGTH)
+    await organisations.require_open(work, organisation_id)
     made = Broadcast(
         organisation_id=organisation_id,
         author_id=work.person.id,
@@ -278,7 +289,7 @@ async def schedule(
     """None starts at once, or never expires. Raises Refusal for what would never be sent."""
     found = await _draft(work, broadcast_id)
     found.starts_at, found.expires_at = starts_at, expires_at
-    _check_times(work, found)
+    await _check_times(work, found)
 
 
 async def change_kind(work: Work, broadcast_id: int, kind: str) -> None:
@@ -306,10 +317,12 @@ async def _draft(work: Work, broadcast_id: int) -> Broadcast:
     return found
 
 
-def _check_times(work: Work, found: Broadcast) -> datetime:
+async def _check_times(work: Work, found: Broadcast) -> datetime:
     """When the first would be sent. Raises Refusal if it would have expired by then."""
     starts_at = max(found.starts_at or work.now, work.now)
-    first = starts_at if found.urgent else delivery.after_quiet_hours(work, starts_at)
+    first = starts_at
+    if not found.urgent:
+        first = await quiet_hours.of(work, found.organisation_id, starts_at)
     if found.expires_at is not None and found.expires_at <= first:
         raise Refusal("broadcast_expires_first", first=first)
     return first
@@ -325,7 +338,7 @@ def audience_of(found: Broadcast) -> Audience:
 async def outlook(work: Work, broadcast_id: int) -> Outlook:
     """Raises NotAllowed; Refusal if it would expire before anybody got it."""
     found = await opened(work, broadcast_id)
-    first = _check_times(work, found)
+    first = await _check_times(work, found)
     audience = audience_of(found)
     count = await audiences.count(work, audience, found.kind)
     return Outlook(
@@ -472,7 +485,7 @@ async def _approvers(work: Work, found: Broadcast) -> list[int]:
 async def approve(work: Work, broadcast_id: int) -> Broadcast:
     """Raises Refusal if it was decided before, or by its author."""
     found = await to_decide(work, broadcast_id)
-    _check_times(work, found)
+    await _check_times(work, found)
     found.approved_by_id = work.person.id
     _send_off(work, found)
     await _decided(work, found, "approved")
@@ -553,7 +566,7 @@ async def pause(work: Work, broadcast_id: int) -> None:
 async def resume(work: Work, broadcast_id: int) -> None:
     found = await _in(work, broadcast_id, (BroadcastState.PAUSED,))
     found.state = BroadcastState.RUNNING
-    due_at = work.now if found.urgent else delivery.after_quiet_hours(work, work.now)
+    due_at = work.now if found.urgent else await quiet_hours.of(work, found.organisation_id)
     await delivery.release(work, _message(found), due_at)
     _note(work, found, "resumed")
 

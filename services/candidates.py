@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.orm import aliased
 
 from models import (
     Callout,
@@ -207,7 +208,8 @@ async def as_candidates(
     usual = _Usual(
         response=prior.response,
         factor=prior.night if is_night(work) else 1.0,
-        rested_since=work.now - timedelta(minutes=work.policy.callout_rest_minutes),
+        now=work.now,
+        rests=await _rests(work),
     )
     return [
         waves.Candidate(
@@ -227,6 +229,19 @@ class _Calls:
     asked: int
     yes: int
     last_at: datetime
+    organisation_id: int
+    """Where the person belongs now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rests:
+    """Between two call-outs: what organisations set for all below them, else the city's."""
+
+    usual: timedelta
+    own: dict[int, timedelta]
+
+    def of(self, organisation_id: int) -> timedelta:
+        return self.own.get(organisation_id, self.usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +251,8 @@ class _Usual:
     response: float
     factor: float
     """Of the response at this hour."""
-    rested_since: datetime
+    now: datetime
+    rests: _Rests
 
     def response_of(self, calls: _Calls | None, *, on_duty: bool) -> float:
         p = self.response
@@ -244,8 +260,24 @@ class _Usual:
             p = waves.own_response(self.response, calls.asked, calls.yes)
         if on_duty:
             return max(ON_DUTY, p * self.factor)
-        tired = calls is not None and calls.last_at > self.rested_since
+        tired = calls is not None and self._is_tired(calls)
         return p * self.factor * (RESTED if tired else 1.0)
+
+    def _is_tired(self, calls: _Calls) -> bool:
+        return calls.last_at > self.now - self.rests.of(calls.organisation_id)
+
+
+async def _rests(work: Work) -> _Rests:
+    """For the whole tree at once: each organisation's is that of the nearest above that set one."""
+    setting = aliased(Organisation)
+    rows = await work.session.execute(
+        select(Organisation.id, setting.rest_minutes)
+        .join(setting, Organisation.path.startswith(setting.path))
+        .where(setting.rest_minutes.is_not(None))
+        .order_by(func.length(setting.path))
+    )
+    usual = timedelta(minutes=work.policy.callout_rest_minutes)
+    return _Rests(usual, {key: timedelta(minutes=minutes or 0) for key, minutes in rows})
 
 
 async def _earlier(work: Work, people: Sequence[int]) -> dict[int, _Calls]:
@@ -257,11 +289,13 @@ async def _earlier(work: Work, people: Sequence[int]) -> dict[int, _Calls]:
             func.count().filter(had_time),
             func.count().filter(Response.said_yes),
             func.max(Response.asked_at),
+            Person.organisation_id,
         )
+        .join(Person, Person.id == Response.person_id)
         .where(Response.person_id.in_(people))
-        .group_by(Response.person_id)
+        .group_by(Response.person_id, Person.organisation_id)
     )
-    return {person: _Calls(asked, yes, last_at) for person, asked, yes, last_at in rows}
+    return {row[0]: _Calls(row[1], row[2], row[3], row[4]) for row in rows}
 
 
 async def prior_of(work: Work, organisation_id: int, *, drill: bool) -> waves.Prior:

@@ -154,6 +154,7 @@ async def declare(work: Work, said: Declaration) -> Callout:
     Raises NotAllowed, Gone, Refusal for a number or words that don't fit.
     """
     await access.require(work, Right.LAUNCH_CALLOUTS, said.organisation_id)
+    await organisations.require_open(work, said.organisation_id)
     callout = Callout(
         commander_id=work.person.id,
         state=CalloutState.DRAFT,
@@ -368,7 +369,7 @@ async def teams(work: Work) -> list[Organisation]:
     own = await access.within_reach(work, Right.LAUNCH_CALLOUTS, Organisation.id)
     found = await work.session.scalars(
         select(Organisation)
-        .where(or_(Organisation.kind == OrganisationKind.RESCUE_TEAM, own))
+        .where(or_(Organisation.kind == OrganisationKind.RESCUE_TEAM, own), organisations.IS_OPEN)
         .order_by(Organisation.kind != OrganisationKind.RESCUE_TEAM, Organisation.path)
     )
     return list(found)

@@ -7,8 +7,8 @@ sends them and records the receipt. Knows nothing of Telegram's ways, only chats
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -38,6 +38,7 @@ from models import (
     Group,
     Lane,
     Message,
+    Organisation,
     Person,
 )
 from models.sealed import keyring
@@ -87,11 +88,19 @@ class Post:
     deletes: bool = False
     """For corrections: takes the message off the phones, edits it where Telegram refuses."""
     due_at: datetime | None = None
+    due_below: Sequence[tuple[str, datetime]] = ()
+    """Instead of `due_at` for people of the organisations below these paths; the first one counts.
+    Not for chats that are no person's."""
     expires_at: datetime | None = None
     urgency: str | None = None
     """In an emergency, a row of `services.urgency`; None: usual, to everyone."""
     dedupe: str | None = None
     """Makes posting twice harmless; one delivery a recipient for each key."""
+
+
+def due(post: Post, due_at: datetime, due_below: Sequence[tuple[str, datetime]]) -> Post:
+    """The same post at another time."""
+    return replace(post, due_at=due_at, due_below=due_below)
 
 
 def photo(file_id: str | None) -> dict[str, str] | None:
@@ -190,7 +199,7 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
         parameters,
         key,
         now,
-        literal(post.due_at or work.now, Delivery.due_at.type),
+        _due(work, post, person),
         literal(0),
         literal(False),
         literal(TELEGRAM),
@@ -209,6 +218,55 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
         insert(Delivery).from_select(columns, rows, include_defaults=False)
     )
     return int(getattr(done, "rowcount", 0))
+
+
+def _due(work: Work, post: Post, person: ColumnElement[int]) -> ColumnElement[datetime]:
+    """When each recipient is told."""
+    usual = literal(post.due_at or work.now, Delivery.due_at.type)
+    if not post.due_below:
+        return usual
+    home = (
+        select(Organisation.path)
+        .join(Person, Person.organisation_id == Organisation.id)
+        .where(Person.id == person)
+        .scalar_subquery()
+    )
+    elsewhere = (
+        (home.startswith(path, autoescape=True), literal(at, Delivery.due_at.type))
+        for path, at in post.due_below
+    )
+    return case(*elsewhere, else_=usual)
+
+
+async def tell_each(work: Work, post: Post, people: Mapping[int, Mapping[str, Any]]) -> None:
+    """Posts to people by key, each with parameters of their own (JSON)."""
+    if not people:
+        return
+    message = await write(work, post)
+    work.session.info[POSTED] = True
+    chats = await work.session.execute(
+        select(Person.id, Account.telegram_id, Person.language)
+        .outerjoin(Account, Account.person_id == Person.id)
+        .where(Person.id.in_(list(people)))
+    )
+    rows = [
+        {
+            "message_id": message.id,
+            "person_id": person_id,
+            "chat_id": chat,
+            "language": language,
+            "lane": int(post.lane),
+            "state": DeliveryState.QUEUED if chat is not None else DeliveryState.FAILED,
+            "parameters": storable(people[person_id]),
+            "created_at": work.now,
+            "due_at": post.due_at or work.now,
+            "reason": None if chat is not None else NO_TELEGRAM,
+            "finished_at": None if chat is not None else work.now,
+        }
+        for person_id, chat, language in chats
+    ]
+    if rows:
+        await work.session.execute(insert(Delivery), rows)
 
 
 async def tell_elsewhere(
@@ -588,9 +646,17 @@ async def release(work: Work, message_id: int, due_at: datetime) -> None:
     work.session.info[POSTED] = True
 
 
-async def put_off(work: Work, message_id: int, until: datetime) -> None:
-    """What of a broadcast is not yet sent becomes due later."""
-    await _change(work, and_(_queued(message_id), Delivery.due_at < until), due_at=until)
+async def put_off(work: Work, message_id: int, until: datetime, below: str = "") -> None:
+    """What of a broadcast is not yet sent becomes due later; `below` to people of that path."""
+    waiting = and_(_queued(message_id), Delivery.due_at < until)
+    if below:
+        people = (
+            select(Person.id)
+            .join(Organisation, Organisation.id == Person.organisation_id)
+            .where(Organisation.path.startswith(below, autoescape=True))
+        )
+        waiting = and_(waiting, Delivery.person_id.in_(people))
+    await _change(work, waiting, due_at=until)
 
 
 async def revoke(work: Work, message_id: int, state: DeliveryState = DeliveryState.REVOKED) -> None:
@@ -658,10 +724,17 @@ def posted(work: Work, dedupe: str) -> Select[bool]:
 
 
 def after_quiet_hours(work: Work, moment: datetime) -> datetime:
-    """The moment itself, or the end of the quiet hours in which it lies."""
-    policy = work.policy
-    local = moment.astimezone(policy.zone)
-    clock, start, end = local.time(), policy.quiet_from, policy.quiet_until
+    """The moment itself, or the end of the city's quiet hours in which it lies.
+
+    Organisations may have their own: `services.quiet_hours`.
+    """
+    return after_hours(work, moment, work.policy.quiet_from, work.policy.quiet_until)
+
+
+def after_hours(work: Work, moment: datetime, start: time, end: time) -> datetime:
+    """The moment itself, or the end of those hours of the local day in which it lies."""
+    local = moment.astimezone(work.policy.zone)
+    clock = local.time()
     quiet = start <= clock < end if start <= end else clock >= start or clock < end
     if start == end or not quiet:
         return moment

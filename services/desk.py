@@ -19,7 +19,16 @@ from models import (
     Response,
     Shift,
 )
-from services import access, approvals, callouts, disputes, hours, qualifications
+from services import (
+    access,
+    approvals,
+    callouts,
+    disputes,
+    hours,
+    plans,
+    qualifications,
+    reorganising,
+)
 from services.access import Right
 from services.errors import NotAllowed
 from services.work import Work
@@ -74,6 +83,8 @@ async def today(work: Work) -> list[Pile]:
         (Right.CONFIRM_HOURS, _hours),
         (Right.CONFIRM_HOURS, _disputes),
         (Right.ANNOUNCE, _broadcasts),
+        (Right.MANAGE_ORGANISATIONS, _organisations),
+        (Right.PLAN_ACTIVITIES, _plans),
     ):
         if right in rights:
             piles.append(await look(work))
@@ -156,6 +167,17 @@ async def _hours(work: Work) -> Pile:
 
 async def _disputes(work: Work) -> Pile:
     return Pile("disputes", await disputes.waiting(work), (await disputes.listed(work))[:SHOWN])
+
+
+async def _organisations(work: Work) -> Pile:
+    """Who asks to found, join, move or close one."""
+    pending = await reorganising.pending(work, SHOWN)
+    rows = [reorganising.described(one) for one in pending]
+    return Pile("organisations", await reorganising.waiting(work), rows)
+
+
+async def _plans(work: Work) -> Pile:
+    return Pile("plans", await plans.waiting(work), await plans.pending(work, SHOWN))
 
 
 async def _broadcasts(work: Work) -> Pile:

@@ -86,7 +86,7 @@ async def context(work: Work, found: Import) -> Context:
     places, within = Names("organisation_unknown"), set()
     rows = await work.session.execute(
         select(Organisation.id, Organisation.code, Organisation.names, Organisation.place).where(
-            organisations.within(top.path)
+            organisations.within(top.path), organisations.IS_OPEN
         )
     )
     for key, code, names, place in rows:

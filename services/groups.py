@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 
 from models import Account, Group, Organisation, Person
 from models.sealed import keyring
-from services import access, audit
+from services import access, audit, organisations
 from services.errors import Gone
 from services.words import LANGUAGES
 from services.work import Work
@@ -31,6 +31,7 @@ async def bind(
     )
     work = work.acting_as(actor)
     await access.require(work, access.Right.REGISTER_GROUPS, int(organisation_id))
+    await organisations.require_open(work, int(organisation_id))
     group = await work.session.scalar(select(Group).where(Group.chat_id == chat_id))
     if group is None:
         group = Group(chat_id=chat_id, title=title, language=language)

@@ -46,7 +46,7 @@ class Node:
 
 async def trees(work: Work) -> list[Node]:
     """The subtrees whose volunteers the actor may see, each by its top. Raises NotAllowed."""
-    members = await access.subtrees_with(work, Right.SEE_VOLUNTEERS)
+    members = await access.subtrees_with(work, Right.SEE_VOLUNTEERS, closed=True)
     if not members:
         raise NotAllowed
     return await _grown(work, members)

@@ -12,11 +12,14 @@ from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from models import MeasureCount, Organisation
 from services import (
+    activity_files,
     counting,
     drills,
     incidents,
     insurance,
     organisations,
+    plans,
+    reorganising,
     series,
     stories,
 )
@@ -30,6 +33,9 @@ MEASURES: tuple[Measure, ...] = (
     *drills.MEASURES,
     *incidents.MEASURES,
     *insurance.MEASURES,
+    *reorganising.MEASURES,
+    *plans.MEASURES,
+    *activity_files.MEASURES,
 )
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2

@@ -16,6 +16,8 @@ from services.work import Work
 LONGEST_NAME = 80
 LONGEST_HEAD = 40
 LONGEST_CONTACT = 100
+LONGEST_REST = 7 * 24 * 60
+"""Minutes."""
 OF_THE_FILE = frozenset({"names", "place", "latitude", "longitude"})
 """What the city's file says as well, until people change it."""
 
@@ -25,9 +27,29 @@ async def root(session: AsyncSession) -> Organisation | None:
     return await session.scalar(select(Organisation).where(Organisation.parent_id.is_(None)))
 
 
+IS_OPEN = Organisation.closed_at.is_(None)
+"""The condition that an organisation still takes something new."""
+
+
+async def require_open(work: Work, organisation_id: int | None) -> None:
+    """For whatever begins something in one; until the transaction ends it can't be closed.
+
+    Raises Refusal("organisation_closed").
+    """
+    found = await work.session.execute(
+        select(Organisation.closed_at, Organisation.names)
+        .where(Organisation.id == organisation_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    for closed_at, names in found:
+        if closed_at is not None:
+            raise Refusal("organisation_closed", organisation=names)
+
+
 async def of_kind(session: AsyncSession, kind: OrganisationKind) -> list[Organisation]:
-    found = select(Organisation).where(Organisation.kind == kind).order_by(Organisation.id)
-    return list(await session.scalars(found))
+    """Open ones, as all that are offered."""
+    found = select(Organisation).where(Organisation.kind == kind, IS_OPEN)
+    return list(await session.scalars(found.order_by(Organisation.id)))
 
 
 async def by_keys(session: AsyncSession, keys: Sequence[int]) -> list[Organisation]:
@@ -40,12 +62,17 @@ async def by_keys(session: AsyncSession, keys: Sequence[int]) -> list[Organisati
 
 async def with_places(session: AsyncSession) -> list[Organisation]:
     """Those whose centre is known, each above those below it."""
-    found = select(Organisation).where(Organisation.latitude.is_not(None))
+    found = select(Organisation).where(Organisation.latitude.is_not(None), IS_OPEN)
     return list(await session.scalars(found.order_by(Organisation.path)))
 
 
-async def children(session: AsyncSession, organisation_id: int) -> list[Organisation]:
+async def children(
+    session: AsyncSession, organisation_id: int, *, closed: bool = False
+) -> list[Organisation]:
+    """Right below it; the closed ones only where they are asked for."""
     found = select(Organisation).where(Organisation.parent_id == organisation_id)
+    if not closed:
+        found = found.where(IS_OPEN)
     return list(await session.scalars(found.order_by(Organisation.id)))
 
 
@@ -82,7 +109,7 @@ async def nearest(
 ) -> tuple[Organisation, float] | None:
     """The nearest of a kind that has a place, with its distance in metres."""
     candidates = select(Organisation).where(
-        Organisation.kind == kind, Organisation.latitude.is_not(None)
+        Organisation.kind == kind, Organisation.latitude.is_not(None), IS_OPEN
     )
     if under is not None:
         candidates = candidates.where(Organisation.parent_id == under)
@@ -117,6 +144,27 @@ class Described:
     head: str = ""
     contact: str = ""
     """As `describe_body` takes them."""
+    quiet: tuple[int, int] | None = None
+    """From and until, minutes of the local day; None: as the level above."""
+    rest_minutes: int | None = None
+    """None: as the level above."""
+
+
+def described_as(organisation: Organisation) -> Described:
+    """What is said of it now."""
+    start, end = organisation.quiet_from, organisation.quiet_until
+    return Described(
+        names=organisation.names,
+        place=organisation.place or {},
+        latitude=organisation.latitude,
+        longitude=organisation.longitude,
+        approves_registrations=organisation.approves_registrations,
+        asks_id_number=organisation.asks_id_number,
+        head=organisation.head or "",
+        contact=organisation.contact or "",
+        quiet=(start, end) if start is not None and end is not None else None,
+        rest_minutes=organisation.rest_minutes,
+    )
 
 
 async def seen(
@@ -142,7 +190,7 @@ async def at_hand(work: Work, right: Right, also: int | None = None) -> list[Org
     """
     tops = [top.id for top in await access.organisations_with(work, right)]
     within = await access.within_reach(work, right, Organisation.id)
-    near = or_(Organisation.id.in_([*tops, also]), Organisation.parent_id.in_(tops))
+    near = or_(Organisation.id.in_([*tops, also]), Organisation.parent_id.in_(tops) & IS_OPEN)
     found = select(Organisation).where(within, near).order_by(Organisation.path)
     return list(await work.session.scalars(found))
 
@@ -167,9 +215,15 @@ async def create(
     work: Work, parent_id: int, kind: OrganisationKind, said: Described
 ) -> Organisation:
     """A new one right below another. Raises as `change`, or Refusal("organisation_kind")."""
-    parent = await described(work, parent_id)
-    if kind not in kinds_below(parent.kind):
-        raise Refusal("organisation_kind")
+    return await add_below(work, await described(work, parent_id), kind, said)
+
+
+async def add_below(
+    work: Work, parent: Organisation, kind: OrganisationKind, said: Described
+) -> Organisation:
+    """As `create`, for whoever has been asked for their rights already."""
+    parent = await _held(work, parent.id)
+    check_kind(parent, kind)
     organisation = Organisation(
         code=f"console-{secrets.token_hex(6)}",
         kind=kind,
@@ -185,12 +239,43 @@ async def create(
     return organisation
 
 
+async def _held(work: Work, organisation_id: int) -> Organisation:
+    """As it is now, and neither moved nor closed until the transaction ends. Raises Refusal."""
+    await require_open(work, organisation_id)
+    found = select(Organisation).where(Organisation.id == organisation_id)
+    return (await work.session.scalars(found.execution_options(populate_existing=True))).one()
+
+
+def check_described(work: Work, said: Described) -> None:
+    """Raises Refusal for what can't be said of one."""
+    _values(work, said)
+
+
+def check_kind(parent: Organisation, kind: OrganisationKind) -> None:
+    """Raises Refusal("organisation_kind")."""
+    if kind not in kinds_below(parent.kind):
+        raise Refusal("organisation_kind")
+
+
+ABOVE: Mapping[OrganisationKind, frozenset[OrganisationKind]] = {
+    OrganisationKind.FEDERATION: frozenset(),
+    OrganisationKind.TOWN_ASSOCIATION: frozenset({OrganisationKind.FEDERATION}),
+    OrganisationKind.COMMUNITY_STATION: frozenset(
+        {
+            OrganisationKind.FEDERATION,
+            OrganisationKind.TOWN_ASSOCIATION,
+            OrganisationKind.COMMUNITY_STATION,
+        }
+    ),
+}
+"""Right below what a kind may stand; those not named below everything but a service base."""
+
+
 def kinds_below(parent: OrganisationKind) -> list[OrganisationKind]:
-    """There is one federation, and towns stand right below it."""
-    never = {OrganisationKind.FEDERATION}
-    if parent is not OrganisationKind.FEDERATION:
-        never.add(OrganisationKind.TOWN_ASSOCIATION)
-    return [kind for kind in OrganisationKind if kind not in never]
+    """There is one federation, towns stand right below it, and nothing below a service base."""
+    if parent is OrganisationKind.SERVICE_BASE:
+        return []
+    return [kind for kind in OrganisationKind if parent in ABOVE.get(kind, {parent})]
 
 
 def _values(work: Work, said: Described) -> dict[str, object]:
@@ -198,8 +283,14 @@ def _values(work: Work, said: Described) -> dict[str, object]:
     names, place = _named(said.names), _named(said.place)
     if work.policy.default_language not in names:
         raise Refusal("organisation_name")
+    if said.rest_minutes is not None and not 0 <= said.rest_minutes <= LONGEST_REST:
+        raise Refusal("form_number_range", least=0, most=LONGEST_REST)
+    start, end = said.quiet or (None, None)
+    columns = {name: value for name, value in asdict(said).items() if name != "quiet"}
     return {
-        **asdict(said),
+        **columns,
+        "quiet_from": start,
+        "quiet_until": end,
         "names": names,
         "place": place or None,
         "head": _tidy(said.head, LONGEST_HEAD) or None,

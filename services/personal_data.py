@@ -61,6 +61,8 @@ from services import (
     events,
     incidents,
     insurance,
+    plans,
+    reorganising,
     roles,
     series,
     stories,
@@ -88,6 +90,8 @@ TOPICS: tuple[Topic, ...] = (
     teams,
     insurance,
     incidents,
+    plans,
+    reorganising,
 )
 
 HIDDEN = frozenset(

@@ -10,7 +10,15 @@ from typing import Any
 
 from sqlalchemy import delete, update
 
-from models import Activity, ActivityState, Confirmation, Organisation, ServiceField, Shift
+from models import (
+    Activity,
+    ActivityState,
+    Confirmation,
+    Organisation,
+    Scheme,
+    ServiceField,
+    Shift,
+)
 from services import (
     access,
     activities,
@@ -19,6 +27,7 @@ from services import (
     enrolment,
     events,
     lengths,
+    organisations,
     shifts,
 )
 from services.activities import planned
@@ -194,6 +203,7 @@ async def discard(work: Work, activity_id: int) -> None:
         .values(copied_from_id=None)
         .execution_options(synchronize_session=False)
     )
+    await work.session.execute(delete(Scheme).where(Scheme.activity_id == activity_id))
     _note(work, activity, "activity.discarded")
     await work.session.execute(delete(Activity).where(Activity.id == activity_id))
 
@@ -355,6 +365,7 @@ async def call_off(work: Work, activity_id: int, reason: str) -> Activity:
 
 async def _open(work: Work, activity: Activity) -> None:
     """The state changes by a conditional update: two presses at once publish once."""
+    await organisations.require_open(work, activity.organisation_id)
     done = await work.session.execute(
         update(Activity)
         .where(Activity.id == activity.id, Activity.state == ActivityState.DRAFT)
@@ -441,6 +452,7 @@ async def _open_to_change(work: Work, activity_id: int) -> Activity:
 
 
 async def _add(work: Work, organisation_id: int, plan: Plan) -> Activity:
+    await organisations.require_open(work, organisation_id)
     activity = Activity(
         organisation_id=organisation_id,
         state=ActivityState.DRAFT,

@@ -9,7 +9,7 @@ from datetime import date
 import phonenumbers
 
 from models import Organisation, Person, Standing
-from services import access, approvals, audit, signup
+from services import access, approvals, audit, organisations, signup
 from services.access import Right
 from services.errors import Refusal
 from services.work import Work
@@ -64,6 +64,7 @@ async def pre_register(work: Work, applicant: Applicant) -> Person:
         id_number=id_number,
         email=applicant.email,
     )
+    await organisations.require_open(work, applicant.organisation_id)
     person = Person(applied_at=work.now, standing=Standing.AWAITING_APPROVAL)
     signup.write(person, details)
     work.session.add(person)

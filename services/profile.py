@@ -14,7 +14,7 @@ from models import (
     Readiness,
     Standing,
 )
-from services import audit, enrolment, events, signup, traits
+from services import audit, enrolment, events, organisations, signup, traits
 from services.errors import Refusal
 from services.signup import Details
 from services.work import Work
@@ -62,6 +62,8 @@ async def change(work: Work, details: Details) -> None:
     person = work.person
     await signup.check_phone(work, details.phone)
     signup.checked_birth_date(work, details.birth_date)
+    if details.organisation_id != person.organisation_id:
+        await organisations.require_open(work, details.organisation_id)
     signup.write(person, details)
     await signup.write_terms(work, person, details)
     await traits.renew(work, [person.id])

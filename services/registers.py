@@ -105,7 +105,9 @@ async def _within(work: Work, organisation_id: int | None) -> list[ColumnElement
 async def organisations_in_reach(work: Work, window: Window) -> Portion[tuple[Any, ...]]:
     """(organisation,)"""
     reach = await access.within_reach(work, Right.EXCHANGE, Organisation.id)
-    return await _portion(work, select(Organisation).where(reach), window, Organisation.id)
+    return await _portion(
+        work, select(Organisation).where(reach, organisations.IS_OPEN), window, Organisation.id
+    )
 
 
 async def organisation(work: Work, organisation_id: int) -> Organisation:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models import Duty, Organisation
-from services import audit, delivery, duty
+from services import audit, delivery, duty, quiet_hours
 from services.delivery import Post
 from services.duty import Line
 from services.errors import Gone, Refusal
@@ -59,14 +59,15 @@ async def _remind(
         work, noted, Duty.starts_at > work.now + until, Duty.starts_at <= work.now + ahead
     )
     told = [line for line in due if line.duty.given_at <= line.duty.starts_at - ahead]
-    later = delivery.after_quiet_hours(work, work.now) if when == "day" else None
+    later = await quiet_hours.times(work) if when == "day" else (None, ())
     for line in told:
         about = {**line.told(), "when": when, "ready": line.duty.ready_at is not None}
         post = Post(
             "duty/reminder",
             about,
             kind=duty.KIND,
-            due_at=later,
+            due_at=later[0],
+            due_below=later[1],
             expires_at=line.duty.starts_at,
         )
         await delivery.tell(work, post, [line.person.id])

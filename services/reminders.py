@@ -18,7 +18,7 @@ from models import (
     EnrolmentState,
     Shift,
 )
-from services import access, activities, delivery, enrolment
+from services import access, activities, delivery, enrolment, quiet_hours
 from services.work import Work
 
 KIND = "reminder"
@@ -104,9 +104,10 @@ async def _tell(
         },
         kind=KIND,
         subject=activities.subject(activity.id),
-        due_at=delivery.after_quiet_hours(work, work.now) if early else None,
         expires_at=shift.starts_at,
     )
+    if early:
+        post = await quiet_hours.kept(work, post)
     return await delivery.tell_all(work, post, recipients)
 
 

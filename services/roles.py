@@ -1,13 +1,14 @@
 """Roles: claiming the system with the one-time code, granting, taking away."""
 
 import secrets
+from collections.abc import Iterable
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Account, Claim, Organisation, Person, Role, RoleKind
 from models.sealed import keyring
-from services import access, audit, delivery, people
+from services import access, audit, delivery, organisations, people
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -64,7 +65,7 @@ async def claim(work: Work, code: str) -> Organisation:
     organisation_id = taken.scalar_one_or_none()
     if organisation_id is None:
         raise Refusal("claim_wrong")
-    await _add(work, person.id, organisation_id, RoleKind.ADMINISTRATOR)
+    await add(work, person.id, organisation_id, RoleKind.ADMINISTRATOR)
     audit.note(work, "role.claimed", f"person:{person.id}", organisation_id=organisation_id)
     return await work.session.get_one(Organisation, organisation_id)
 
@@ -72,6 +73,7 @@ async def claim(work: Work, code: str) -> Organisation:
 async def grant(work: Work, person_id: int, organisation_id: int, kind: RoleKind) -> Role:
     """Raises NotAllowed, or Refusal("role_held") if they hold it already."""
     await access.require(work, access.Right.GRANT_ROLES, organisation_id)
+    await organisations.require_open(work, organisation_id)
     held = select(Role.id).where(
         Role.person_id == person_id,
         Role.organisation_id == organisation_id,
@@ -79,7 +81,7 @@ async def grant(work: Work, person_id: int, organisation_id: int, kind: RoleKind
     )
     if await work.session.scalar(held) is not None:
         raise Refusal("role_held")
-    role = await _add(work, person_id, organisation_id, kind)
+    role = await add(work, person_id, organisation_id, kind)
     audit.note(
         work, "role.granted", f"person:{person_id}", organisation_id=organisation_id, kind=kind
     )
@@ -97,7 +99,7 @@ async def revoke(work: Work, role_id: int) -> Role:
         raise Refusal("last_administrator")
     await _tell(work, role, "roles/revoked")
     await work.session.delete(role)
-    await _menu_of(work, role.person_id)
+    await menus_changed(work, [role.person_id])
     audit.note(
         work,
         "role.revoked",
@@ -153,7 +155,8 @@ async def candidates(
     return [(person, home) for person, home in rows]
 
 
-async def _add(work: Work, person_id: int, organisation_id: int, kind: RoleKind) -> Role:
+async def add(work: Work, person_id: int, organisation_id: int, kind: RoleKind) -> Role:
+    """For whoever has been asked for their rights already."""
     role = Role(
         person_id=person_id,
         organisation_id=organisation_id,
@@ -163,13 +166,14 @@ async def _add(work: Work, person_id: int, organisation_id: int, kind: RoleKind)
     )
     work.session.add(role)
     await work.session.flush()
-    await _menu_of(work, person_id)
+    await menus_changed(work, [person_id])
     return role
 
 
-async def _menu_of(work: Work, person_id: int) -> None:
+async def menus_changed(work: Work, people: Iterable[int]) -> None:
+    """What these may do has changed, and so have the commands that their phones offer."""
     chats = await work.session.scalars(
-        select(Account.telegram_id).where(Account.person_id == person_id)
+        select(Account.telegram_id).where(Account.person_id.in_(list(people)))
     )
     for telegram_id in chats:
         menu_changed(work.session, telegram_id)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, delete, or_, select, update
 
 from models import Account, Duty, Organisation, OrganisationKind, Person, Standing, Swap, SwapOffer
-from services import access, audit, delivery, duty, mates, rotas, swaps
+from services import access, audit, delivery, duty, mates, organisations, rotas, swaps
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, Refusal
@@ -241,6 +241,7 @@ async def publish(work: Work, rota: Rota) -> Draft:
 
     Raises NotAllowed, Gone or Refusal.
     """
+    await organisations.require_open(work, rota.organisation_id)
     await _one_at_a_time(work, rota.organisation_id)
     plan = await draft(work, rota)
     await _drop(work, plan.dropped)

@@ -176,6 +176,7 @@ async def enter(
 
     Raises Refusal.
     """
+    await organisations.require_open(work, details.organisation_id)
     person.changed_at = work.now
     person.standing = Standing.AWAITING_APPROVAL
     write(person, details)

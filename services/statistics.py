@@ -328,7 +328,7 @@ async def set_population(work: Work, organisation_id: int, population: int | Non
 async def parts(work: Work, organisation_id: int) -> list[Organisation]:
     """Those right below it. Raises Gone, NotAllowed."""
     await _seen(work, organisation_id)
-    return await organisations.children(work.session, organisation_id)
+    return await organisations.children(work.session, organisation_id, closed=True)
 
 
 async def overview(

@@ -33,7 +33,17 @@ from models import (
     SpokenLanguage,
     Standing,
 )
-from services import access, audit, delivery, listing, profile, records, traits
+from services import (
+    access,
+    audit,
+    delivery,
+    listing,
+    organisations,
+    profile,
+    quiet_hours,
+    records,
+    traits,
+)
 from services.access import Right
 from services.errors import Gone, Refusal
 from services.listing import Slice
@@ -219,6 +229,7 @@ async def transfer(work: Work, person_id: int, organisation_id: int) -> Person:
     await access.require(work, Right.APPROVE_VOLUNTEERS, target.id)
     if person.organisation_id == target.id:
         raise Refusal("transfer_same")
+    await organisations.require_open(work, target.id)
     source = person.organisation_id
     person.organisation_id = target.id
     await traits.renew(work, [person.id])
@@ -260,7 +271,7 @@ async def write_to(work: Work, person_id: int, text: str) -> Person:
         "volunteers/letter",
         {"text": text, "by": work.person.name, "organisation": organisation.names},
         kind=LETTER,
-        due_at=delivery.after_quiet_hours(work, work.now),
+        due_at=await quiet_hours.of_person(work, person),
     )
     await delivery.tell(work, post, [person.id])
     _note(work, "person.written_to", person)

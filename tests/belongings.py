@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from models import (
+    Activity,
     Attendance,
     Callout,
     CalloutState,
@@ -19,6 +20,7 @@ from models import (
     DisputeState,
     DrillTask,
     Emergency,
+    EnclosureContent,
     Enrolment,
     Event,
     Gravity,
@@ -33,10 +35,14 @@ from models import (
     MemberState,
     Organisation,
     OrganisationKind,
+    OrganisationRequest,
     Person,
+    Plan,
+    PlanState,
     Qualification,
     QualificationKind,
     QualificationState,
+    RequestState,
     Role,
     SavedFilter,
     Series,
@@ -46,10 +52,12 @@ from models import (
     TeamPost,
     ThingState,
     Token,
+    TreeChange,
     VolunteerDay,
     Webhook,
 )
 from models.enrolment import EnrolmentState
+from models.sealed import keyring
 from playground.phone import Phone
 from services import audiences, broadcasts, enclosures, stories
 from services.audiences import Audience
@@ -91,6 +99,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _said(city, victim),
         **await _culture(city, victim),
         **await _team(city, victim),
+        **await _organising(city, victim),
         **await _protection(city, victim),
     }
 
@@ -137,6 +146,29 @@ async def _team(city: City, victim: Person) -> dict[str, int]:
             "rescue_team_id": team.id, "post_id": post.id, "equipment_id": thing.id,
             "drill_id": drill.id, "task_id": task.id,
         }  # fmt: skip
+
+
+async def _organising(city: City, victim: Person) -> dict[str, int]:
+    """A request that waits, a plan that was submitted, a photo of an activity."""
+    home, now = victim.organisation_id, city.clock()
+    async with city.database.write() as session:
+        request = OrganisationRequest(
+            change=TreeChange.FOUND, state=RequestState.OPEN, below_id=home, asked_by_id=victim.id,
+            said={"kind": "school", "names": {"zh_Hans": f"{SECRET}学校"}}, asked_at=now,
+            words="", reason="",
+        )  # fmt: skip
+        plan = Plan(
+            organisation_id=home, year=2026, state=PlanState.SUBMITTED, words=SECRET,
+            created_at=now, submitted_at=now, submitted_by_id=victim.id,
+        )  # fmt: skip
+        session.add_all((request, plan))
+        await session.flush()
+        activity = (await session.scalars(select(Activity.id).limit(1))).one()
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        (photo,) = await enclosures.add(work, f"activity:{activity}", ["x"])
+        content = keyring().seal(photo())
+        session.add(EnclosureContent(enclosure_id=photo.id, sealed=content))
+        return {"request_id": request.id, "plan_id": plan.id, "photo_id": photo.id}
 
 
 async def _said(city: City, victim: Person) -> dict[str, int]:

@@ -1,12 +1,13 @@
 """The tree of organisations, and each one's pages: what it is, its settings, a new one below."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import time
 from typing import Any
 
 from models import Organisation, OrganisationKind
-from services import access, headcounts, organisations, rally_points
+from services import access, headcounts, organisations, plans, rally_points, reorganising
 from services.access import Right
-from services.errors import Gone, NotAllowed
+from services.errors import Gone, NotAllowed, Refusal
 from services.formats import named
 from services.organisations import Described
 from services.sheets import Column, Kind
@@ -16,6 +17,8 @@ from web.console.downloads import spreadsheet
 from web.console.framework import Goto, Later, Page, Pages, Visit
 
 pages = Pages()
+MOST_REST = organisations.LONGEST_REST // 60
+"""Hours."""
 
 
 async def opened(
@@ -52,7 +55,10 @@ async def show_all(visit: Visit) -> Page:
     tops = await headcounts.trees(visit.work)
     typed = visit.query.get("q", "").strip()
     found = headcounts.found(tops, typed) if typed else None
-    return Page("console/organisations/tree", {"tops": tops, "typed": typed, "found": found})
+    waiting = await reorganising.waiting(visit.work)
+    submitted = await plans.waiting(visit.work)
+    shown = {"tops": tops, "typed": typed, "found": found, "waiting": waiting, "plans": submitted}
+    return Page("console/organisations/tree", shown)
 
 
 @pages.look("/organisations/{organisation_id}")
@@ -158,7 +164,32 @@ def _described(visit: Visit) -> Described:
         asks_id_number=bool(visit.form.get("id_number")),
         head=str(visit.form.get("head", "")),
         contact=str(visit.form.get("contact", "")),
+        quiet=_quiet(visit),
+        rest_minutes=_rest(visit),
     )
+
+
+def _quiet(visit: Visit) -> tuple[int, int] | None:
+    """Minutes of the day; None where both are empty. Raises Refusal."""
+    typed = [str(visit.form.get(name, "")).strip() for name in ("quiet_from", "quiet_until")]
+    if not any(typed):
+        return None
+    try:
+        start, end = (time.fromisoformat(one) for one in typed)
+    except ValueError:
+        raise Refusal("form_hours") from None
+    return start.hour * 60 + start.minute, end.hour * 60 + end.minute
+
+
+def _rest(visit: Visit) -> int | None:
+    """Minutes, of hours as they were typed. Raises Refusal."""
+    typed = str(visit.form.get("rest", "")).strip()
+    if not typed:
+        return None
+    try:
+        return round(float(typed) * 60)
+    except (ValueError, OverflowError):
+        raise Refusal("form_not_a_number", least=0, most=MOST_REST) from None
 
 
 def _by_language(visit: Visit, field: str) -> dict[str, str]:

@@ -112,6 +112,17 @@ from models.statistics import (
     Served,
 )
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
+from models.training import (
+    Completion,
+    Course,
+    CourseMaterial,
+    CourseRun,
+    CourseState,
+    MaterialKind,
+    Question,
+    QuizAttempt,
+    RequiredCourse,
+)
 from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
 __all__ = [
@@ -142,12 +153,17 @@ __all__ = [
     "ClaimGuess",
     "CohortCount",
     "Coming",
+    "Completion",
     "Confirmation",
     "Consent",
     "ConsentKind",
     "ConsoleSession",
     "Conversation",
     "CountMark",
+    "Course",
+    "CourseMaterial",
+    "CourseRun",
+    "CourseState",
     "Database",
     "DelayCount",
     "Delivery",
@@ -189,6 +205,7 @@ __all__ = [
     "Loan",
     "LoginWay",
     "Look",
+    "MaterialKind",
     "Means",
     "MeasureCount",
     "Membership",
@@ -209,9 +226,12 @@ __all__ = [
     "Qualification",
     "QualificationKind",
     "QualificationState",
+    "Question",
+    "QuizAttempt",
     "RallyPoint",
     "ReachCount",
     "Readiness",
+    "RequiredCourse",
     "Response",
     "ResponseState",
     "RevocationReason",

@@ -7,7 +7,7 @@ from handlers import forms
 from handlers.replies import Reply, Show
 from handlers.routes import Audience, button, command
 from handlers.turns import Turn
-from services import activities, announcements, planning
+from services import activities, announcements, courses, planning
 from services.activities import Heading
 from services.errors import Gone
 
@@ -43,7 +43,8 @@ async def manage(turn: Turn, activity_id: int, news: str | None = None) -> Reply
     """The screen of an activity; `news` names what has just been done with it."""
     activity = await activities.planned(turn.work, activity_id)
     about = await activities.describe(turn.work.session, activity)
-    return Show("activities/manage", {"about": about, "news": news})
+    course = await courses.course_of(turn.work, activity_id)
+    return Show("activities/manage", {"about": about, "course": course, "news": news})
 
 
 @button("shift.manage", reads=True)

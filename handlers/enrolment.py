@@ -9,10 +9,10 @@ from handlers.replies import Document, Reply, Show, Venue
 from handlers.routes import button, command, link
 from handlers.turns import Turn
 from models import Activity, ActivityState, Coming, Enrolment, EnrolmentState, Shift
-from services import access, activities, enrolment, geo
+from services import access, activities, courses, enrolment, geo
 from services.calendars import calendar
 from services.enrolment import Place
-from services.errors import Gone
+from services.errors import Gone, Refusal
 
 
 @link("a")
@@ -50,6 +50,7 @@ async def _activity(turn: Turn, activity_id: int, news: str | None = None, **mor
             "mine": places,
             "now": turn.work.now.isoformat(),
             "plans": plans,
+            "course": await courses.course_of(turn.work, activity_id),
             "news": news,
             **more,
         },
@@ -94,7 +95,12 @@ async def send_calendar(turn: Turn, activity_id: int) -> Reply:
 
 @button("enrol", in_order=True, on_page=True)
 async def enrol(turn: Turn, shift_id: int) -> Reply:
-    own = await enrolment.enrol(turn.work, shift_id)
+    try:
+        own = await enrolment.enrol(turn.work, shift_id)
+    except Refusal as lacks:
+        if not lacks.parameters.get("courses"):
+            raise
+        return Show("courses/way", {"wrong": lacks.template, **lacks.parameters})
     shift = await turn.work.session.get_one(Shift, shift_id)
     return await _activity(turn, shift.activity_id, news=own.state.value)
 

@@ -11,6 +11,7 @@ from handlers import (
     certificates,
     claiming,
     console,
+    courses,
     declaring,
     disputes,
     duty,
@@ -35,6 +36,7 @@ from handlers import (
     rosters,
     signup,
     statistics,
+    training,
 )
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "certificates",
     "claiming",
     "console",
+    "courses",
     "declaring",
     "disputes",
     "duty",
@@ -72,4 +75,5 @@ __all__ = [
     "rosters",
     "signup",
     "statistics",
+    "training",
 ]

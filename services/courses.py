@@ -26,6 +26,7 @@ from models import (
     Organisation,
     Person,
     QualificationKind,
+    Question,
     QuizAttempt,
     ServiceField,
     Shift,
@@ -734,3 +735,49 @@ async def let_pass(work: Work, course_id: int, person_id: int) -> Completion:
 
 def _note(work: Work, course: Course, action: str) -> None:
     audit.note(work, action, subject(course), organisation_id=course.organisation_id)
+
+
+# Questions
+
+
+async def asked(work: Work, course_id: int) -> tuple[Course, list[Question]]:
+    """The questions of a course that the actor plans. Raises Gone, NotAllowed."""
+    course = await planned(work, course_id)
+    return course, await questions.of(work, course_id)
+
+
+async def question(work: Work, question_id: int) -> tuple[Course, Question]:
+    """One of them. Raises Gone, NotAllowed."""
+    found = await work.session.get(Question, question_id)
+    if found is None:
+        raise Gone
+    course = await planned(work, found.course_id)
+    return course, await questions.one(work, course, question_id)
+
+
+async def ask(work: Work, course_id: int, typed: str) -> Course:
+    """More questions, as `questions.read` takes them. Raises Gone, NotAllowed or Refusal."""
+    course = await _open_to_change(work, course_id)
+    # Two who add at once: the second waits, so that the number stays what it may be.
+    await work.session.execute(select(Course.id).where(Course.id == course_id).with_for_update())
+    await questions.add(work, course, questions.read(typed))
+    return course
+
+
+async def reword(work: Work, question_id: int, typed: str) -> Course:
+    """Raises Gone, NotAllowed or Refusal."""
+    course, _ = await question(work, question_id)
+    await _open_to_change(work, course.id)
+    await questions.replace(work, course, question_id, questions.read(typed))
+    return course
+
+
+async def unask(work: Work, question_id: int) -> Course:
+    """Raises Gone, NotAllowed, or Refusal for the last question of an open course."""
+    course, _ = await question(work, question_id)
+    await _open_to_change(work, course.id)
+    is_open = course.state is CourseState.OPEN and course.quiz
+    if is_open and await questions.count(work, course.id) == 1:
+        raise Refusal("course_no_questions")
+    await questions.remove(work, course, question_id)
+    return course

@@ -57,7 +57,13 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
     holders = await access.holders(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)
     post = delivery.Post(
         "qualifications/card",
-        {**_about(document, kind), "name": person.name, "number": person.number},
+        {
+            **_about(document, kind),
+            "name": person.name,
+            "number": person.number,
+            "medical": kind.medical,
+            "first": False,
+        },
         kind=KIND,
         subject=_subject(document),
         attachment=delivery.photo(picture),

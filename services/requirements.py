@@ -139,7 +139,7 @@ async def of_course(work: Work, course_id: int) -> list[Required]:
             RequiredCourse.course_id == course_id,
             or_(RequiredCourse.activity_id.is_(None), _is_to_come(work)),
         )
-        .order_by(Organisation.path, RequiredCourse.slot)
+        .order_by(Organisation.path, RequiredCourse.id)
     )
     found = rows.all()
     tops = {
@@ -234,7 +234,7 @@ async def _asked(work: Work, activity: Activity) -> dict[str, Course]:
                 RequiredCourse.activity_id == activity.id,
             ),
         )
-        .order_by(Organisation.path)
+        .order_by(Organisation.path, RequiredCourse.id)
     )
     # From the top down, so that the nearest is what stays.
     return {row.slot: course for row, course in rows}

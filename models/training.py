@@ -74,7 +74,8 @@ class Course(Base):
     months: Mapped[int | None]
     """How long its completion is valid; None for ever."""
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime | None]
+    """Both None for one that came with the city's files."""
     closed_at: Mapped[datetime | None]
 
 

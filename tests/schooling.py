@@ -34,7 +34,7 @@ C. 谁也不找"""
 
 
 async def online(
-    making: Making, coordinator: Person, title: str = "新志愿者入门", **more: Any
+    making: Making, coordinator: Person, title: str = "石岐迎新课", **more: Any
 ) -> Course:
     """An open course that is its quiz."""
     return await course(making, coordinator, title, online=True, quiz=True, minutes=30, **more)

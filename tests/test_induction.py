@@ -34,7 +34,7 @@ async def test_a_newcomer_is_shown_the_induction_takes_it_and_enrols(city: City)
     activity = await city.making.activity(await city.making.coordinator("王强"))
     await city.making.shift(activity)
     await head.say("/training")
-    await head.press("新志愿者入门")
+    await head.press("石岐迎新课")
     await head.press("设为必修")
     await head.press("添加要求")
     await answer(
@@ -44,9 +44,9 @@ async def test_a_newcomer_is_shown_the_induction_takes_it_and_enrols(city: City)
 
     await chen.open(f"https://t.me/{city.bot.username}?start=a-{activity.id}")
     await chen.press("✅ 报名")
-    shown = await chen.sees("参加前要先完成培训：新志愿者入门")
+    shown = await chen.sees("参加前要先完成培训：石岐迎新课")
     assert "学完下面的课程就可以了" in shown.words
-    await chen.press("📚 新志愿者入门")
+    await chen.press("📚 石岐迎新课")
     await chen.press("开始测验")
     for option, following in (("B", "求助"), ("A", "☑️ A. 120"), ("B", "全部答完了")):
         await chen.press(option)

@@ -38,7 +38,7 @@ def upgrade() -> None:
     sa.Column('kind_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('months', sa.Integer(), nullable=True),
     sa.Column('created_by_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
-    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('closed_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint('NOT online OR quiz', name=op.f('ck_course_online')),
     sa.CheckConstraint('minutes >= 0', name=op.f('ck_course_minutes')),

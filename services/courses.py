@@ -32,7 +32,17 @@ from models import (
     Shift,
     Skill,
 )
-from services import access, audit, delivery, lengths, planning, questions, quizzes, training
+from services import (
+    access,
+    activities,
+    audit,
+    delivery,
+    lengths,
+    planning,
+    questions,
+    quizzes,
+    training,
+)
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
@@ -304,6 +314,40 @@ async def plan_run(work: Work, course_id: int, plan: Plan, first: ShiftPlan) -> 
     work.session.add(CourseRun(activity_id=activity.id, course_id=course_id))
     await work.session.flush()
     return activity
+
+
+async def attach(work: Work, course_id: int, activity_id: int) -> None:
+    """A draft of an activity, planned like any other, becomes a time of the course.
+
+    Raises Gone, NotAllowed or Refusal.
+    """
+    course = await _open_to_change(work, course_id)
+    activity = await activities.planned(work, activity_id)
+    if course.online:
+        raise Refusal("course_online")
+    if course.state is not CourseState.OPEN:
+        raise Refusal("course_not_open")
+    if activity.state is not ActivityState.DRAFT or await course_of(work, activity_id):
+        raise Gone
+    work.session.add(CourseRun(activity_id=activity_id, course_id=course_id))
+    await work.session.flush()
+    _note(work, course, "course.changed")
+
+
+async def attachable(work: Work) -> list[Activity]:
+    """Drafts of activities that the actor plans and that are no course yet, the newest first."""
+    reach = await access.within_reach(work, Right.PLAN_ACTIVITIES, Activity.organisation_id)
+    found = await work.session.scalars(
+        select(Activity)
+        .where(
+            reach,
+            Activity.state == ActivityState.DRAFT,
+            Activity.id.not_in(select(CourseRun.activity_id)),
+        )
+        .order_by(Activity.id.desc())
+        .limit(50)
+    )
+    return list(found)
 
 
 def run_plan(

@@ -1,4 +1,4 @@
-"""Training that is asked for: of newcomers, in a field, for an activity; the way there, the roll."""
+"""Training that is asked for: of newcomers, in a field, at an activity; the way there, the roll."""
 
 from typing import Any
 

@@ -22,6 +22,7 @@ from services import courses, enrolment, requirements, roll, training
 from services.errors import NotAllowed, Refusal
 from tests.attending import place
 from tests.city import City
+from tests.consoles import desk_of
 from tests.making import Making
 from tests.schooling import been, course, held, online
 from tests.test_planning import answer, stands_at
@@ -208,6 +209,9 @@ async def test_the_roll_marks_who_lacks_it_and_takes_walk_ins(city: City) -> Non
     await wang.press("点名")
     shown = await wang.sees("还没有完成这里要求的培训")
     assert "✅ 陈晓丽 ⚠️" in labels(shown) and "✅ 李雷" in labels(shown)
+    async with desk_of(city, wang) as desk:
+        page = await desk.open(f"/shifts/{shift.id}")
+    assert page.words.count("缺培训") == 1
 
 
 async def test_who_lacks_a_qualification_is_shown_the_course_that_gives_it(city: City) -> None:

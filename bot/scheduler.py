@@ -37,6 +37,7 @@ from services import (
     stores,
     swaps,
     tokens,
+    training,
     traits,
     webhooks,
 )
@@ -101,6 +102,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(attendance.ask_to_check_out, 60),
     Sweep(attendance.assume_check_outs, 60),
     Sweep(attendance.mark_no_shows, 60),
+    Sweep(training.settle_lately, 60),
     Sweep(hours.remind_coordinators, 60),
     Sweep(accounts.forget_updates, 3600),
     Sweep(tokens.forget_answers, 3600),

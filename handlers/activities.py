@@ -7,7 +7,7 @@ from handlers import forms
 from handlers.replies import Reply, Show
 from handlers.routes import Audience, button, command
 from handlers.turns import Turn
-from services import activities, announcements, planning
+from services import activities, announcements, courses, planning
 from services.activities import Heading
 from services.errors import Gone
 
@@ -45,7 +45,9 @@ async def manage(turn: Turn, activity_id: int, news: str | None = None) -> Reply
     about = await activities.describe(turn.work.session, activity)
     shifts = await activities.shifts_of(turn.work.session, activity_id)
     begun = bool(shifts) and shifts[0].starts_at <= turn.work.now
-    return Show("activities/manage", {"about": about, "news": news, "begun": begun})
+    course = await courses.course_of(turn.work, activity_id)
+    shown = {"about": about, "course": course, "news": news, "begun": begun}
+    return Show("activities/manage", shown)
 
 
 @button("shift.manage", reads=True)

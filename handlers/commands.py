@@ -10,6 +10,7 @@ ORDER = (
     "stories", "learn", "review", "days",
     "team",
     "cover", "incident", "insurance", "incidents",
+    "courses", "training",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "organisation", "checklist",

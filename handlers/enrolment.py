@@ -9,10 +9,10 @@ from handlers.replies import Document, Reply, Show, Venue
 from handlers.routes import button, command, link
 from handlers.turns import Turn
 from models import Activity, ActivityState, Coming, Enrolment, EnrolmentState, Shift
-from services import access, activities, briefings, enrolment, geo
+from services import access, activities, briefings, courses, enrolment, geo
 from services.calendars import calendar
 from services.enrolment import Place
-from services.errors import Gone
+from services.errors import Gone, Refusal
 
 
 @link("a")
@@ -51,6 +51,7 @@ async def _activity(turn: Turn, activity_id: int, news: str | None = None, **mor
             "now": turn.work.now.isoformat(),
             "plans": plans,
             "briefings": await briefings.own(turn.work, activity_id),
+            "course": await courses.course_of(turn.work, activity_id),
             "news": news,
             **more,
         },
@@ -95,7 +96,12 @@ async def send_calendar(turn: Turn, activity_id: int) -> Reply:
 
 @button("enrol", in_order=True, on_page=True)
 async def enrol(turn: Turn, shift_id: int) -> Reply:
-    own = await enrolment.enrol(turn.work, shift_id)
+    try:
+        own = await enrolment.enrol(turn.work, shift_id)
+    except Refusal as lacks:
+        if not lacks.parameters.get("courses"):
+            raise
+        return Show("courses/way", {"wrong": lacks.template, **lacks.parameters})
     shift = await turn.work.session.get_one(Shift, shift_id)
     return await _activity(turn, shift.activity_id, news=own.state.value)
 

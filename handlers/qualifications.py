@@ -102,6 +102,8 @@ async def look(turn: Turn, document_id: int) -> Reply:
             "expires_on": expires_on,
             "name": person.name,
             "number": person.number,
+            "medical": kind.medical,
+            "first": document.first_by_id is not None,
         },
         picture=picture,
         private=True,

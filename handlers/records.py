@@ -1,13 +1,17 @@
 """The volunteer's service record: hours, stars, a chart, and the badge of their star level."""
 
 import asyncio
+from typing import Any
 
 from handlers import forms
 from handlers.replies import Reply, Show
 from handlers.routes import button, command
 from handlers.turns import Turn
 from models import Organisation
-from services import charts, records, typesetting
+from services import charts, records, training, typesetting
+
+TRAINED = 3
+"""Courses that the record names; the others are one press away."""
 
 
 @command("record")
@@ -15,15 +19,25 @@ from services import charts, records, typesetting
 async def show_record(turn: Turn) -> Reply:
     await forms.set_aside(turn)
     record = await records.record_of_actor(turn.work)
+    shown = {"record": record, "trained": await _trained(turn)}
     if not record.total:
-        return Show("record/record", {"record": record})
+        return Show("record/record", shown)
     chart = _chart(turn, record)
     return Show(
         "record/record",
-        {"record": record},
+        shown,
         picture=lambda: asyncio.to_thread(charts.draw, chart),
         fresh=True,
     )
+
+
+async def _trained(turn: Turn) -> dict[str, Any]:
+    """The training section: how long in all, and what was last."""
+    person_id = turn.work.person.id
+    return {
+        "minutes": await training.minutes_of(turn.work, person_id),
+        "last": await training.of_person(turn.work, person_id, TRAINED),
+    }
 
 
 def _chart(turn: Turn, record: records.Record) -> charts.Chart:

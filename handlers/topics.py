@@ -14,6 +14,7 @@ from handlers import (
     checklist,
     claiming,
     console,
+    courses,
     days,
     declaring,
     disputes,
@@ -49,6 +50,7 @@ from handlers import (
     stores,
     stories,
     teams,
+    training,
 )
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "checklist",
     "claiming",
     "console",
+    "courses",
     "days",
     "declaring",
     "disputes",
@@ -100,4 +103,5 @@ __all__ = [
     "stores",
     "stories",
     "teams",
+    "training",
 ]

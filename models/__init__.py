@@ -142,6 +142,17 @@ from models.teams import (
     ThingState,
 )
 from models.terms import QualificationKind, ServiceField, Skill, SpokenLanguage
+from models.training import (
+    Completion,
+    Course,
+    CourseMaterial,
+    CourseRun,
+    CourseState,
+    MaterialKind,
+    Question,
+    QuizAttempt,
+    RequiredCourse,
+)
 from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
 __all__ = [
@@ -176,12 +187,17 @@ __all__ = [
     "ClaimGuess",
     "CohortCount",
     "Coming",
+    "Completion",
     "Confirmation",
     "Consent",
     "ConsentKind",
     "ConsoleSession",
     "Conversation",
     "CountMark",
+    "Course",
+    "CourseMaterial",
+    "CourseRun",
+    "CourseState",
     "Cover",
     "Credit",
     "Database",
@@ -234,6 +250,7 @@ __all__ = [
     "Loan",
     "LoginWay",
     "Look",
+    "MaterialKind",
     "Means",
     "MeasureCount",
     "MemberState",
@@ -261,10 +278,13 @@ __all__ = [
     "Qualification",
     "QualificationKind",
     "QualificationState",
+    "Question",
+    "QuizAttempt",
     "RallyPoint",
     "ReachCount",
     "Readiness",
     "RequestState",
+    "RequiredCourse",
     "Response",
     "ResponseState",
     "RevocationReason",

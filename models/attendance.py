@@ -28,6 +28,8 @@ class HoursState(StrEnum):
     PROPOSED = "proposed"
     CONFIRMED = "confirmed"
     REJECTED = "rejected"
+    TRAINING = "training"
+    """Was at a course: time of training, which is no service and needs nobody's word."""
 
 
 class DisputeState(StrEnum):

@@ -218,6 +218,10 @@ class Qualification(Base):
     renewed_at: Mapped[datetime | None]
     """When the new one was handed in, while it waits."""
     submitted_at: Mapped[datetime]
+    first_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    """The first of two who must have seen it; somebody else is the second."""
     decided_at: Mapped[datetime | None]
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     reason: Mapped[str | None] = mapped_column(String(255))
+    course_id: Mapped[int | None] = mapped_column(ForeignKey("course.id"))
+    """The course that gave it last; there is no picture of it."""

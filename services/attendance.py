@@ -22,7 +22,7 @@ from models import (
     Person,
     Shift,
 )
-from services import access, accounts, activities, briefings, codes, delivery, geo, traits
+from services import access, accounts, activities, briefings, codes, delivery, geo, training, traits
 from services.errors import Gone, NotAllowed, Refusal
 from services.work import Work
 
@@ -224,7 +224,10 @@ async def check_left_at(work: Work, attendance_id: int, at: datetime) -> Presenc
 async def leave(
     work: Work, presence: Presence, at: datetime, means: Means, *, by_id: int | None = None
 ) -> Presence:
-    """Writes down that somebody has left, and proposes their minutes. Raises Gone or Refusal."""
+    """Writes down that somebody has left, and proposes their minutes, if it was service.
+
+    Raises Gone or Refusal.
+    """
     attendance = presence.there
     await work.session.refresh(attendance, with_for_update=True)
     if attendance.checked_out_at is not None:
@@ -236,8 +239,9 @@ async def leave(
     attendance.checked_out_at = max(at, attendance.checked_in_at)
     attendance.out_means = means
     attendance.out_by_id = by_id
-    attendance.state = HoursState.PROPOSED
     attendance.minutes = minutes_of(presence.shift, attendance.checked_in_at, at)
+    mere_training = await training.is_mere_training(work, presence.activity.id)
+    attendance.state = HoursState.TRAINING if mere_training else HoursState.PROPOSED
     await work.session.flush()
     return presence
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 
 from models import Activity, Attendance, Coming, Enrolment, EnrolmentState, Person, Shift
-from services import enrolment, listing, people, roll, sheets
+from services import enrolment, listing, people, requirements, roll, sheets
 from services.attendance import WITH_A_PLACE
 from services.enrolment import OVER
 from services.listing import Slice
@@ -40,6 +40,8 @@ class Attendees:
     counts: dict[Part, int]
     there: int
     still_in: int
+    untrained: frozenset[int] = frozenset()
+    """Keys of those on the page who lack a training that is asked for here."""
 
 
 async def listed(
@@ -60,7 +62,9 @@ async def listed(
     there, still_in = counts.pop("there"), counts.pop("still_in")
     shown = Slice(lines, page.number, page.more)
     by_part = {Part(name): count for name, count in counts.items()}
-    return Attendees(shift, activity, shown, by_part, there, still_in)
+    lacked = await requirements.lacked(work, shift, activity, [one.person.id for one in lines])
+    untrained = frozenset(lacked)
+    return Attendees(shift, activity, shown, by_part, there, still_in, untrained)
 
 
 async def everyone(work: Work, shift_id: int) -> tuple[Shift, Activity, list[Line]]:

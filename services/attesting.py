@@ -2,7 +2,7 @@
 
 Measures on service records and certificates (order 67), art. 5-8: personal data, service, training,
 recognition, evaluation. What Muster does not keep yet is there as empty lists, for later tables:
-training {content, organiser, day, place, minutes}, recognition {name, day, awarded_by}, evaluation
+recognition {name, day, awarded_by}, evaluation
 {grade, grounds}.
 Changes nothing and checks no right; all of it is plain JSON, ready to be sealed.
 """
@@ -29,7 +29,7 @@ from models import (
     Shift,
     Skill,
 )
-from services import organisations, records
+from services import organisations, records, training
 from services.delivery import storable
 from services.work import Work
 
@@ -81,7 +81,7 @@ async def gather(work: Work, person_id: int, body: Organisation, asked: Asked) -
         "times": len(lines),
         "fields": _by_field(served),
         "service": served,
-        "training": [],
+        "training": await training.for_record(work, person_id, asked.from_day, asked.until_day),
         "recognition": [],
         "evaluation": [],
         "remarks": asked.remarks,

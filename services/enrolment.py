@@ -61,6 +61,8 @@ from services import (
     matching,
     minors,
     people,
+    requirements,
+    training,
     traits,
 )
 from services.errors import Gone, NotAllowed, Refusal
@@ -104,6 +106,7 @@ async def enrol(work: Work, shift_id: int) -> Enrolment:
     if known is not None and known.state not in OVER:
         raise Refusal("enrol_already", state=known.state.value)
     await check_suits(work, shift)
+    await requirements.check_trained(work, shift, activity)
     await check_clash(work, shift)
     enrolment = known or Enrolment(shift_id=shift_id, person_id=work.person.id)
     enrolment.state = await _state_after_taking(work, shift, activity)
@@ -205,34 +208,42 @@ async def check_suits(work: Work, shift: Shift) -> None:
         Qualification.state == QualificationState.VERIFIED,
         or_(Qualification.expires_on.is_(None), Qualification.expires_on >= day),
     )
-    missing = await _names(
+    lacked = await _lacked(
         work, QualificationKind, ShiftQualification.kind_id, ShiftQualification, shift, verified
     )
-    if missing:
-        raise Refusal("enrol_lacks_qualification", names=missing)
+    if lacked:
+        ways = await training.ways_to(work, kinds=lacked)
+        names = list(lacked.values())
+        raise Refusal("enrol_lacks_qualification", names=names, courses=_each(ways))
     skills = select(PersonSkill.skill_id).where(PersonSkill.person_id == person.id)
-    missing = await _names(work, Skill, ShiftSkill.skill_id, ShiftSkill, shift, skills)
-    if missing:
-        raise Refusal("enrol_lacks_skill", names=missing)
+    lacked = await _lacked(work, Skill, ShiftSkill.skill_id, ShiftSkill, shift, skills)
+    if lacked:
+        ways = await training.ways_to(work, skills=lacked)
+        raise Refusal("enrol_lacks_skill", names=list(lacked.values()), courses=_each(ways))
     spoken = select(PersonLanguage.spoken_language_id).where(PersonLanguage.person_id == person.id)
     column = ShiftLanguage.spoken_language_id
-    missing = await _names(work, SpokenLanguage, column, ShiftLanguage, shift, spoken)
-    if missing:
-        raise Refusal("enrol_lacks_language", names=missing)
+    lacked = await _lacked(work, SpokenLanguage, column, ShiftLanguage, shift, spoken)
+    if lacked:
+        raise Refusal("enrol_lacks_language", names=list(lacked.values()))
     await minors.check(work, shift)
 
 
-async def _names(  # noqa: PLR0917 - a query in five parts
+def _each(ways: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Each course once that gives something of what is lacked."""
+    return list({one["id"]: one for some in ways.values() for one in some}.values())
+
+
+async def _lacked(  # noqa: PLR0917 - a query in five parts
     work: Work, term: Any, column: Any, link: Any, shift: Shift, held: Any
-) -> list[Names]:
-    """What the shift needs of one kind and the actor does not hold."""
-    found = await work.session.scalars(
-        select(term.names)
+) -> dict[int, Names]:
+    """What the shift needs of one kind and the actor does not hold, by key."""
+    rows = await work.session.execute(
+        select(term.id, term.names)
         .join(link, column == term.id)
         .where(link.shift_id == shift.id, term.id.not_in(held))
         .order_by(term.position)
     )
-    return list(found)
+    return {row[0]: row[1] for row in rows}
 
 
 async def check_clash(work: Work, shift: Shift) -> None:
@@ -616,6 +627,7 @@ async def _check_joins(work: Work, shift: Shift, activity: Activity) -> Enrolmen
         if known is not None and known.state not in OVER:
             raise Refusal("enrol_already", state=known.state.value)
         await check_suits(work, shift)
+        await requirements.check_trained(work, shift, activity)
         await check_clash(work, shift)
         await insurance.check(work, shift, work.person.id)
     except Refusal as why:

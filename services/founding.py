@@ -15,9 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import (
     CardKind,
+    Course,
+    CourseMaterial,
+    CourseState,
+    MaterialKind,
     Organisation,
     OrganisationKind,
     QualificationKind,
+    Question,
     Series,
     SeriesCard,
     ServiceField,
@@ -52,6 +57,7 @@ async def found_city(session: AsyncSession, folder: Path, progress: Progress | N
     languages = _entries(folder, "languages", "language")
     days = _entries(folder, "days", "day", needed=False)
     series = _entries(folder, "series", "series", needed=False)
+    taught = _entries(folder, "courses", "course", needed=False)
     everything = sum(map(len, (organisations, fields, skills, kinds, languages, days, series)))
     for done, entry in enumerate(organisations, 1):
         await _organisation(session, entry)
@@ -68,6 +74,8 @@ async def found_city(session: AsyncSession, folder: Path, progress: Progress | N
     for entry in organisations:
         if "posts" in entry or "equipment" in entry:
             await _team(session, entry)
+    for entry in taught:
+        await _course(session, folder, entry)
     if progress:
         progress(everything, everything)
     return everything
@@ -250,4 +258,55 @@ async def _terms(session: AsyncSession, kind: type[T], entries: list[dict[str, A
         if "parent" in entry and isinstance(row, ServiceField):
             await session.flush()
             row.parent_id = known[entry["parent"]].id
+    await session.flush()
+
+
+async def _course(session: AsyncSession, folder: Path, entry: dict[str, Any]) -> None:
+    """An online course of the topmost organisation; one that is known stays as people made it."""
+    code = entry["code"]
+    if await session.scalar(select(Course.id).where(Course.code == code)) is not None:
+        return
+    top = (
+        await session.scalars(
+            select(Organisation).where(Organisation.parent_id.is_(None)).order_by(Organisation.id)
+        )
+    ).first()
+    field = await session.scalar(select(ServiceField.id).where(ServiceField.code == entry["field"]))
+    if top is None or field is None:
+        raise CityError(f"{folder}/courses.toml: {code} has no organisation or no known field")
+    course = Course(
+        code=code,
+        organisation_id=top.id,
+        field_id=field,
+        state=CourseState.OPEN,
+        names=entry["names"],
+        about=entry["about"],
+        online=True,
+        quiz=True,
+        minutes=entry["minutes"],
+        pass_mark=entry["pass_mark"],
+    )
+    session.add(course)
+    await session.flush()
+    session.add_all(
+        CourseMaterial(
+            course_id=course.id,
+            kind=MaterialKind.TEXT,
+            names=one["names"],
+            content={language: text.strip() for language, text in one["text"].items()},
+            position=position,
+        )
+        for position, one in enumerate(entry.get("materials", []))
+    )
+    session.add_all(
+        Question(
+            course_id=course.id,
+            text=one["text"],
+            options=one["options"],
+            solution=[place - 1 for place in one["solution"]],
+            explanation=one["explanation"],
+            position=position,
+        )
+        for position, one in enumerate(entry["questions"])
+    )
     await session.flush()

@@ -545,6 +545,8 @@ async def _to_decide(work: Work, attendance_id: int) -> Record:
         raise Refusal("hours_own")
     if found.disputed:
         raise Refusal("hours_disputed")
+    if found.attendance.state is HoursState.TRAINING:
+        raise Refusal("hours_training")
     return found
 
 

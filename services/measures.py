@@ -22,6 +22,7 @@ from services import (
     reorganising,
     series,
     stories,
+    training,
 )
 from services.measuring import Measure, Unit
 from services.statistics import Span, check_sees, span
@@ -36,6 +37,7 @@ MEASURES: tuple[Measure, ...] = (
     *reorganising.MEASURES,
     *plans.MEASURES,
     *activity_files.MEASURES,
+    *training.MEASURES,
 )
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2

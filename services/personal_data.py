@@ -67,6 +67,7 @@ from services import (
     series,
     stories,
     teams,
+    training,
 )
 from services.delivery import storable
 from services.errors import Refusal
@@ -92,6 +93,7 @@ TOPICS: tuple[Topic, ...] = (
     incidents,
     plans,
     reorganising,
+    training,
 )
 
 HIDDEN = frozenset(

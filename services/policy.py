@@ -151,6 +151,20 @@ class Policy(BaseModel):
         5, ge=1, description="Wrong claim codes from one chat in an hour; then none is looked at."
     )
 
+    session_share: float = Field(
+        0.8, gt=0, le=1, description="Of a course's session that one must be there for it to count."
+    )
+    quiz_again_hours: int = Field(
+        24, ge=0, description="After a quiz that was not passed, until it can be tried again."
+    )
+    quiz_attempts: int = Field(
+        3, ge=1, description="Tries at a quiz in quiz_attempts_days; then one waits for the next."
+    )
+    quiz_attempts_days: int = Field(30, ge=1, description="The days in which tries are counted.")
+    renewal_days: int = Field(
+        60, ge=0, description="Before it runs out, when something can be renewed without loss."
+    )
+
     star_hours: tuple[int, ...] = Field(
         (100, 300, 600, 1000, 1500),
         description="Hours for one to five stars (Guangdong's star rules).",

@@ -1,9 +1,11 @@
 """Qualifications: a document is photographed and handed in; it counts once it was verified."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from models import (
     Person,
@@ -43,6 +45,7 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
     if _counts(work, document):
         document.renewal, document.renewed_at = picture, work.now
         document.renewal_expires_on = expires_on
+        document.first_by_id = None
         await work.session.flush()
     else:
         document.state = QualificationState.AWAITING
@@ -54,7 +57,13 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
     holders = await access.holders(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)
     post = delivery.Post(
         "qualifications/card",
-        {**_about(document, kind), "name": person.name, "number": person.number},
+        {
+            **_about(document, kind),
+            "name": person.name,
+            "number": person.number,
+            "medical": kind.medical,
+            "first": False,
+        },
         kind=KIND,
         subject=_subject(document),
         attachment=delivery.photo(picture),
@@ -70,7 +79,7 @@ def _counts(work: Work, document: Qualification) -> bool:
 
 def _replace(document: Qualification, picture: str | None, expires_on: date | None) -> None:
     document.picture, document.expires_on = picture, expires_on
-    document.warned_days = None
+    document.warned_days = document.first_by_id = document.course_id = None
     document.renewal = document.renewal_expires_on = document.renewed_at = None
 
 
@@ -120,6 +129,7 @@ async def _awaiting(work: Work) -> Any:
             ),
             reach,
             Person.id != actor,
+            or_(Qualification.first_by_id.is_(None), Qualification.first_by_id != actor),
         )
     )
 
@@ -127,13 +137,17 @@ async def _awaiting(work: Work) -> Any:
 async def to_look_at(
     work: Work, document_id: int
 ) -> tuple[Qualification, QualificationKind, Person]:
-    """A document that the actor may verify. Nobody verifies their own. Raises Gone, NotAllowed."""
+    """A document that the actor may verify. Nobody verifies their own, or one of two looks twice.
+
+    Raises Gone, NotAllowed or Refusal("qualification_second").
+    """
     row = (
         await work.session.execute(
             select(Qualification, QualificationKind, Person)
             .join(QualificationKind, QualificationKind.id == Qualification.kind_id)
             .join(Person, Person.id == Qualification.person_id)
             .where(Qualification.id == document_id)
+            .execution_options(populate_existing=True)
         )
     ).one_or_none()
     if row is None:
@@ -142,17 +156,34 @@ async def to_look_at(
     await access.require(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)
     if person.id == work.person.id:
         raise NotAllowed
-    return row[0], row[1], person
+    document: Qualification = row[0]
+    if document.first_by_id == work.person.id and is_waiting(document):
+        raise Refusal("qualification_second")
+    return document, row[1], person
+
+
+def is_waiting(document: Qualification) -> bool:
+    """Whether somebody must look at it, or at the one that shall renew it."""
+    return document.state is QualificationState.AWAITING or document.renewed_at is not None
 
 
 async def decide(
     work: Work, document_id: int, *, accept: bool, reason: str | None = None
 ) -> Qualification:
-    """Raises Gone, NotAllowed or Refusal("qualification_decided")."""
+    """A medical one is only verified by the second of two coordinators.
+
+    Raises Gone, NotAllowed, Refusal("qualification_decided") or Refusal("qualification_second").
+    """
+    await work.session.execute(
+        select(Qualification.id).where(Qualification.id == document_id).with_for_update()
+    )
     document, kind, person = await to_look_at(work, document_id)
-    renews = document.renewed_at is not None
-    if not renews and document.state is not QualificationState.AWAITING:
+    if not is_waiting(document):
         raise Refusal("qualification_decided")
+    if accept and kind.medical and document.first_by_id is None:
+        await _ask_second(work, document, kind, person)
+        return document
+    renews = document.renewed_at is not None
     about = _about(document, kind)
     if accept and renews:
         _replace(document, document.renewal, document.renewal_expires_on)
@@ -160,6 +191,7 @@ async def decide(
         document.renewal = document.renewal_expires_on = document.renewed_at = None
     if accept or not _counts(work, document):
         document.state = QualificationState.VERIFIED if accept else QualificationState.REFUSED
+    document.first_by_id = None
     document.decided_at = work.now
     document.decided_by_id = work.person.id
     document.reason = reason
@@ -174,14 +206,79 @@ async def decide(
         _subject(document),
         delivery.Post("qualifications/closed", closed, kind=KIND, subject=_subject(document)),
     )
+    _note(work, "qualification.verified" if accept else "qualification.refused", person, kind)
+    return document
+
+
+async def _ask_second(
+    work: Work, document: Qualification, kind: QualificationKind, person: Person
+) -> None:
+    """The first of two has accepted it; the person hears nothing before the second has."""
+    document.first_by_id = work.person.id
+    await work.session.flush()
+    about = {**_about(document, kind), "name": person.name, "by": work.person.name}
+    post = delivery.Post("qualifications/second", about, kind=KIND, subject=_subject(document))
+    await delivery.correct(work, _subject(document), post)
+    right = access.Right.VERIFY_QUALIFICATIONS
+    asked = set(await access.holders(work, right, person.organisation_id))
+    if not asked - {work.person.id, person.id}:
+        above = set(await access.holders_above(work, right, person.organisation_id))
+        await delivery.tell(work, post, above - asked - {person.id})
+    _note(work, "qualification.first", person, kind)
+
+
+def _note(work: Work, action: str, person: Person, kind: QualificationKind) -> None:
     audit.note(
         work,
-        "qualification.verified" if accept else "qualification.refused",
+        action,
         f"person:{person.id}",
         organisation_id=person.organisation_id,
         kind=kind.code,
     )
-    return document
+
+
+async def give(
+    work: Work,
+    person_id: int,
+    kind_id: int,
+    course_id: int,
+    until: Callable[[date | None], date | None],
+) -> date | None:
+    """A course gives it, or extends it; what was handed in meanwhile need not be looked at.
+
+    `until` says how long it is valid by how long it has been. Answers that.
+    """
+    which = (Qualification.person_id == person_id, Qualification.kind_id == kind_id)
+    dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
+    await work.session.execute(
+        dialect.insert(Qualification)
+        .values(
+            person_id=person_id,
+            kind_id=kind_id,
+            state=QualificationState.AWAITING,
+            submitted_at=work.now,
+        )
+        .on_conflict_do_nothing()
+    )
+    document = (
+        await work.session.scalars(
+            select(Qualification)
+            .where(*which)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    ).one()
+    counted = document.state is QualificationState.VERIFIED
+    for_ever = counted and document.expires_on is None
+    expires_on = None if for_ever else until(document.expires_on if counted else None)
+    picture = document.picture if counted else None
+    _replace(document, picture, expires_on)
+    document.state = QualificationState.VERIFIED
+    document.course_id = course_id
+    document.decided_at, document.decided_by_id = work.now, None
+    document.reason = None
+    await work.session.flush()
+    return expires_on
 
 
 def _subject(document: Qualification) -> str:

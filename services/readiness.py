@@ -34,6 +34,7 @@ from services import (
     delivery,
     duty,
     organisations,
+    training,
     traits,
     waves,
 )
@@ -50,6 +51,8 @@ PORTION = 500
 MOST_ASKS = 2
 WARNED = (60, 30, 7)
 """Days before a document expires."""
+COURSES_SHOWN = 2
+"""That renew it, in a warning."""
 QUOTAS = (10, 30)
 """For so many people the time is estimated."""
 COUNTED = 2_000
@@ -201,7 +204,8 @@ async def _count_answers(work: Work) -> None:
 async def warn_of_expiry(work: Work) -> int:
     """Sweep: 60, 30 and 7 days before a document expires its holder hears of it, each once.
 
-    After a pause of the program only the warning that is due now goes out.
+    With the courses that renew it and can be taken now. After a pause of the program only the
+    warning that is due now goes out.
     """
     rows = await work.session.execute(
         select(Qualification, QualificationKind)
@@ -214,8 +218,10 @@ async def warn_of_expiry(work: Work) -> int:
         )
         .order_by(Qualification.id)
     )
+    due = rows.all()
+    ways = await training.ways_to(work, kinds={kind.id for _, kind in due})
     warned = 0
-    for document, kind in rows.all():
+    for document, kind in due:
         if document.expires_on is None:
             continue
         left = (document.expires_on - work.today).days
@@ -223,7 +229,12 @@ async def warn_of_expiry(work: Work) -> int:
         if document.warned_days is not None and document.warned_days <= step:
             continue
         document.warned_days = step
-        about = {"kind": kind.names, "kind_id": kind.id, "expires_on": document.expires_on}
+        about = {
+            "kind": kind.names,
+            "kind_id": kind.id,
+            "expires_on": document.expires_on,
+            "courses": ways.get(kind.id, [])[:COURSES_SHOWN],
+        }
         await delivery.tell(work, Post("readiness/expires", about, kind=KIND), [document.person_id])
         warned += 1
     return warned

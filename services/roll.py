@@ -31,6 +31,7 @@ from services import (
     enrolment,
     insurance,
     people,
+    requirements,
     traits,
 )
 from services.attendance import WITH_A_PLACE, Presence
@@ -65,6 +66,8 @@ class Roll:
     still_in: int
     expected: int
     typed: str = ""
+    untrained: frozenset[int] = frozenset()
+    """Keys of those shown who lack a training that is asked for here."""
 
 
 async def call(work: Work, shift_id: int, page: int = 0, typed: str = "") -> Roll:
@@ -83,16 +86,19 @@ async def call(work: Work, shift_id: int, page: int = 0, typed: str = "") -> Rol
     pages = max(1, -(-len(shown) // PAGE))
     page = max(0, min(page, pages - 1))
     present = [line.attendance for line in everyone if line.attendance is not None]
+    lines = shown[page * PAGE : (page + 1) * PAGE]
+    lacked = await requirements.lacked(work, shift, activity, [one.person.id for one in lines])
     return Roll(
         shift,
         activity,
-        shown[page * PAGE : (page + 1) * PAGE],
+        lines,
         page,
         pages,
         there=len(present),
         still_in=sum(one.checked_out_at is None for one in present),
         expected=len(everyone),
         typed=typed,
+        untrained=frozenset(lacked),
     )
 
 
@@ -187,7 +193,7 @@ async def untick(work: Work, enrolment_id: int) -> Presence:
     await attendance.take_turn(work, presence.shift.id, person.id)
     found = presence.there
     await work.session.refresh(found, with_for_update=True)
-    if found.state not in (HoursState.OPEN, HoursState.PROPOSED):
+    if found.state not in (HoursState.OPEN, HoursState.PROPOSED, HoursState.TRAINING):
         raise Refusal("roll_decided")
     await work.session.delete(found)
     grace = timedelta(minutes=work.policy.check_out_grace)
@@ -347,7 +353,10 @@ async def add_walk_in(
 
 
 async def _check_joins(work: Work, shift: Shift, person: Person) -> None:
-    """What stands against an enrolment stands against a walk-in, too, told to the coordinator."""
+    """What stands against an enrolment stands against a walk-in, too, told to the coordinator.
+
+    But for a training that is asked for: they are there, so the roll marks it.
+    """
     try:
         await enrolment.check_suits(work.acting_as(person), shift)
         await enrolment.check_clash(work.acting_as(person), shift)

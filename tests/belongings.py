@@ -31,6 +31,7 @@ from models import (
     IncidentState,
     Insurance,
     Insured,
+    MaterialKind,
     Means,
     MemberState,
     Organisation,
@@ -43,6 +44,7 @@ from models import (
     QualificationKind,
     QualificationState,
     RequestState,
+    RequiredCourse,
     Role,
     SavedFilter,
     Series,
@@ -59,7 +61,7 @@ from models import (
 from models.enrolment import EnrolmentState
 from models.sealed import keyring
 from playground.phone import Phone
-from services import audiences, broadcasts, enclosures, stories
+from services import audiences, broadcasts, courses, enclosures, questions, stories
 from services.audiences import Audience
 from tests.certified import RECORD, issued
 from tests.city import City
@@ -67,6 +69,7 @@ from tests.consoles import desk_of
 from tests.databases import SILENT
 from tests.importing import VOLUNTEERS, Bringing, written
 from tests.pictures import photo
+from tests.schooling import online
 from web.console.framework import Entry
 
 SECRET = "欧阳石岐"
@@ -96,6 +99,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _activity(city, victim),
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
+        **await _taught(city, victim),
         **await _said(city, victim),
         **await _culture(city, victim),
         **await _team(city, victim),
@@ -318,6 +322,29 @@ async def _handed_in(city: City, victim: Person) -> dict[str, int]:
         session.add_all((document, kept))
         await session.flush()
         return {"qualification_id": document.id, "filter_id": kept.id}
+
+
+async def _taught(city: City, victim: Person) -> dict[str, int]:
+    """A course with a question and a material, which is asked of newcomers."""
+    taught = await online(city.making, victim, f"{SECRET}的课")
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        material = await courses.add_material(work, taught.id, MaterialKind.TEXT, "讲义", SECRET)
+        required = RequiredCourse(
+            organisation_id=victim.organisation_id,
+            course_id=taught.id,
+            slot="",
+            set_by_id=victim.id,
+            set_at=work.now,
+        )
+        session.add(required)
+        await session.flush()
+        return {
+            "course_id": taught.id,
+            "question_id": (await questions.of(work, taught.id))[0].id,
+            "material_id": material.id,
+            "required_id": required.id,
+        }
 
 
 async def _import(city: City, victim: Person) -> int:

@@ -130,9 +130,12 @@ class Making:
             await session.execute(delete(Role).where(Role.person_id == person.id))
 
     async def qualification(self, person: Person, *, expires_in: int) -> QualificationKind:
-        """A verified document of some kind, which expires in so many days."""
+        """A verified document of a kind that one coordinator checks; expires in so many days."""
         async with self.database.write() as session:
-            kind = (await session.scalars(select(QualificationKind).limit(1))).one()
+            kinds = select(QualificationKind).where(QualificationKind.medical.is_(False))
+            kind = (
+                await session.scalars(kinds.order_by(QualificationKind.position).limit(1))
+            ).one()
             session.add(
                 Qualification(
                     person_id=person.id,

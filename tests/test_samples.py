@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from models import Database, Organisation, OrganisationKind, ServiceField, Skill
+from models import Course, Database, Organisation, OrganisationKind, ServiceField, Skill
 from services.founding import CityError, found_city
 from tests.databases import SAMPLE
 
@@ -17,6 +17,7 @@ FILES = {
     "skills": "group",
     "qualifications": "qualification",
     "languages": "language",
+    "courses": "course",
 }
 
 
@@ -77,3 +78,25 @@ async def test_a_wrong_file_is_named(database: Database, tmp_path: Path) -> None
     async with database.write() as session:
         with pytest.raises(CityError, match=r"organisations\.toml: x has no names"):
             await found_city(session, tmp_path)
+
+
+def test_the_questions_of_courses_can_be_answered_in_both_languages() -> None:
+    for course in entries("courses"):
+        assert course["field"] in {
+            one["code"] for top in entries("fields") for one in (top, *top.get("subfields", []))
+        }
+        for question in course["questions"]:
+            words = [question["text"], question["explanation"], *question["options"]]
+            assert all(one.keys() >= {"zh_Hans", "en"} for one in words)
+            places = range(1, len(question["options"]) + 1)
+            assert question["solution"] and set(question["solution"]) <= set(places)
+            assert question["solution"] == sorted(set(question["solution"]))
+
+
+async def test_a_course_is_founded_once_and_then_left_as_people_made_it(database: Database) -> None:
+    async with database.write() as session:
+        course = (await session.scalars(select(Course))).one()
+        course.names = {"": "我们自己的入门课"}
+    async with database.write() as session:
+        await found_city(session, SAMPLE)
+        assert (await session.scalars(select(Course.names))).all() == [{"": "我们自己的入门课"}]

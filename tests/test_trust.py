@@ -35,6 +35,8 @@ from models import (
     Person,
     Qualification,
     QualificationState,
+    QuizAttempt,
+    RequiredCourse,
     Response,
     ResponseState,
     SavedAudience,
@@ -117,7 +119,8 @@ async def test_what_belongs_to_others_is_out_of_reach_by_its_number(
 
 ANYBODYS = (
     "activity", "activity.venue", "activity.calendar", "browse.field", "browse.town",
-    "broadcasts.list", "duty",
+    "broadcasts.list", "duty", "courses.page", "course", "course.materials", "course.material",
+    "quiz",
 )  # fmt: skip
 """What is public may be looked at, and further pages of one's own."""
 
@@ -186,6 +189,24 @@ async def _one_of_each_kind(city: City) -> None:
         await _certify(session, city, chen)
         await _call_out(session, city, coordinator, applicant)
         await _on_duty(session, city, coordinator, applicant)
+        session.add(
+            QuizAttempt(
+                course_id=1,
+                person_id=applicant.id,
+                questions=[1],
+                answers={},
+                started_at=city.clock(),
+            )
+        )
+        session.add(
+            RequiredCourse(
+                organisation_id=coordinator.organisation_id,
+                course_id=1,
+                slot="",
+                set_by_id=coordinator.id,
+                set_at=city.clock(),
+            )
+        )
     await city.sent()
 
 

@@ -79,8 +79,9 @@ async def show_picture(visit: Visit, qualification_id: int) -> Download:
 
 @pages.act("/documents/{qualification_id}/accept")
 async def accept(visit: Visit, qualification_id: int) -> Goto:
-    await qualifications.decide(visit.work, qualification_id, accept=True)
-    return Goto("/documents", done="document_accepted")
+    document = await qualifications.decide(visit.work, qualification_id, accept=True)
+    waits = qualifications.is_waiting(document)
+    return Goto("/documents", done="document_first" if waits else "document_accepted")
 
 
 async def _documents_again(visit: Visit, qualification_id: int) -> Page:

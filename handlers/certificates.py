@@ -16,6 +16,7 @@ from services.certificates import Request
 from services.finding import search_key
 from services.words import LANGUAGES
 
+ASKED_FOR = (CertificateKind.CERTIFICATE.value, CertificateKind.RECORD.value)
 THIS_YEAR, LAST_YEAR = "this_year", "last_year"
 SCOPES = (*(scope.value for scope in CertificateScope), THIS_YEAR, LAST_YEAR)
 
@@ -171,7 +172,7 @@ CERTIFICATE = register(
     Form(
         "certificate",
         (
-            Field("kind", Choice(tuple(kind.value for kind in CertificateKind))),
+            Field("kind", Choice(ASKED_FOR)),
             Field("scope", Choice(SCOPES)),
             Field("from_day", Day(), skip_if=_unless(CertificateScope.PERIOD), check=_check_first),
             Field("until_day", Day(), skip_if=_unless(CertificateScope.PERIOD), check=_check_last),

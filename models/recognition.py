@@ -1,4 +1,4 @@
-"""What somebody's service is recognised by: stars, awards, letters of thanks; and who may be named."""
+"""What service is recognised by: stars, awards, letters of thanks; and who may be named."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -189,7 +189,7 @@ class StarBar(Base):
 
 
 class HonourConsent(Base):
-    """Somebody agrees to be named in the list of honours and in the groups of their organisations."""
+    """Somebody agrees to be named in the list of honours and in their organisations' groups."""
 
     __tablename__ = "honour_consent"
 

@@ -160,14 +160,12 @@ async def _terms(
 
 
 async def _recognition(work: Work, person_id: int) -> list[dict[str, Any]]:
-    """Stars and awards that hold, the earliest first; a star by its number, an award by its name."""
+    """Stars and awards that hold, the earliest first: a star has a number, an award a name."""
     rows = await work.session.execute(
         select(Recognition, AwardKind.name, Organisation.names)
         .outerjoin(AwardKind, AwardKind.id == Recognition.kind_id)
         .join(Organisation, Organisation.id == Recognition.organisation_id)
-        .where(
-            Recognition.person_id == person_id, Recognition.state == RecognitionState.AWARDED
-        )
+        .where(Recognition.person_id == person_id, Recognition.state == RecognitionState.AWARDED)
         .order_by(Recognition.awarded_at, Recognition.id)
     )
     return [

@@ -41,8 +41,8 @@ async def begin(turn: Turn) -> Reply:
 async def show_one(turn: Turn, certificate_id: int) -> Reply:
     found = await certificates.entry(turn.work, certificate_id)
     content = found.certificate.content
-    about = content["about"] if content else None
-    return Show("certificates/one", {**_shown(found), "about": about})
+    said = {name: content.get(name) if content else None for name in ("about", "award")}
+    return Show("certificates/one", {**_shown(found), **said})
 
 
 @button("certificate.again")

@@ -7,7 +7,7 @@ from handlers.replies import Reply, Show
 from handlers.routes import button, command
 from handlers.turns import Turn
 from models import Organisation
-from services import charts, records, typesetting
+from services import charts, points, records, stars, typesetting
 
 
 @command("record")
@@ -15,12 +15,18 @@ from services import charts, records, typesetting
 async def show_record(turn: Turn) -> Reply:
     await forms.set_aside(turn)
     record = await records.record_of_actor(turn.work)
+    person = turn.work.person
+    shown = {
+        "record": record,
+        "at": await stars.standing(turn.work, person),
+        "points": await points.of(turn.work, person.organisation_id, record.total),
+    }
     if not record.total:
-        return Show("record/record", {"record": record})
+        return Show("record/record", shown)
     chart = _chart(turn, record)
     return Show(
         "record/record",
-        {"record": record},
+        shown,
         picture=lambda: asyncio.to_thread(charts.draw, chart),
         fresh=True,
     )

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, delete, func, literal, select, update
 from models import (
     Account,
     AwardKind,
+    Enclosure,
     Group,
     HonourConsent,
     Lane,
@@ -387,6 +388,12 @@ async def letters_to(work: Work, person_id: int) -> list[ThanksLetter]:
         .limit(LISTED)
     )
     return list(rows)
+
+
+async def photos(work: Work, letter_id: int) -> list[Enclosure]:
+    """Of a letter. Raises Gone, NotAllowed."""
+    await letter(work, letter_id)
+    return await enclosures.of(work, letter_subject(letter_id))
 
 
 async def letter(work: Work, letter_id: int) -> ThanksLetter:

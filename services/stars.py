@@ -399,7 +399,7 @@ async def own_bar(work: Work, bar_id: int) -> StarBar:
     if one is None or one.person_id != work.person.id or one.lifted_at is not None:
         raise Gone
     if one.objected_at is not None:
-        raise Refusal("dispute_once")
+        raise Refusal("bar_objected")
     return one
 
 

@@ -25,8 +25,7 @@ YES, NO = "yes", "no"
 async def show_desk(turn: Turn) -> Reply:
     await forms.set_aside(turn)
     work = turn.work
-    if not await access.organisations_with(work, Right.RECOGNISE):
-        raise NotAllowed
+    await recognition.require(work)
     nominations = await awards.nominations(work)
     return Show(
         "recognition/desk",
@@ -201,8 +200,7 @@ SEND_BACK = register(Form("send_back_awards", (Field("remark", REMARK),), _send_
 
 @button("award.new")
 async def ask_kind(turn: Turn) -> Reply:
-    if not await access.organisations_with(turn.work, Right.RECOGNISE):
-        raise NotAllowed
+    await recognition.require(turn.work)
     return await start(turn, NEW_KIND, answers={})
 
 

@@ -19,7 +19,16 @@ from models import (
     Response,
     Shift,
 )
-from services import access, approvals, callouts, disputes, hours, qualifications
+from services import (
+    access,
+    approvals,
+    awards,
+    callouts,
+    disputes,
+    hours,
+    qualifications,
+    stars,
+)
 from services.access import Right
 from services.errors import NotAllowed
 from services.work import Work
@@ -74,6 +83,7 @@ async def today(work: Work) -> list[Pile]:
         (Right.CONFIRM_HOURS, _hours),
         (Right.CONFIRM_HOURS, _disputes),
         (Right.ANNOUNCE, _broadcasts),
+        (Right.RECOGNISE, _honours),
     ):
         if right in rights:
             piles.append(await look(work))
@@ -156,6 +166,13 @@ async def _hours(work: Work) -> Pile:
 
 async def _disputes(work: Work) -> Pile:
     return Pile("disputes", await disputes.waiting(work), (await disputes.listed(work))[:SHOWN])
+
+
+async def _honours(work: Work) -> Pile:
+    """Stars whose notice is over, lists and nominations to be decided."""
+    over = [one for one in await stars.applications(work) if one.over]
+    count = await stars.waiting(work) + await awards.waiting(work)
+    return Pile("honours", count, over[:SHOWN])
 
 
 async def _broadcasts(work: Work) -> Pile:

@@ -29,9 +29,19 @@ from models import (
     StarBar,
     ThanksLetter,
 )
-from services import access, audit, certificates, delivery, enclosures, lengths, typesetting
+from services import (
+    access,
+    audit,
+    certificates,
+    delivery,
+    enclosures,
+    lengths,
+    listing,
+    typesetting,
+)
 from services.access import Right
-from services.errors import Gone, Refusal
+from services.errors import Gone, NotAllowed, Refusal
+from services.listing import Slice
 from services.measuring import Measure
 from services.words import Words
 from services.work import Work
@@ -281,6 +291,24 @@ async def card(
 # Looking
 
 
+async def require(work: Work) -> None:
+    """Raises NotAllowed to those who recognise nobody."""
+    if not await access.organisations_with(work, Right.RECOGNISE):
+        raise NotAllowed
+
+
+async def given(work: Work, number: int) -> Slice[Case]:
+    """What organisations in the actor's reach have awarded, the newest first. Raises NotAllowed."""
+    await require(work)
+    held = cases(
+        Recognition.state == RecognitionState.AWARDED,
+        await access.within_reach(work, Right.RECOGNISE, Recognition.organisation_id),
+    )
+    ordered = held.order_by(Recognition.awarded_at.desc(), Recognition.id.desc())
+    page = await listing.of(work, ordered, number)
+    return Slice([Case(*row) for row in page.rows], page.number, page.more)
+
+
 async def of_person(work: Work, person_id: int) -> list[Case]:
     """Stars and awards that somebody holds, the newest first."""
     held = cases(Recognition.person_id == person_id, Recognition.state == RecognitionState.AWARDED)
@@ -388,6 +416,24 @@ async def letters_to(work: Work, person_id: int) -> list[ThanksLetter]:
         .limit(LISTED)
     )
     return list(rows)
+
+
+async def letters(work: Work, number: int) -> Slice[Any]:
+    """(letter, the volunteer's name) in the actor's reach, the newest first. Raises NotAllowed."""
+    await require(work)
+    found: Any = (
+        select(ThanksLetter, Person.name)
+        .join(Person, Person.id == ThanksLetter.person_id)
+        .where(await access.within_reach(work, Right.RECOGNISE, ThanksLetter.organisation_id))
+        .order_by(ThanksLetter.at.desc(), ThanksLetter.id.desc())
+    )
+    return await listing.of(work, found, number, per_page=LISTED)
+
+
+async def photos_of(work: Work, letter_ids: Sequence[int]) -> dict[int, list[Enclosure]]:
+    """Of letters that the actor may read."""
+    by_subject = await enclosures.of_all(work, [letter_subject(key) for key in letter_ids])
+    return {key: by_subject.get(letter_subject(key), []) for key in letter_ids}
 
 
 async def photos(work: Work, letter_id: int) -> list[Enclosure]:

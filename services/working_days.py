@@ -5,6 +5,7 @@ from datetime import date, datetime, time, timedelta
 from services.policy import Policy
 
 SATURDAY = 5
+LAST_SECOND = time(23, 59, 59)
 
 
 def works(day: date, policy: Policy) -> bool:
@@ -20,4 +21,4 @@ def end_of_notice(begun: datetime, policy: Policy) -> datetime:
     while left:
         day += timedelta(days=1)
         left -= works(day, policy)
-    return datetime.combine(day + timedelta(days=1), time(), policy.zone)
+    return datetime.combine(day, LAST_SECOND, policy.zone)

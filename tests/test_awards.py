@@ -133,7 +133,7 @@ async def test_rules_by_years_and_by_emergency_service(staff: Staff) -> None:
             )  # fmt: skip
             session.add(call)
             await session.flush()
-            need = Need(callout_id=call.id, quota=1)
+            need = Need(callout_id=call.id, quota=1, skills=[], qualifications=[], languages=[])
             session.add(need)
             await session.flush()
             session.add(
@@ -147,7 +147,7 @@ async def test_rules_by_years_and_by_emergency_service(staff: Staff) -> None:
                     probability=0.5,
                     asked_at=clock(),
                     arrived_at=clock(),
-                )  # fmt: skip
+                )
             )
     years = await staff.act(
         staff.wang, awards.add_kind, town, "十年志愿者", AwardRule.YEARS, 10, yearly=False
@@ -225,13 +225,15 @@ async def test_the_nominated_and_the_nominator_never_decide(staff: Staff) -> Non
     joined = await staff.act(li, awards.nominate, kind.id, chen.id, "我也提名她")
     assert joined.id == theirs.id
     far = await staff.making.volunteer("外镇人", organisation="zs-xiaolan")
-    assert await staff.refused(li, awards.nominate, kind.id, far.id, "他也很好") == "gone"
+    assert await staff.refused(li, awards.nominate, kind.id, far.id, "他也是一位很好的人") == "gone"
     await staff.act(staff.wang, awards.propose, theirs.id)
     assert await staff.refused(staff.wang, awards.award, theirs.id) == "not_allowed"
     assert await staff.refused(staff.zhao, awards.award, theirs.id) == "not_allowed"
     await staff.act(staff.he, awards.award, theirs.id)
     assert await staff.told("nomination_awarded") == {staff.zhao.id, li.id}
-    assert await staff.refused(li, awards.nominate, kind.id, chen.id, "再来一次") == "award_has"
+    assert (
+        await staff.refused(li, awards.nominate, kind.id, chen.id, "再来提名一次吧") == "award_has"
+    )
     await staff.act(staff.zhao, awards.propose, own.id)
     await staff.act(staff.he, awards.decline, own.id, "名额有限，明年再评")
     assert await staff.told("nomination_declined") == {chen.id}

@@ -106,7 +106,14 @@ def test_the_record_has_every_section_of_the_measures(words: Words) -> None:
     ]  # fmt: skip
     whole["evaluation"] = [{"grade": "优秀", "grounds": "2026年度"}]
     full = words_of(printed(words, CertificateKind.RECORD, whole))
-    for cell in ("红十字会", "1小时30分", "2026年度优秀志愿者", "3星级志愿者", "2026年12月5日", "2026年度"):
+    for cell in (
+        "红十字会",
+        "1小时30分",
+        "2026年度优秀志愿者",
+        "3星级志愿者",
+        "2026年12月5日",
+        "2026年度",
+    ):
         assert cell in full
     assert "暂无记录" not in full
 

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy import select
 
 from models import (
     Attendance,
+    AwardKind,
+    AwardRound,
+    AwardRule,
     Callout,
     CalloutState,
     ConsoleSession,
@@ -24,14 +28,18 @@ from models import (
     Qualification,
     QualificationKind,
     QualificationState,
+    Recognition,
+    RecognitionState,
     Role,
+    RoundState,
     SavedFilter,
+    StarBar,
     Token,
     Webhook,
 )
 from models.enrolment import EnrolmentState
 from playground.phone import Phone
-from services import audiences, broadcasts
+from services import audiences, broadcasts, enclosures, recognition
 from services.audiences import Audience
 from tests.certified import RECORD, issued
 from tests.city import City
@@ -67,6 +75,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
         **await _said(city, victim),
+        **await _recognised(city, victim),
     }
 
 
@@ -85,6 +94,34 @@ async def _said(city: City, victim: Person) -> dict[str, int]:
         session.add(callout)
         await session.flush()
         return {"broadcast_id": draft.id, "audience_id": kept.id, "callout_id": callout.id}
+
+
+async def _recognised(city: City, victim: Person) -> dict[str, int]:
+    """A star on notice, an award with a list under way, a letter of thanks with a photo, a bar."""
+    now, home = city.clock(), victim.organisation_id or 0
+    chen = await city.making.volunteer(f"{SECRET}之友", organisation="zs-shiqi")
+    async with city.database.write() as session:
+        kind = AwardKind(organisation_id=home, name=f"{SECRET}奖", rule=AwardRule.HOURS, least=1,
+                         created_by_id=victim.id, created_at=now)  # fmt: skip
+        session.add(kind)
+        await session.flush()
+        opened = AwardRound(kind_id=kind.id, year=2026, state=RoundState.OPEN,
+                            opened_by_id=victim.id, opened_at=now)  # fmt: skip
+        star = Recognition(person_id=chen.id, organisation_id=home, star=1, begun_at=now,
+                           state=RecognitionState.NOTICE, notice_until=now)  # fmt: skip
+        bar = StarBar(person_id=chen.id, organisation_id=home, reason=SECRET, barred_at=now,
+                      from_day=now.date(), until_day=now.date() + timedelta(days=365),
+                      barred_by_id=victim.id)  # fmt: skip
+        session.add_all((opened, star, bar))
+        await session.flush()
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        letter = await recognition.thank(work, chen.id, SECRET, SECRET, photos=["x"])
+        (photo,) = await recognition.photos(work, letter.id)
+        await enclosures.keep(work, photo.id, b"x")
+        return {
+            "recognition_id": star.id, "award_kind_id": kind.id, "round_id": opened.id,
+            "letter_id": letter.id, "enclosure_id": photo.id, "bar_id": bar.id,
+        }  # fmt: skip
 
 
 async def _organisation(city: City, victim: Person) -> dict[str, int]:

@@ -163,7 +163,7 @@ async def test_false_hours_bar_from_stars_until_the_level_above_lifts_it(staff: 
 
 
 async def test_bars_and_notices_in_the_chat(city: City) -> None:
-    """The coordinator bars by a form, the volunteer objects, the city's administrator upholds it."""
+    """The coordinator bars by a form, the volunteer objects, the level above upholds it."""
     he = await city.coordinator("何会长", organisation="zs", role=RoleKind.ADMINISTRATOR)
     wang, chen = await city.coordinator("王强"), await city.volunteer("陈晓丽")
     await wang.say("/awards")

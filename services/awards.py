@@ -282,48 +282,75 @@ def _rule(work: Work, kind: AwardKind, year: int) -> list[ColumnElement[bool]]:
 async def rounds(work: Work) -> list[Round]:
     """Lists under way that the actor made or will decide, those handed up first."""
     reach = await access.within_reach(work, Right.RECOGNISE, AwardKind.organisation_id)
-    found = await work.session.scalars(
-        select(AwardRound.id)
-        .join(AwardKind, AwardKind.id == AwardRound.kind_id)
-        .where(AwardRound.state.in_(UNDER_WAY), reach)
-        .order_by(AwardRound.state.desc(), AwardRound.id)
-        .limit(LISTED)
-    )
-    return [await round_of(work, key) for key in found.all()]
+    found = (await _rounds(work)).where(AwardRound.state.in_(UNDER_WAY), reach)
+    ordered = found.order_by(AwardRound.state.desc(), AwardRound.id).limit(LISTED)
+    return [_round(work, row) for row in await work.session.execute(ordered)]
 
 
 async def waiting(work: Work) -> int:
     """How many lists and nominations wait for the actor's decision."""
-    lists = sum(one.may_decide for one in await rounds(work))
-    named = await nominations(work)
-    return lists + sum(one.may_propose or one.may_decide for one in named)
+    lists = select(func.count()).select_from(
+        (await _rounds(work))
+        .where(
+            AwardRound.state == RoundState.SUBMITTED,
+            AwardRound.opened_by_id != work.person.id,
+            AwardRound.submitted_by_id != work.person.id,
+            await _above(work),
+        )
+        .with_only_columns(AwardRound.id)
+        .subquery()
+    )
+    mine = exists().where(
+        Nomination.recognition_id == Recognition.id, Nomination.nominator_id == work.person.id
+    )
+    proposed = Recognition.state == RecognitionState.PROPOSED
+    named = select(func.count()).select_from(
+        (await _nominations(work))
+        .where(~proposed | (~mine & (Recognition.proposed_by_id != work.person.id)))
+        .with_only_columns(Recognition.id)
+        .subquery()
+    )
+    return (await work.session.scalar(lists) or 0) + (await work.session.scalar(named) or 0)
 
 
 async def round_of(work: Work, round_id: int) -> Round:
     """Raises Gone, NotAllowed."""
-    found = (
-        await work.session.execute(
-            select(AwardRound, AwardKind, Organisation)
-            .join(AwardKind, AwardKind.id == AwardRound.kind_id)
-            .join(Organisation, Organisation.id == AwardKind.organisation_id)
-            .where(AwardRound.id == round_id)
-        )
-    ).one_or_none()
-    if found is None:
+    found = (await _rounds(work)).where(AwardRound.id == round_id)
+    row = (await work.session.execute(found)).one_or_none()
+    if row is None:
         raise Gone
-    one, kind, body = found
-    await access.require(work, Right.RECOGNISE, body.id)
-    listed = select(func.count()).where(Recognition.round_id == one.id)
-    submitted = one.state is RoundState.SUBMITTED
-    others = work.person.id not in (one.submitted_by_id, one.opened_by_id)
-    return Round(
-        one,
-        kind,
-        body,
-        await work.session.scalar(listed) or 0,
-        may_edit=one.state is RoundState.OPEN,
-        may_decide=submitted and others and await access.may_above(work, Right.RECOGNISE, body.id),
+    await access.require(work, Right.RECOGNISE, row[2].id)
+    return _round(work, row)
+
+
+async def _rounds(work: Work) -> Any:
+    """Each with its award, its organisation, how many it names, and whether the actor is above."""
+    count = (
+        select(func.count())
+        .select_from(Recognition)
+        .where(Recognition.round_id == AwardRound.id)
+        .scalar_subquery()
     )
+    return (
+        select(AwardRound, AwardKind, Organisation, count, await _above(work))
+        .join(AwardKind, AwardKind.id == AwardRound.kind_id)
+        .join(Organisation, Organisation.id == AwardKind.organisation_id)
+    )
+
+
+async def _above(work: Work) -> ColumnElement[bool]:
+    """Whether the actor stands above the organisation of the query; for the top, in it."""
+    above = await access.within_reach(work, Right.RECOGNISE, Organisation.parent_id)
+    top = await access.within_reach(work, Right.RECOGNISE, Organisation.id)
+    return or_(above, Organisation.parent_id.is_(None) & top)
+
+
+def _round(work: Work, row: Any) -> Round:
+    one, kind, body, count, is_above = row
+    decides = one.state is RoundState.SUBMITTED and bool(is_above)
+    others = work.person.id not in (one.submitted_by_id, one.opened_by_id)
+    may_edit = one.state is RoundState.OPEN
+    return Round(one, kind, body, count, may_edit=may_edit, may_decide=decides and others)
 
 
 async def people(work: Work, round_id: int, number: int = 1, per_page: int = 50) -> Slice[Any]:
@@ -587,9 +614,17 @@ async def _known(work: Work, kind: AwardKind, person: Person, year: int) -> Reco
 
 async def nominations(work: Work) -> list[Nominated]:
     """Nominations that the actor may propose or decide on, never their own."""
+    ordered = (await _nominations(work)).order_by(Recognition.state.desc(), Recognition.id)
+    found = await recognition.found(work, ordered.limit(LISTED))
+    said = await _said(work, [one.id for one in found])
+    return [_nominated_shown(work, one, said[one.id], in_body=True) for one in found]
+
+
+async def _nominations(work: Work) -> Any:
+    """Those to be proposed are the nominated's organisation's, those proposed the award's."""
     proposing = await access.within_reach(work, Right.RECOGNISE, Person.organisation_id)
     deciding = await access.within_reach(work, Right.RECOGNISE, Recognition.organisation_id)
-    found = recognition.cases(
+    return recognition.cases(
         Recognition.kind_id.is_not(None),
         Recognition.round_id.is_(None),
         Recognition.person_id != work.person.id,
@@ -598,8 +633,6 @@ async def nominations(work: Work) -> list[Nominated]:
             (Recognition.state == RecognitionState.PROPOSED) & deciding,
         ),
     )
-    ordered = found.order_by(Recognition.state.desc(), Recognition.id).limit(LISTED)
-    return [await _shown(work, one) for one in await recognition.found(work, ordered)]
 
 
 async def nomination(work: Work, recognition_id: int) -> Nominated:
@@ -612,29 +645,36 @@ async def nomination(work: Work, recognition_id: int) -> Nominated:
         raise Gone
     if one.person.id == work.person.id:
         raise Gone
-    if not await access.may(work, Right.RECOGNISE, one.person.organisation_id):
-        await access.require(work, Right.RECOGNISE, one.body.id)
-    return await _shown(work, one)
+    at_home = await access.may(work, Right.RECOGNISE, one.person.organisation_id)
+    in_body = await access.may(work, Right.RECOGNISE, one.body.id)
+    if not at_home and not in_body:
+        raise NotAllowed
+    said = await _said(work, [one.id])
+    return _nominated_shown(work, one, said[one.id], at_home=at_home, in_body=in_body)
 
 
-async def _shown(work: Work, one: Case) -> Nominated:
-    rows = (
-        await work.session.execute(
-            select(Nomination.words, Nomination.nominator_id)
-            .where(Nomination.recognition_id == one.id)
-            .order_by(Nomination.id)
-        )
-    ).all()
-    state, home = one.recognition.state, one.person.organisation_id
-    mine = work.person.id in {row[1] for row in rows} | {one.recognition.proposed_by_id}
+async def _said(work: Work, keys: Sequence[int]) -> dict[int, list[Nomination]]:
+    """What nominators wrote, by the case."""
+    said: dict[int, list[Nomination]] = {key: [] for key in keys}
+    rows = await work.session.scalars(
+        select(Nomination).where(Nomination.recognition_id.in_(keys)).order_by(Nomination.id)
+    )
+    for row in rows:
+        said[row.recognition_id].append(row)
+    return said
+
+
+def _nominated_shown(
+    work: Work, one: Case, said: Sequence[Nomination], *, in_body: bool, at_home: bool = True
+) -> Nominated:
+    state = one.recognition.state
+    mine = {row.nominator_id for row in said} | {one.recognition.proposed_by_id}
+    decides = state is RecognitionState.PROPOSED and in_body
     return Nominated(
         one,
-        [row[0] for row in rows],
-        may_propose=state is RecognitionState.NOMINATED
-        and await access.may(work, Right.RECOGNISE, home),
-        may_decide=state is RecognitionState.PROPOSED
-        and not mine
-        and await access.may(work, Right.RECOGNISE, one.body.id),
+        [row.words for row in said],
+        may_propose=state is RecognitionState.NOMINATED and at_home,
+        may_decide=decides and work.person.id not in mine,
     )
 
 

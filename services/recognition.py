@@ -4,7 +4,7 @@ Who gets one is the business of `stars` and `awards`; this is what happens when 
 back, listed, handed out and forgotten.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,6 +52,8 @@ CARD = "award_card"
 """The picture that goes with the ceremony's message, as `bot.papers` makes it."""
 REMARK = (2, 300)
 """Characters of the reason for which something is refused or revoked."""
+QUOTED = 3
+"""Nominators' words in the ceremony's message."""
 NAMED = 30
 """Names in one post to a group; of more it says how many."""
 WORDS = (2, 1000)
@@ -143,12 +145,20 @@ async def award(work: Work, given: Sequence[Case], was: RecognitionState) -> int
     if len(await decide(work, keys, was, state=state, awarded_at=work.now)) != len(keys):
         raise Gone
     await _certify(work, given)
-    for one in given:
-        await work.session.refresh(one.recognition)
-        await _celebrate(work, one)
+    agreed = await _agreed(work, given)
+    anew = cases(Recognition.id.in_(keys)).execution_options(populate_existing=True)
+    for one in await found(work, anew):
+        await _celebrate(work, one, named=one.person.id in agreed)
         note(work, "awarded", one)
-    await _tell_groups(work, given)
+    await _tell_groups(work, given, agreed)
     return len(given)
+
+
+async def _agreed(work: Work, given: Sequence[Case]) -> set[int]:
+    """Which of them agreed to be named."""
+    people = [one.person.id for one in given]
+    rows = select(HonourConsent.person_id).where(HonourConsent.person_id.in_(people))
+    return set(await work.session.scalars(rows))
 
 
 async def _certify(work: Work, given: Sequence[Case]) -> None:
@@ -158,27 +168,24 @@ async def _certify(work: Work, given: Sequence[Case]) -> None:
     ]
     papers = await certificates.issue_awards(work, given[0].body, said)
     for one, paper in zip(given, papers, strict=True):
-        await work.session.execute(
-            update(Recognition)
-            .where(Recognition.id == one.id)
-            .values(certificate_id=paper.id)
-            .execution_options(synchronize_session=False)
-        )
+        one.recognition.certificate_id = paper.id
+    await work.session.flush()
 
 
-async def _celebrate(work: Work, one: Case) -> None:
+async def _celebrate(work: Work, one: Case, *, named: bool) -> None:
     """The ceremony: a card as a picture, the certificate by a press, and why, in others' words."""
-    words = await work.session.scalars(
-        select(Nomination.words).where(Nomination.recognition_id == one.id).order_by(Nomination.id)
-    )
+    words: list[str] = []
+    if one.recognition.kind_id is not None and one.recognition.round_id is None:
+        said = select(Nomination.words).where(Nomination.recognition_id == one.id)
+        words = list(await work.session.scalars(said.order_by(Nomination.id).limit(QUOTED)))
     post = delivery.Post(
         "recognition/ceremony",
         {
             "award": one.about,
             "name": one.person.name,
             "certificate_id": one.recognition.certificate_id,
-            "words": list(words.all())[:3],
-            "named": await agrees(work, one.person.id),
+            "words": words,
+            "named": named,
         },
         kind=KIND,
         subject=f"recognition:{one.id}",
@@ -189,15 +196,8 @@ async def _celebrate(work: Work, one: Case) -> None:
     await delivery.tell(work, post, [one.person.id])
 
 
-async def _tell_groups(work: Work, given: Sequence[Case]) -> None:
+async def _tell_groups(work: Work, given: Sequence[Case], agreed: Collection[int]) -> None:
     """The groups of those who are honoured and of the organisation that does; agreed names only."""
-    agreed = set(
-        await work.session.scalars(
-            select(HonourConsent.person_id).where(
-                HonourConsent.person_id.in_([one.person.id for one in given])
-            )
-        )
-    )
     by_home: dict[int, list[Case]] = {}
     for one in given:
         by_home.setdefault(one.person.organisation_id, []).append(one)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, String, cast, exists, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models import (
+    Message,
     NoticeObjection,
     Organisation,
     Person,
@@ -31,6 +32,9 @@ from services.working_days import end_of_notice
 WORDS = (5, 500)
 """Characters of an objection, of a reason for a bar, and of the answer to who objects to it."""
 LISTED = 20
+AT_ONCE = 100
+"""Notices that end and are told of in one transaction."""
+NOTICE_OVER = "recognition/notice_over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,21 +204,22 @@ async def _deciders(work: Work, one: Case) -> list[int]:
 
 async def report(work: Work) -> int:
     """Sweep: those who decide learn that a notice is over, once for each."""
+    subject = literal("recognition:") + cast(Recognition.id, String)
+    known = exists().where(Message.subject == subject, Message.template == NOTICE_OVER)
     ended = recognition.cases(
-        Recognition.state == RecognitionState.NOTICE, Recognition.notice_until <= work.now
+        Recognition.state == RecognitionState.NOTICE,
+        Recognition.notice_until <= work.now,
+        ~known,
     )
     told = 0
-    for one in await recognition.found(work, ended.order_by(Recognition.id)):
-        dedupe = f"notice:{one.id}"
-        if await work.session.scalar(delivery.posted(work, dedupe)):
-            continue
+    for one in await recognition.found(work, ended.order_by(Recognition.id).limit(AT_ONCE)):
         post = delivery.Post(
-            "recognition/notice_over",
+            NOTICE_OVER,
             {"recognition_id": one.id, "award": one.about, "name": one.person.name},
             kind=recognition.KIND,
             subject=f"recognition:{one.id}",
             due_at=delivery.after_quiet_hours(work, work.now),
-            dedupe=dedupe,
+            dedupe=f"notice:{one.id}",
         )
         await delivery.tell(work, post, await _deciders(work, one))
         told += 1
@@ -284,6 +289,8 @@ async def award(work: Work, recognition_id: int) -> Case:
     """After the notice, while the hours still reach it. Raises Gone, NotAllowed, Refusal."""
     waits = await _to_decide(work, recognition_id)
     one = waits.case
+    if one.person.standing is not Standing.ACTIVE:
+        raise Gone
     if not waits.over:
         raise Refusal("star_notice", until=one.recognition.notice_until)
     if waits.bar is not None:

@@ -34,6 +34,7 @@ from models import (
     RoundState,
     SavedFilter,
     StarBar,
+    ThanksLetter,
     Token,
     Webhook,
 )
@@ -112,11 +113,13 @@ async def _recognised(city: City, victim: Person) -> dict[str, int]:
         bar = StarBar(person_id=chen.id, organisation_id=home, reason=SECRET, barred_at=now,
                       from_day=now.date(), until_day=now.date() + timedelta(days=365),
                       barred_by_id=victim.id)  # fmt: skip
-        session.add_all((opened, star, bar))
+        letter = ThanksLetter(
+            person_id=chen.id, organisation_id=home, from_whom=SECRET, words=SECRET, at=now
+        )
+        session.add_all((opened, star, bar, letter))
         await session.flush()
         work = city.making.work(session, await session.get_one(Person, victim.id))
-        letter = await recognition.thank(work, chen.id, SECRET, SECRET, photos=["x"])
-        (photo,) = await recognition.photos(work, letter.id)
+        (photo,) = await enclosures.add(work, recognition.letter_subject(letter.id), ["x"])
         await enclosures.keep(work, photo.id, b"x")
         return {
             "recognition_id": star.id, "award_kind_id": kind.id, "round_id": opened.id,

@@ -164,6 +164,7 @@ async def test_rules_by_years_and_by_emergency_service(staff: Staff) -> None:
     assert idle.id not in found and driller.id not in found
 
 
+@ON_SQLITE
 async def test_a_list_may_not_be_endless(staff: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
     await staff.served("陈晓丽")
     await staff.served("李敏")
@@ -173,6 +174,7 @@ async def test_a_list_may_not_be_endless(staff: Staff, monkeypatch: pytest.Monke
     assert await staff.refused(staff.wang, awards.open_round, kind.id) == "award_too_many"
 
 
+@ON_POSTGRESQL
 async def test_somebody_is_nominated_in_the_chat_and_awarded(city: City) -> None:
     he = await city.coordinator("何会长", organisation="zs", role=RoleKind.ADMINISTRATOR)
     wang = await city.coordinator("王强")
@@ -209,6 +211,7 @@ async def test_somebody_is_nominated_in_the_chat_and_awarded(city: City) -> None
     await li.sees("荣获“感动之星”")
 
 
+@ON_SQLITE
 async def test_the_nominated_and_the_nominator_never_decide(staff: Staff) -> None:
     chen = await staff.making.volunteer("陈晓丽")
     town = staff.wang.organisation_id

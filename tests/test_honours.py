@@ -4,6 +4,7 @@ import pytest
 
 from services import honours, stars
 from tests.city import City
+from tests.databases import ON_SQLITE
 from tests.making import Making
 from tests.recognised import Staff
 
@@ -33,6 +34,7 @@ async def test_the_list_of_honours_names_only_who_agreed(staff: Staff) -> None:
     assert seen.named == [] and seen.unnamed == 2
 
 
+@ON_SQLITE
 async def test_somebody_joins_and_leaves_by_a_press(city: City) -> None:
     chen, stranger = await city.volunteer("陈晓丽"), city.stranger("路人")
     await chen.say("/more")

@@ -12,7 +12,7 @@ from services.policy import Policy
 from services.verifying import Verdict
 from tests.certified import RECORD, act, look, rows, served, words_of
 from tests.city import City
-from tests.databases import ON_POSTGRESQL
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.making import Making
 from tests.recognised import ONE_STAR, Staff
 from tests.times import ManualClock
@@ -110,6 +110,7 @@ async def test_who_awards_which_star_and_what_must_hold(staff: Staff) -> None:
     assert (await look(staff.making, first))["verdict"] == Verdict.GENUINE
 
 
+@ON_SQLITE
 async def test_hours_that_are_gone_and_coordinators_themselves(staff: Staff) -> None:
     chen = await staff.making.volunteer("陈晓丽")
     attendance = await served(staff.making, staff.wang, chen, ONE_STAR)
@@ -140,6 +141,7 @@ async def test_two_who_award_at_once_give_one_star_and_one_number(staff: Staff) 
     assert [one.number for one in await rows(staff.making.database)] == ["ZS-SHIQI-2026-000001"]
 
 
+@ON_POSTGRESQL
 async def test_false_hours_bar_from_stars_until_the_level_above_lifts_it(staff: Staff) -> None:
     chen = await staff.served("陈晓丽")
     await staff.act(chen, stars.apply)
@@ -162,6 +164,7 @@ async def test_false_hours_bar_from_stars_until_the_level_above_lifts_it(staff: 
     await staff.act(chen, stars.apply)
 
 
+@ON_SQLITE
 async def test_bars_and_notices_in_the_chat(city: City) -> None:
     """The coordinator bars by a form, the volunteer objects, the level above upholds it."""
     he = await city.coordinator("何会长", organisation="zs", role=RoleKind.ADMINISTRATOR)
@@ -200,6 +203,7 @@ def test_a_notice_counts_whole_working_days(clock: ManualClock) -> None:
     assert ends("2026-11-25 00:30", policy) == "2026-12-01T23:59"
 
 
+@ON_POSTGRESQL
 async def test_an_applicant_takes_it_back(staff: Staff) -> None:
     chen = await staff.served("陈晓丽")
     one = await staff.act(chen, stars.apply)

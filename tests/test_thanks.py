@@ -20,7 +20,7 @@ from services.greetings import KIND
 from services.policy import Policy
 from tests.certified import served
 from tests.city import City
-from tests.databases import ON_SQLITE
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.making import Making
 from tests.pictures import photo
 from tests.recognised import Staff
@@ -31,6 +31,7 @@ async def staff(making: Making) -> Staff:
     return await Staff(making).prepare()
 
 
+@ON_POSTGRESQL
 async def test_a_letter_of_thanks_reaches_the_volunteer_and_stays(city: City) -> None:
     """Entered in the chat with a photo; read as it was written; it can be found again."""
     wang, chen = await city.coordinator("王强"), await city.volunteer("陈晓丽")
@@ -142,6 +143,7 @@ def test_whoever_was_born_on_29_february_has_a_birthday_each_year() -> None:
     assert date(2004, 2, 29) in greetings._same_days(date(2028, 2, 29))
 
 
+@ON_SQLITE
 async def test_a_birthday_wish_is_switched_off_by_one_press(city: City) -> None:
     chen = await city.volunteer("陈晓丽", birth_date=date(1990, 11, 23))
     await city.settle()
@@ -153,6 +155,7 @@ async def test_a_birthday_wish_is_switched_off_by_one_press(city: City) -> None:
     assert sum("生日快乐" in one.words for one in chen.messages) == 1
 
 
+@ON_SQLITE
 async def test_the_year_comes_as_a_picture_offered_once(city: City) -> None:
     wang, chen = await city.coordinator("王强"), await city.volunteer("陈晓丽")
     idle = await city.volunteer("李敏")
@@ -182,6 +185,7 @@ async def test_the_year_comes_as_a_picture_offered_once(city: City) -> None:
     assert (await chen.sees("我的2026志愿年度")).photo is not None
 
 
+@ON_POSTGRESQL
 async def test_a_review_tells_what_the_year_was(staff: Staff) -> None:
     chen = await staff.making.volunteer("陈晓丽")
     for minutes, day in ((600, "2025-05-10"), (120, "2026-03-05"), (300, "2026-11-21")):

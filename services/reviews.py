@@ -12,11 +12,10 @@ from models import (
     LedgerEntry,
     Recognition,
     RecognitionState,
-    ServiceField,
     Shift,
     ThanksLetter,
 )
-from services import recognition
+from services import recognition, records
 from services.errors import Gone
 from services.records import FieldTotal
 from services.work import Work
@@ -82,7 +81,7 @@ async def of_actor(work: Work, year: int | None = None) -> Review:
             sum(minutes for day, minutes, _ in own if day.month == month + 1)
             for month in range(MONTHS)
         ],
-        fields=await _fields(work, own),
+        fields=(await records.by_field(work, own))[:FIELDS],
         first=first,
         last=last,
         star=await _star(work, end),
@@ -94,19 +93,6 @@ async def of_actor(work: Work, year: int | None = None) -> Review:
 def _bounds(work: Work, year: int) -> tuple[datetime, datetime]:
     zone = work.policy.zone
     return datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone)
-
-
-async def _fields(work: Work, own: list[tuple[date, int, int]]) -> list[FieldTotal]:
-    if not own:
-        return []
-    fields = {field.id: field for field in await work.session.scalars(select(ServiceField))}
-    totals: dict[int, int] = {}
-    for _, minutes, field_id in own:
-        top = fields[field_id].parent_id or field_id
-        totals[top] = totals.get(top, 0) + minutes
-    ordered = sorted(totals.items(), key=lambda item: (-item[1], fields[item[0]].position))
-    found = [FieldTotal(fields[key].names, fields[key].emoji, minutes) for key, minutes in ordered]
-    return found[:FIELDS]
 
 
 async def _remembered(

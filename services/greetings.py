@@ -1,6 +1,6 @@
 """Thanks by the calendar: on a birthday, on the day of registration, and for the year.
 
-Each is one statement over narrow rows, written once: a message that is there is the mark that the
+Each is one statement by an index, written once: a message that is there is the mark that the
 day, or the portion of the year's, has been seen to. Whoever was not told on the day is not told
 later: a birthday that has passed is none.
 """
@@ -22,8 +22,8 @@ KIND = "greeting"
 OLDEST = 120
 YEARS = 60
 """Of registration that are looked back on; nobody's is older."""
-PORTIONS = 64
-"""In which the offers of the year's review are written, a minute apart."""
+AT_ONCE = 10_000
+"""Keys of people in a portion of the year's offers; they are written a minute apart."""
 JANUARY, DECEMBER = 1, 12
 
 
@@ -80,7 +80,7 @@ def _wanted(work: Work) -> list[ColumnElement[bool]]:
 
 
 def _born_today(work: Work) -> Any:
-    """One scan of the narrow rows: born on any of the days of this date."""
+    """By the index of days of birth: born on any of the days of this date."""
     own = delivery.own_parameters(work, "name", Person.name)
     return _told(work, own).where(Trait.born.in_(_same_days(work.today)))
 
@@ -145,7 +145,8 @@ async def look_at_year(work: Work) -> str | None:
     year = reviewed_year(work)
     if year is None or not _is_time(work):
         return None
-    wanted = [f"review:{year}:{portion}" for portion in range(PORTIONS)]
+    last = await work.session.scalar(select(func.max(Trait.person_id))) or 0
+    wanted = [f"review:{year}:{portion}" for portion in range(last // AT_ONCE + 1)]
     left = await _unwritten(work, wanted)
     return left[0] if left else None
 
@@ -155,6 +156,7 @@ async def offer_review(work: Work, due: str | None) -> int:
     if due is None:
         return 0
     _, year, portion = due.split(":")
+    first = int(portion) * AT_ONCE
     start, end = (datetime(at, 1, 1, tzinfo=work.policy.zone) for at in (int(year), int(year) + 1))
     served = exists().where(
         LedgerEntry.person_id == Trait.person_id,
@@ -170,6 +172,6 @@ async def offer_review(work: Work, due: str | None) -> int:
         dedupe=f"review:{year}",
     )
     recipients = _told(work, delivery.own_parameters(work, "name", Person.name)).where(
-        Trait.person_id % PORTIONS == int(portion), Trait.minutes > 0, served
+        Trait.person_id >= first, Trait.person_id < first + AT_ONCE, Trait.minutes > 0, served
     )
     return await delivery.tell_all(work, post, recipients)

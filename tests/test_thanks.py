@@ -172,12 +172,7 @@ async def test_the_year_comes_as_a_picture_offered_once(city: City) -> None:
     await idle.sees("还没有已确认的时长")
     for day in ("2026-12-16 10:00", "2027-01-05 10:00"):
         city.clock.go_to(day)
-        for _ in range(greetings.PORTIONS):
-            async with city.database.write() as session:
-                work = city.making.work(session)
-                due = await greetings.look_at_year(work)
-                await greetings.offer_review(work, due)
-        await city.sent()
+        await city.settle()
     await chen.sees("你的2026志愿年度")
     assert sum("你的2026志愿年度" in one.words for one in chen.messages) == 1
     assert not any("志愿年度" in one.words for one in idle.messages[1:])

@@ -31,7 +31,7 @@ async def test_a_star_from_the_first_press_to_the_ceremony(city: City) -> None:
     await served(city.making, await city.person(wang), person, ONE_STAR)
     await city.settle()
     await chen.sees("新的一星")
-    await chen.press("申请1星级")
+    await chen.press("申请一星级")
     await chen.sees("公示 5 个工作日")
     await chen.press("确认申请")
     await chen.sees("公示到2026年11月30日")
@@ -58,7 +58,7 @@ async def test_a_star_from_the_first_press_to_the_ceremony(city: City) -> None:
     paper = await chen.sees("荣誉证书")
     assert paper.document is not None
     text = words_of(paper.document.content)
-    assert "陈晓丽" in text and "1星级志愿者" in text and "101小时" in text
+    assert "陈晓丽" in text and "一星级志愿者" in text and "101小时" in text
     (certificate,) = await rows(city.database)
     told = await look(city.making, certificate)
     assert told["verdict"] == Verdict.GENUINE and told["award"]["star"] == 1
@@ -67,9 +67,9 @@ async def test_a_star_from_the_first_press_to_the_ceremony(city: City) -> None:
     await li.sees("另有 1 人未公开姓名")
     await chen.press("上荣誉榜")
     await li.say("/honours")
-    await li.sees("陈晓丽 · 1星级志愿者")
+    await li.sees("陈晓丽 · 一星级志愿者")
     await chen.say("/record")
-    await chen.sees("已授予1星级")
+    await chen.sees("一星级志愿者")
 
 
 async def test_who_awards_which_star_and_what_must_hold(staff: Staff) -> None:

@@ -9,7 +9,7 @@ from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show, Toast
 from handlers.routes import button, command
 from handlers.turns import Turn
-from models import Organisation, Person
+from models import Organisation, Person, RecognitionState
 from services import awards, honours, points, recognition, reviews, stars, typesetting
 from services.errors import Gone
 from services.finding import search_key
@@ -71,7 +71,8 @@ async def show_mine(turn: Turn) -> Reply:
 async def show_card(turn: Turn, recognition_id: int) -> Reply:
     """The picture of a star or an award of one's own, to be passed on."""
     one = await recognition.case(turn.work, recognition_id)
-    if one.person.id != turn.work.person.id or one.recognition.awarded_at is None:
+    held = one.recognition.state is RecognitionState.AWARDED
+    if one.person.id != turn.work.person.id or not held:
         raise Gone
     words, language = turn.around.words, turn.language
     about = {"recognition_id": one.id}

@@ -16,7 +16,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal,
     or_,
     select,
     update,
@@ -51,6 +50,8 @@ NAME = (2, 60)
 WORDS = (5, 500)
 """Characters of why somebody is nominated."""
 LISTED = 20
+AT_ONCE = 25
+"""People to whom an award is given in one transaction."""
 LEAST = {
     AwardRule.NOMINATION: (0, 0),
     AwardRule.HOURS: (1, 10_000),
@@ -181,12 +182,12 @@ async def open_round(work: Work, kind_id: int, year: int | None = None) -> Round
     if kind.rule is AwardRule.NOMINATION or not 2000 <= year <= work.today.year:
         raise Gone
     body = await work.session.get_one(Organisation, kind.organisation_id)
-    due = _fulfilling(work, kind, body, year)
-    count = await work.session.scalar(select(func.count()).select_from(due.subquery())) or 0
-    if not count:
+    most = work.policy.award_most
+    due = list(await work.session.scalars(_fulfilling(work, kind, body, year).limit(most + 1)))
+    if not due:
         raise Refusal("award_nobody")
-    if count > work.policy.award_most:
-        raise Refusal("award_too_many", count=count, most=work.policy.award_most)
+    if len(due) > most:
+        raise Refusal("award_too_many", most=most)
     opened = AwardRound(
         kind_id=kind.id,
         year=year,
@@ -200,29 +201,26 @@ async def open_round(work: Work, kind_id: int, year: int | None = None) -> Round
     except IntegrityError:
         raise Refusal("award_round_open") from None
     await _propose(work, opened, kind, due)
-    _note_round(work, "opened", opened, kind, count=count)
+    _note_round(work, "opened", opened, kind, count=len(due))
     return await round_of(work, opened.id)
 
 
-async def _propose(work: Work, opened: AwardRound, kind: AwardKind, due: Select[int]) -> None:
-    person = due.subquery()
-    rows = select(
-        person.c.person_id,
-        literal(kind.organisation_id),
-        literal(kind.id),
-        literal(opened.year if kind.yearly else 0),
-        literal(opened.id),
-        literal(RecognitionState.PROPOSED.value),
-        literal(work.now, Recognition.begun_at.type),
-        literal(work.person.id),
-    )
-    columns = [
-        "person_id", "organisation_id", "kind_id", "year", "round_id", "state", "begun_at",
-        "proposed_by_id",
-    ]  # fmt: skip
-    await work.session.execute(
-        insert(Recognition).from_select(columns, rows, include_defaults=False)
-    )
+async def _propose(work: Work, opened: AwardRound, kind: AwardKind, people: Sequence[int]) -> None:
+    year = opened.year if kind.yearly else 0
+    rows = [
+        {
+            "person_id": key,
+            "organisation_id": kind.organisation_id,
+            "kind_id": kind.id,
+            "year": year,
+            "round_id": opened.id,
+            "state": RecognitionState.PROPOSED,
+            "begun_at": work.now,
+            "proposed_by_id": work.person.id,
+        }
+        for key in people
+    ]
+    await work.session.execute(insert(Recognition), rows)
 
 
 def _fulfilling(work: Work, kind: AwardKind, body: Organisation, year: int) -> Select[int]:
@@ -425,18 +423,45 @@ async def submit(work: Work, round_id: int) -> Round:
 async def approve(work: Work, round_id: int) -> int:
     """The level above gives the award to all on the list. Raises Gone, NotAllowed, Refusal."""
     found = await _to_decide(work, round_id)
-    on_it = recognition.cases(
-        Recognition.round_id == round_id, Recognition.state == RecognitionState.PROPOSED
-    )
-    given = await recognition.found(work, on_it.order_by(Recognition.id))
-    if any(one.person.id == work.person.id for one in given):
+    on_it = recognition.cases(Recognition.round_id == round_id)
+    if await recognition.found(work, on_it.where(Recognition.person_id == work.person.id)):
         raise Refusal("recognition_own")
-    given = [one for one in given if one.person.standing is Standing.ACTIVE]
     await _close(work, found, RoundState.APPROVED)
-    await recognition.award(work, given, RecognitionState.PROPOSED)
-    _note_round(work, "approved", found.round, found.kind, count=len(given))
+    _note_round(work, "approved", found.round, found.kind, count=found.count)
     await _tell_of_round(work, "round_approved", found, _makers(found))
-    return len(given)
+    return found.count
+
+
+async def due(work: Work) -> int | None:
+    """An approved list on which somebody has not been given the award yet."""
+    left = exists().where(
+        Recognition.round_id == AwardRound.id, Recognition.state == RecognitionState.PROPOSED
+    )
+    approved = select(AwardRound.id).where(AwardRound.state == RoundState.APPROVED, left)
+    return await work.session.scalar(approved.order_by(AwardRound.id).limit(1))
+
+
+async def give(work: Work, round_id: int | None) -> int:
+    """Sweep: a portion of an approved list, for whoever approved it; the groups hear at its end.
+
+    A certificate and a message each take their time, and nobody else shall wait for all of them.
+    """
+    if round_id is None:
+        return 0
+    one = await work.session.get_one(AwardRound, round_id, with_for_update=True)
+    work = work.acting_as(await work.session.get_one(Person, one.decided_by_id))
+    on_it = recognition.cases(Recognition.round_id == round_id)
+    left = on_it.where(Recognition.state == RecognitionState.PROPOSED).order_by(Recognition.id)
+    portion = await recognition.found(work, left.limit(AT_ONCE))
+    active = [case for case in portion if case.person.standing is Standing.ACTIVE]
+    others = [case.id for case in portion if case.person.standing is not Standing.ACTIVE]
+    refused = RecognitionState.REFUSED
+    await recognition.decide(work, others, RecognitionState.PROPOSED, state=refused)
+    await recognition.give(work, active, RecognitionState.PROPOSED)
+    if not await recognition.found(work, left.limit(1)):
+        held = on_it.where(Recognition.state == RecognitionState.AWARDED)
+        await recognition.tell_groups(work, await recognition.found(work, held))
+    return len(portion)
 
 
 async def send_back(work: Work, round_id: int, remark: str) -> None:
@@ -722,7 +747,7 @@ async def award(work: Work, recognition_id: int) -> Case:
     found = await nomination(work, recognition_id)
     if not found.may_decide:
         raise NotAllowed
-    await recognition.award(work, [found.case], RecognitionState.PROPOSED)
+    await recognition.award(work, found.case, RecognitionState.PROPOSED)
     await _thank_nominators(work, found.case)
     return found.case
 

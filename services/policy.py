@@ -154,7 +154,7 @@ class Policy(BaseModel):
         (1, 3), description="Years for which false hours bar from stars (Guangdong's star rules)."
     )
     award_most: int = Field(
-        300, ge=1, description="People whom one list of proposals for an award may have."
+        1000, ge=1, description="People whom one list of proposals for an award may have."
     )
     points_per_hour: int = Field(
         10, ge=0, description="Points that an hour of service is worth; 0: there are no points."

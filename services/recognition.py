@@ -4,7 +4,7 @@ Who gets one is the business of `stars` and `awards`; this is what happens when 
 back, listed, handed out and forgotten.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -134,12 +134,19 @@ async def decide(work: Work, keys: Sequence[int], was: RecognitionState, **to: A
     return list(done.scalars())
 
 
-async def award(work: Work, given: Sequence[Case], was: RecognitionState) -> int:
-    """Awards all of them: numbered certificates, a message each, and the groups are told.
+async def award(work: Work, one: Case, was: RecognitionState) -> None:
+    """Awards one, and the groups are told. Whoever calls has asked for rights. Raises Gone."""
+    await give(work, [one], was)
+    await tell_groups(work, [one])
 
-    They are of one organisation. Whoever calls has asked for rights. Raises Gone where one was
-    decided meanwhile.
+
+async def give(work: Work, given: Sequence[Case], was: RecognitionState) -> None:
+    """Awards all of them, who are of one organisation: a numbered certificate and a message each.
+
+    Whoever calls has asked for rights. Raises Gone where one was decided meanwhile.
     """
+    if not given:
+        return
     keys = [one.id for one in given]
     state = RecognitionState.AWARDED
     if len(await decide(work, keys, was, state=state, awarded_at=work.now)) != len(keys):
@@ -150,8 +157,6 @@ async def award(work: Work, given: Sequence[Case], was: RecognitionState) -> int
     for one in await found(work, anew):
         await _celebrate(work, one, named=one.person.id in agreed)
         note(work, "awarded", one)
-    await _tell_groups(work, given, agreed)
-    return len(given)
 
 
 async def _agreed(work: Work, given: Sequence[Case]) -> set[int]:
@@ -196,8 +201,11 @@ async def _celebrate(work: Work, one: Case, *, named: bool) -> None:
     await delivery.tell(work, post, [one.person.id])
 
 
-async def _tell_groups(work: Work, given: Sequence[Case], agreed: Collection[int]) -> None:
+async def tell_groups(work: Work, given: Sequence[Case]) -> None:
     """The groups of those who are honoured and of the organisation that does; agreed names only."""
+    if not given:
+        return
+    agreed = await _agreed(work, given)
     by_home: dict[int, list[Case]] = {}
     for one in given:
         by_home.setdefault(one.person.organisation_id, []).append(one)

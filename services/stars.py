@@ -298,7 +298,7 @@ async def award(work: Work, recognition_id: int) -> Case:
     star = one.recognition.star or 0
     if records.stars(waits.minutes, work.policy).count < star:
         raise Refusal("star_hours_gone", star=star)
-    await recognition.award(work, [one], RecognitionState.NOTICE)
+    await recognition.award(work, one, RecognitionState.NOTICE)
     return one
 
 
@@ -349,7 +349,7 @@ async def bar(work: Work, person_id: int, years: int, reason: str) -> StarBar:
 
     What they have on notice is refused with it; they are told, and may object once.
     """
-    person = await work.session.get(Person, person_id)
+    person = await work.session.get(Person, person_id, with_for_update=True)
     if person is None or person.standing is not Standing.ACTIVE:
         raise Gone
     await access.require(work, Right.RECOGNISE, person.organisation_id)
@@ -476,6 +476,7 @@ async def _may_decide(work: Work, one: StarBar) -> bool:
 async def answer_bar(work: Work, bar_id: int, answer: str, *, lift: bool) -> StarBar:
     """The level above lifts it, or says why it stands. Raises Gone, NotAllowed, Refusal."""
     lengths.check("answer", answer, recognition.REMARK)
+    await work.session.get(StarBar, bar_id, with_for_update=True)
     found = await barred(work, bar_id)
     if not found.may_decide:
         raise NotAllowed

@@ -34,6 +34,13 @@ class Staff:
     async def act(self, who: Person, verb: Any, *given: Any, **more: Any) -> Any:
         return await act(self.making, who, verb, *given, **more)
 
+    async def sweep(self, run: Any, look: Any) -> int:
+        """What the clock does once."""
+        async with self.making.database.write() as session:
+            work = self.making.work(session)
+            done: int = await run(work, await look(work))
+            return done
+
     async def refused(self, who: Person, verb: Any, *given: Any, **more: Any) -> str:
         with pytest.raises(Refusal) as refusal:
             await self.act(who, verb, *given, **more)

@@ -83,7 +83,7 @@ async def test_an_award_by_hours_is_proposed_approved_above_and_announced(city: 
     assert post["names"] == ["陈晓丽"] and post["others"] == 1
 
 
-async def test_who_may_do_what_with_a_list(staff: Staff) -> None:
+async def test_who_may_do_what_with_a_list(staff: Staff, monkeypatch: pytest.MonkeyPatch) -> None:
     chen, li = await staff.served("陈晓丽"), await staff.served("李敏")
     town = staff.wang.organisation_id
     kind = await staff.act(staff.wang, awards.add_kind, town, "服务之星", AwardRule.HOURS, 100)
@@ -107,6 +107,8 @@ async def test_who_may_do_what_with_a_list(staff: Staff) -> None:
     await staff.act(staff.zhao, awards.submit, again.id)
     assert await staff.act(staff.he, awards.waiting) == 1
     assert await staff.act(staff.he, awards.approve, again.id) == 2
+    monkeypatch.setattr(awards, "AT_ONCE", 1)
+    assert [await staff.sweep(awards.give, awards.due) for _ in range(4)] == [1, 1, 0, 0]
     assert await staff.refused(staff.he, awards.approve, again.id) == "gone"
     assert await staff.told("ceremony") == {chen.id, li.id}
     # Who has it is not proposed again in this year, and is in the next.
@@ -276,6 +278,7 @@ async def test_recognition_at_the_desk(city: City) -> None:
         assert "待评定的星级和表彰" in (await desk.open("")).words
         assert "待你审批" in (await desk.open("/recognition")).words
         assert "已授予" in (await desk.send(f"{page}/approve")).words
+        await city.settle()
         given = await desk.open("/recognition/honours")
         assert "2026年度服务之星" in given.words
 

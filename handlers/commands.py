@@ -7,7 +7,7 @@ from services.words import Words
 
 ORDER = (
     "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty",
-    "honours", "review", "more",
+    "honours", "year", "more",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "awards", "broadcasts", "audiences", "groups", "roles",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",

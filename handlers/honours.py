@@ -223,7 +223,7 @@ NOMINATE = register(
 # The year
 
 
-@command("review", reads=True)
+@command("year", reads=True)
 @button("review", reads=True)
 async def show_review(turn: Turn, year: int = 0) -> Reply:
     review = await reviews.of_actor(turn.work, year or None)

@@ -163,12 +163,12 @@ async def test_the_year_comes_as_a_picture_offered_once(city: City) -> None:
     await served(city.making, coordinator, person, 600, "2025-05-10 09:00", title="清洁海滩")
     await served(city.making, coordinator, person, 185, "2026-11-21 09:00", title="河岸植树")
     await city.settle()
-    await chen.say("/review")
+    await chen.say("/year")
     shown = await chen.sees("我的2026志愿年度")
     assert shown.photo is not None and "3.1 小时" in shown.words
     await chen.press("2025")
     assert (await chen.sees("我的2025志愿年度")).photo is not None
-    await idle.say("/review")
+    await idle.say("/year")
     await idle.sees("还没有已确认的时长")
     for day in ("2026-12-16 10:00", "2027-01-05 10:00"):
         city.clock.go_to(day)

@@ -104,7 +104,8 @@ def _letter(method: str, **fields: Any) -> Letter:
 
 def _carrying(kind: str, what: Any, **fields: Any) -> Letter:
     if kind == PAPER:
-        return replace(_letter(CAPTIONED[kind], **fields), paper=what)
+        method = CAPTIONED["photo" if what.get("picture") else kind]
+        return replace(_letter(method, **fields), paper=what)
     return _letter(CAPTIONED[kind], **{kind: what}, **fields)
 
 

@@ -1,6 +1,7 @@
 """Files that deliveries carry: made when the first is sent, kept by Telegram for the others.
 
-A message's attachment {"paper": {"name", ...}} says which, and of what.
+A message's attachment {"paper": {"name", ...}} says which, and of what; with "picture": true it is
+a picture and no PDF.
 """
 
 import asyncio
@@ -14,13 +15,15 @@ import aiohttp
 from bot.composing import Letter
 from handlers.dispatch import Clock
 from models import Database
-from services import monthly
+from services import monthly, recognition
 from services.words import Words
 from services.work import Work
 
 REMEMBERED = 200
+TYPES = {"document": "application/pdf", "photo": "image/png"}
 MAKERS: Mapping[str, Callable[..., Awaitable[tuple[str, Callable[[], bytes]]]]] = {
     monthly.PAPER: monthly.made,
+    recognition.CARD: recognition.card,
 }
 """What answers a file's name and what makes it, which takes a while and runs in a thread."""
 
@@ -42,13 +45,12 @@ class Papers:
             known = self._sent.get(key)
             if known is None:
                 sent = await wire(letter.method, await self._with_file(letter, key[1], body))
-                self._sent[key] = sent["document"]["file_id"]
+                self._sent[key] = _file_id(sent)
                 if len(self._sent) > REMEMBERED:
                     self._sent.popitem(last=False)
                 return sent
-        return await wire(
-            letter.method, json.dumps({**json.loads(body), "document": known}).encode()
-        )
+        field = _field(letter)
+        return await wire(letter.method, json.dumps({**json.loads(body), field: known}).encode())
 
     async def _with_file(self, letter: Letter, language: str, body: bytes) -> aiohttp.FormData:
         about = letter.paper or {}
@@ -59,5 +61,17 @@ class Papers:
         form = aiohttp.FormData()
         for field, value in json.loads(body).items():
             form.add_field(field, value if isinstance(value, str) else json.dumps(value))
-        form.add_field("document", content, filename=name, content_type="application/pdf")
+        field = _field(letter)
+        form.add_field(field, content, filename=name, content_type=TYPES[field])
         return form
+
+
+def _field(letter: Letter) -> str:
+    """What Telegram calls it."""
+    return "photo" if (letter.paper or {}).get("picture") else "document"
+
+
+def _file_id(sent: Mapping[str, Any]) -> str:
+    """Of a picture, the largest that Telegram has made of it."""
+    kept = sent["photo"][-1] if "photo" in sent else sent["document"]
+    return str(kept["file_id"])

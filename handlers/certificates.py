@@ -16,6 +16,7 @@ from services.certificates import Request
 from services.finding import search_key
 from services.words import LANGUAGES
 
+ASKED_FOR = (CertificateKind.CERTIFICATE.value, CertificateKind.RECORD.value)
 THIS_YEAR, LAST_YEAR = "this_year", "last_year"
 SCOPES = (*(scope.value for scope in CertificateScope), THIS_YEAR, LAST_YEAR)
 
@@ -40,8 +41,8 @@ async def begin(turn: Turn) -> Reply:
 async def show_one(turn: Turn, certificate_id: int) -> Reply:
     found = await certificates.entry(turn.work, certificate_id)
     content = found.certificate.content
-    about = content["about"] if content else None
-    return Show("certificates/one", {**_shown(found), "about": about})
+    said = {name: content.get(name) if content else None for name in ("about", "award")}
+    return Show("certificates/one", {**_shown(found), **said})
 
 
 @button("certificate.again")
@@ -171,7 +172,7 @@ CERTIFICATE = register(
     Form(
         "certificate",
         (
-            Field("kind", Choice(tuple(kind.value for kind in CertificateKind))),
+            Field("kind", Choice(ASKED_FOR)),
             Field("scope", Choice(SCOPES)),
             Field("from_day", Day(), skip_if=_unless(CertificateScope.PERIOD), check=_check_first),
             Field("until_day", Day(), skip_if=_unless(CertificateScope.PERIOD), check=_check_last),

@@ -11,6 +11,7 @@ ORDER = (
     "team",
     "cover", "incident", "insurance", "incidents",
     "courses", "training",
+    "honours", "year", "awards",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "organisation", "checklist",

@@ -8,7 +8,7 @@ from handlers.replies import Reply, Show
 from handlers.routes import button, command
 from handlers.turns import Turn
 from models import Organisation
-from services import charts, records, training, typesetting
+from services import charts, points, records, stars, training, typesetting
 
 TRAINED = 3
 """Courses that the record names; the others are one press away."""
@@ -19,7 +19,13 @@ TRAINED = 3
 async def show_record(turn: Turn) -> Reply:
     await forms.set_aside(turn)
     record = await records.record_of_actor(turn.work)
-    shown = {"record": record, "trained": await _trained(turn)}
+    person = turn.work.person
+    shown = {
+        "record": record,
+        "trained": await _trained(turn),
+        "at": await stars.standing(turn.work, person),
+        "points": await points.of(turn.work, person.organisation_id, record.total),
+    }
     if not record.total:
         return Show("record/record", shown)
     chart = _chart(turn, record)

@@ -16,6 +16,8 @@ class CertificateKind(StrEnum):
     """One page that says how much was served, and what."""
     RECORD = "record"
     """The whole service record, line by line."""
+    AWARD = "award"
+    """A star or an award, which `services.recognition` gives; drawn by nobody for themselves."""
 
 
 class CertificateScope(StrEnum):

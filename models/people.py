@@ -114,7 +114,7 @@ class Person(Base):
     """{"name", "phone"}"""
     paused_until: Mapped[date | None] = mapped_column(Date)
     applied_at: Mapped[datetime]
-    registered_at: Mapped[datetime | None]
+    registered_at: Mapped[datetime | None] = mapped_column(index=True)
     decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     changed_at: Mapped[datetime | None] = mapped_column(default=as_of("applied_at"), index=True)
     """When their registration last changed, for programs that keep in step."""

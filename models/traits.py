@@ -46,7 +46,7 @@ class Trait(Base):
     skills: Mapped[int] = mapped_column(Mask)
     active_on: Mapped[date | None] = mapped_column(Date)
     """The last local day on which they wrote or served."""
-    born: Mapped[date | None] = mapped_column(Date)
+    born: Mapped[date | None] = mapped_column(Date, index=True)
     interests: Mapped[int] = mapped_column(Mask)
     """The fields that they named, and with each those above and below it."""
     qualifications: Mapped[int] = mapped_column(Mask)

@@ -25,6 +25,8 @@ class Right(StrEnum):
     SEE_STATISTICS = "see_statistics"
     IMPORT = "import"
     ISSUE_CERTIFICATES = "issue_certificates"
+    RECOGNISE = "recognise"
+    """Stars, awards, letters of thanks."""
     SEE_VOLUNTEERS = "see_volunteers"
     SEE_CONTACTS = "see_contacts"
     """Phone, e-mail and emergency contact, one at a time."""
@@ -49,6 +51,7 @@ _COORDINATES = frozenset(
         Right.SEE_STATISTICS,
         Right.IMPORT,
         Right.ISSUE_CERTIFICATES,
+        Right.RECOGNISE,
         Right.SEE_VOLUNTEERS,
         Right.SEE_CONTACTS,
     }

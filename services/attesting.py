@@ -2,8 +2,7 @@
 
 Measures on service records and certificates (order 67), art. 5-8: personal data, service, training,
 recognition, evaluation. What Muster does not keep yet is there as empty lists, for later tables:
-recognition {name, day, awarded_by}, evaluation
-{grade, grounds}.
+evaluation {grade, grounds}.
 Changes nothing and checks no right; all of it is plain JSON, ready to be sealed.
 """
 
@@ -18,6 +17,7 @@ from sqlalchemy.orm import aliased
 from models import (
     Activity,
     Attendance,
+    AwardKind,
     Enrolment,
     EntryKind,
     LedgerEntry,
@@ -25,6 +25,8 @@ from models import (
     Person,
     PersonInterest,
     PersonSkill,
+    Recognition,
+    RecognitionState,
     ServiceField,
     Shift,
     Skill,
@@ -82,11 +84,33 @@ async def gather(work: Work, person_id: int, body: Organisation, asked: Asked) -
         "fields": _by_field(served),
         "service": served,
         "training": await training.for_record(work, person_id, asked.from_day, asked.until_day),
-        "recognition": [],
+        "recognition": await _recognition(work, person_id),
         "evaluation": [],
         "remarks": asked.remarks,
     }
     return Attested(minutes, lines, content)
+
+
+def honoured(
+    work: Work, person: Person, body: Organisation, award: dict[str, Any]
+) -> dict[str, Any]:
+    """What the paper of an award says: no more of the person than it takes to know them."""
+    return {
+        "person": {
+            "name": person.name,
+            "id_kind": RESIDENT_ID if person.id_number else "",
+            "id_number": person.id_number or "",
+            "number": person.number or "",
+            "phone": "",
+        },
+        "body": {"names": body.names, "head": body.head or "", "contact": body.contact or ""},
+        "officer": work.person.name,
+        "about": {"from_day": None, "until_day": None, "field": None, "activity": None},
+        "times": 0,
+        "fields": [],
+        "remarks": "",
+        "award": award,
+    }
 
 
 # The person
@@ -133,6 +157,27 @@ async def _terms(
         .order_by(term.position, term.id)
     )
     return list(found)
+
+
+async def _recognition(work: Work, person_id: int) -> list[dict[str, Any]]:
+    """Stars and awards that hold, the earliest first: a star has a number, an award a name."""
+    rows = await work.session.execute(
+        select(Recognition, AwardKind.name, Organisation.names)
+        .outerjoin(AwardKind, AwardKind.id == Recognition.kind_id)
+        .join(Organisation, Organisation.id == Recognition.organisation_id)
+        .where(Recognition.person_id == person_id, Recognition.state == RecognitionState.AWARDED)
+        .order_by(Recognition.awarded_at, Recognition.id)
+    )
+    return [
+        {
+            "star": one.star,
+            "name": name or "",
+            "year": one.year,
+            "day": storable(one.awarded_at),
+            "awarded_by": body,
+        }
+        for one, name, body in rows
+    ]
 
 
 # The service

@@ -56,7 +56,7 @@ class Request:
 
     def checked(self, today: date) -> "Request":
         """Without what does not belong to its scope. Raises Gone or Refusal."""
-        if self.language not in LANGUAGES:
+        if self.language not in LANGUAGES or self.kind is CertificateKind.AWARD:
             raise Gone
         remarks = " ".join(self.remarks.split())[:LONGEST_REMARKS]
         bare = Request(self.kind, self.language, self.scope, remarks=remarks)
@@ -208,19 +208,19 @@ async def _check_pace(work: Work, person: Person) -> None:
         raise Refusal("certificate_many", most=most)
 
 
-async def _next(work: Work, organisation_id: int) -> int:
-    """The body's next number of this year.
+async def _next(work: Work, organisation_id: int, count: int = 1) -> int:
+    """The last of the body's next `count` numbers of this year.
 
     One statement, which makes whoever else draws one wait for the end of this transaction, and
     which a transaction that fails takes back: numbers have neither gaps nor doubles.
     """
     dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
     first = dialect.insert(CertificateCount).values(
-        organisation_id=organisation_id, year=work.today.year, last=1
+        organisation_id=organisation_id, year=work.today.year, last=count
     )
     drawn = first.on_conflict_do_update(
         index_elements=[CertificateCount.organisation_id, CertificateCount.year],
-        set_={"last": CertificateCount.last + 1},
+        set_={"last": CertificateCount.last + count},
     ).returning(CertificateCount.last)
     return int((await work.session.execute(drawn)).scalar_one())
 
@@ -279,6 +279,60 @@ async def _write(
     return certificate
 
 
+# Awards
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """What is certified of somebody; `award` is what the paper says of it, plain JSON."""
+
+    person: Person
+    minutes: int
+    award: dict[str, Any]
+
+
+async def issue_awards(work: Work, body: Organisation, given: Sequence[Award]) -> list[Certificate]:
+    """A certificate for each, under the body's next numbers. Whoever calls has asked for rights."""
+    if not given:
+        return []
+    first = await _next(work, body.id, len(given)) - len(given) + 1
+    issued = [
+        _awarded(work, one, attesting.honoured(work, one.person, body, one.award), number)
+        for one, number in zip(
+            given, (_numbered(work, body, first + at) for at in range(len(given))), strict=True
+        )
+    ]
+    work.session.add_all(issued)
+    await work.session.flush()
+    for certificate in issued:
+        _note(work, "issued", certificate)
+        await _share(work, events.Kind.CERTIFICATE_ISSUED, certificate)
+    return issued
+
+
+def _awarded(work: Work, one: Award, content: dict[str, Any], number: _Number) -> Certificate:
+    code = verifying.new_code()
+    language = one.person.language
+    return Certificate(
+        organisation_id=number.organisation_id,
+        year=number.year,
+        sequence=number.sequence,
+        number=number.number,
+        version=number.version,
+        person_id=one.person.id,
+        kind=CertificateKind.AWARD,
+        scope=CertificateScope.EVERYTHING,
+        language=language if language in LANGUAGES else LANGUAGES[0],
+        minutes=one.minutes,
+        content={**content, "minutes": one.minutes},
+        code=code,
+        code_hash=verifying.fingerprint(code),
+        state=CertificateState.ISSUED,
+        issued_at=work.now,
+        issued_by_id=work.person.id,
+    )
+
+
 # Issuing again
 
 
@@ -298,7 +352,7 @@ async def renew(work: Work, certificate_id: int) -> Certificate:
     Gone, NotAllowed, Refusal("certificate_same") while it would say the very same.
     """
     old = await _own_or_issued(work, certificate_id, lock=True)
-    if old.content is None:
+    if old.content is None or old.kind is CertificateKind.AWARD:
         raise Gone
     if await work.session.scalar(select(_has_newer()).where(Certificate.id == old.id)):
         raise Refusal("certificate_replaced")
@@ -347,10 +401,20 @@ def _check_holds(certificate: Certificate) -> None:
 
 
 async def revoke(
-    work: Work, certificate_id: int, category: RevocationReason, reason: str
+    work: Work,
+    certificate_id: int,
+    category: RevocationReason,
+    reason: str,
+    *,
+    with_award: bool = False,
 ) -> Certificate:
-    """It no longer holds; its holder is told why. Raises Gone, NotAllowed or Refusal."""
+    """It no longer holds; its holder is told why. Raises Gone, NotAllowed or Refusal.
+
+    That of an award falls only `with_award`, which `services.recognition` revokes.
+    """
     certificate = await find(work, certificate_id, lock=True)
+    if certificate.kind is CertificateKind.AWARD and not with_award:
+        raise Refusal("certificate_of_award")
     await _check_may_issue(work, certificate)
     _check_holds(certificate)
     words = " ".join(reason.split())

@@ -22,12 +22,14 @@ from models import (
 from services import (
     access,
     approvals,
+    awards,
     callouts,
     disputes,
     hours,
     plans,
     qualifications,
     reorganising,
+    stars,
 )
 from services.access import Right
 from services.errors import NotAllowed
@@ -85,6 +87,7 @@ async def today(work: Work) -> list[Pile]:
         (Right.ANNOUNCE, _broadcasts),
         (Right.MANAGE_ORGANISATIONS, _organisations),
         (Right.PLAN_ACTIVITIES, _plans),
+        (Right.RECOGNISE, _honours),
     ):
         if right in rights:
             piles.append(await look(work))
@@ -178,6 +181,13 @@ async def _organisations(work: Work) -> Pile:
 
 async def _plans(work: Work) -> Pile:
     return Pile("plans", await plans.waiting(work), await plans.pending(work, SHOWN))
+
+
+async def _honours(work: Work) -> Pile:
+    """Stars whose notice is over, lists and nominations to be decided."""
+    over = [one for one in await stars.applications(work) if one.over]
+    count = await stars.waiting(work) + await awards.waiting(work)
+    return Pile("honours", count, over[:SHOWN])
 
 
 async def _broadcasts(work: Work) -> Pile:

@@ -19,6 +19,7 @@ from services import (
     insurance,
     organisations,
     plans,
+    recognition,
     reorganising,
     series,
     stories,
@@ -38,6 +39,7 @@ MEASURES: tuple[Measure, ...] = (
     *plans.MEASURES,
     *activity_files.MEASURES,
     *training.MEASURES,
+    *recognition.MEASURES,
 )
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2

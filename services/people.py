@@ -21,7 +21,7 @@ from models import Organisation, Person, Standing
 from models.people import tail_hash
 from models.sealed import keyring
 from services import access
-from services.errors import Gone
+from services.errors import Gone, Refusal
 from services.work import Work
 
 AT_ONCE = 1000
@@ -101,6 +101,27 @@ def _phone_hashes(work: Work, typed: str) -> list[str]:
         return []
     written = phonenumbers.format_number(phone, phonenumbers.PhoneNumberFormat.E164)
     return [keyring().fingerprint(written)]
+
+
+async def own_volunteer(work: Work, right: access.Right, typed: str) -> Person:
+    """The only active volunteer in the actor's reach with that number or name.
+
+    Raises Refusal("nominee_none"), Refusal("nominee_many").
+    """
+    wanted = "".join(typed.split()).upper()
+    found = await work.session.scalars(
+        select(Person)
+        .where(
+            Person.standing == Standing.ACTIVE,
+            or_(Person.number == wanted, Person.name == typed.strip()),
+            await in_reach(work, right),
+        )
+        .limit(2)
+    )
+    people = found.all()
+    if len(people) != 1:
+        raise Refusal("nominee_many" if people else "nominee_none")
+    return people[0]
 
 
 async def check_known(work: Work, right: access.Right, person_id: int, typed: str = "") -> None:

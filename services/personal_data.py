@@ -62,6 +62,7 @@ from services import (
     incidents,
     insurance,
     plans,
+    recognition,
     reorganising,
     roles,
     series,
@@ -94,6 +95,7 @@ TOPICS: tuple[Topic, ...] = (
     plans,
     reorganising,
     training,
+    recognition,
 )
 
 HIDDEN = frozenset(

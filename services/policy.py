@@ -3,7 +3,7 @@
 Knows no file and no environment; the program's settings carry one of these.
 """
 
-from datetime import time
+from datetime import date, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
@@ -169,6 +169,33 @@ class Policy(BaseModel):
         (100, 300, 600, 1000, 1500),
         description="Hours for one to five stars (Guangdong's star rules).",
     )
+    star_city_from: int = Field(
+        4, ge=1, description="Stars from this one are the city's to award, lower ones the towns'."
+    )
+    notice_working_days: int = Field(
+        5, ge=1, description="Working days of public notice of a star (Guangdong's star rules)."
+    )
+    holidays: tuple[date, ...] = Field(
+        (), description="Days from Monday to Friday on which offices are shut."
+    )
+    working_weekends: tuple[date, ...] = Field(
+        (), description="Saturdays and Sundays on which offices work in exchange."
+    )
+    bar_years: tuple[int, int] = Field(
+        (1, 3), description="Years for which false hours bar from stars (Guangdong's star rules)."
+    )
+    award_most: int = Field(
+        1000, ge=1, description="People whom one list of proposals for an award may have."
+    )
+    points_per_hour: int = Field(
+        10, ge=0, description="Points that an hour of service is worth; 0: there are no points."
+    )
+    greeting_at: time = Field(
+        time(9, 0), description="When thanks for birthdays and anniversaries go out, same day only."
+    )
+    review_day: int = Field(
+        15, ge=1, le=31, description="In December, from when the year's review is offered."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -191,6 +218,13 @@ class Policy(BaseModel):
     def _stars_rise(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if not value or value[0] <= 0 or list(value) != sorted(set(value)):
             raise ValueError("must be hours above 0, each more than the one before")
+        return value
+
+    @field_validator("bar_years")
+    @classmethod
+    def _years_rise(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 0 < value[0] <= value[1]:
+            raise ValueError("must be the least and the most, above 0")
         return value
 
     @property

@@ -86,7 +86,7 @@ async def record_of_actor(work: Work) -> Record:
         total=total,
         this_year=sum(minutes for day, minutes, _ in served if day.year == work.today.year),
         times=await _times(work),
-        fields=await _by_field(work, served),
+        fields=await by_field(work, served),
         months=_by_month(work.today, served),
         last=await _last(work),
         waiting=await _waiting(work),
@@ -126,7 +126,7 @@ async def _waiting(work: Work) -> int:
     return int(await work.session.scalar(found) or 0)
 
 
-async def _by_field(work: Work, served: list[tuple[date, int, int]]) -> list[FieldTotal]:
+async def by_field(work: Work, served: list[tuple[date, int, int]]) -> list[FieldTotal]:
     """Most first."""
     if not served:
         return []

@@ -81,7 +81,7 @@ COARSE = 7
 """Bits of each axis that a coarse cell leaves out: 2.4 km from south to north."""
 AT_ONCE = 1000
 """People whose rows are renewed by one statement."""
-KINDS = ("announcement", "newsletter", "survey", "notice")
+KINDS = ("announcement", "newsletter", "survey", "notice", "greeting")
 """What can be opted out of; their bits in `Trait.refuses` are in this order, so add at the end."""
 DAY = 24 * 60
 """Minutes."""

@@ -110,6 +110,7 @@ async def look(work: Work, typed: str) -> dict[str, Any]:
         "minutes": content["minutes"],
         "times": content["times"],
         "fields": content["fields"],
+        "award": content.get("award"),
         "revoked_at": certificate.revoked_at,
         "revocation": certificate.revocation.value if certificate.revocation else None,
         "newer_at": await _newer(work, certificate),

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy import select
 
 from models import (
     Activity,
     Attendance,
+    AwardKind,
+    AwardRound,
+    AwardRule,
     Callout,
     CalloutState,
     CardKind,
@@ -43,15 +47,20 @@ from models import (
     Qualification,
     QualificationKind,
     QualificationState,
+    Recognition,
+    RecognitionState,
     RequestState,
     RequiredCourse,
     Role,
+    RoundState,
     SavedFilter,
     Series,
     SeriesCard,
+    StarBar,
     TeamEquipment,
     TeamMember,
     TeamPost,
+    ThanksLetter,
     ThingState,
     Token,
     TreeChange,
@@ -61,7 +70,7 @@ from models import (
 from models.enrolment import EnrolmentState
 from models.sealed import keyring
 from playground.phone import Phone
-from services import audiences, broadcasts, courses, enclosures, questions, stories
+from services import audiences, broadcasts, courses, enclosures, questions, recognition, stories
 from services.audiences import Audience
 from tests.certified import RECORD, issued
 from tests.city import City
@@ -105,6 +114,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _team(city, victim),
         **await _organising(city, victim),
         **await _protection(city, victim),
+        **await _recognised(city, victim),
     }
 
 
@@ -248,6 +258,36 @@ async def _protection(city: City, victim: Person) -> dict[str, int]:
         await session.flush()
         session.add(Insured(insurance_id=policy.id, person_id=victim.id, since=now))
         return {"insurance_id": policy.id, "incident_id": incident.id}
+
+
+async def _recognised(city: City, victim: Person) -> dict[str, int]:
+    """A star on notice, an award with a list under way, a letter of thanks with a photo, a bar."""
+    now, home = city.clock(), victim.organisation_id or 0
+    chen = await city.making.volunteer(f"{SECRET}之友", organisation="zs-shiqi")
+    async with city.database.write() as session:
+        kind = AwardKind(organisation_id=home, name=f"{SECRET}奖", rule=AwardRule.HOURS, least=1,
+                         created_by_id=victim.id, created_at=now)  # fmt: skip
+        session.add(kind)
+        await session.flush()
+        opened = AwardRound(kind_id=kind.id, year=2026, state=RoundState.OPEN,
+                            opened_by_id=victim.id, opened_at=now)  # fmt: skip
+        star = Recognition(person_id=chen.id, organisation_id=home, star=1, begun_at=now,
+                           state=RecognitionState.NOTICE, notice_until=now)  # fmt: skip
+        bar = StarBar(person_id=chen.id, organisation_id=home, reason=SECRET, barred_at=now,
+                      from_day=now.date(), until_day=now.date() + timedelta(days=365),
+                      barred_by_id=victim.id)  # fmt: skip
+        letter = ThanksLetter(
+            person_id=chen.id, organisation_id=home, from_whom=SECRET, words=SECRET, at=now
+        )
+        session.add_all((opened, star, bar, letter))
+        await session.flush()
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        (photo,) = await enclosures.add(work, recognition.letter_subject(letter.id), ["x"])
+        await enclosures.keep(work, photo.id, b"x")
+        return {
+            "recognition_id": star.id, "award_kind_id": kind.id, "round_id": opened.id,
+            "letter_id": letter.id, "enclosure_id": photo.id, "bar_id": bar.id,
+        }  # fmt: skip
 
 
 async def _organisation(city: City, victim: Person) -> dict[str, int]:

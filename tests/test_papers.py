@@ -40,7 +40,7 @@ def content(rows: int, **person: Any) -> dict[str, Any]:
         "minutes": rows * 61, "times": rows,
         "fields": [{"names": field, "minutes": rows * 61, "times": rows}] if rows else [],
         "service": [one] * rows, "training": [], "recognition": [], "evaluation": [],
-        "remarks": "",
+        "remarks": "", "award": {"star": 3, "name": "", "year": 0, "body": town},
     }  # fmt: skip
 
 
@@ -54,7 +54,12 @@ def test_paper_holds_whatever_there_is(
     text = words_of(pdf)
     assert "䶮堃㛃" in text and "ZS-2026-000001" in text and all(fonts_of(pdf).values())
     pages = len(PdfReader(io.BytesIO(pdf)).pages)
-    if kind is CertificateKind.CERTIFICATE:
+    if kind is CertificateKind.AWARD:
+        assert (
+            pages == 1
+            and ("三星级志愿者" if language == "zh_Hans" else "Three-starvolunteer") in text
+        )
+    elif kind is CertificateKind.CERTIFICATE:
         assert pages == 1
         assert text.count("骨直角边关化#let<b>") == (count if count <= printing.LISTED else 0)
     else:
@@ -97,11 +102,21 @@ def test_the_record_has_every_section_of_the_measures(words: Words) -> None:
         }
     ]
     whole["recognition"] = [
-        {"name": "优秀志愿者", "day": "2026-12-05", "awarded_by": "市志愿者联合会"}
-    ]
+        {"star": None, "name": "优秀志愿者", "year": 2026, "day": "2026-12-05T01:00:00+00:00",
+         "awarded_by": {"zh_Hans": "市志愿者联合会"}},
+        {"star": 3, "name": "", "year": 0, "day": "2026-12-05T01:00:00+00:00",
+         "awarded_by": {"zh_Hans": "市志愿者联合会"}},
+    ]  # fmt: skip
     whole["evaluation"] = [{"grade": "优秀", "grounds": "2026年度"}]
     full = words_of(printed(words, CertificateKind.RECORD, whole))
-    for cell in ("红十字会", "1小时30分", "优秀志愿者", "2026年12月5日", "2026年度"):
+    for cell in (
+        "红十字会",
+        "1小时30分",
+        "2026年度优秀志愿者",
+        "三星级志愿者",
+        "2026年12月5日",
+        "2026年度",
+    ):
         assert cell in full
     assert "暂无记录" not in full
 

@@ -496,6 +496,8 @@ SECTIONS = (
         also=("/plans",),
     ),
     Section("courses", "/courses", "mortarboard", Right.PLAN_ACTIVITIES, "federation"),
+    Section("organisations", "/organisations", "diagram-3", Right.SEE_VOLUNTEERS, "federation"),
+    Section("recognition", "/recognition", "award", Right.RECOGNISE, "federation"),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS, "office"),
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES, "office"),
     Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT, "office"),

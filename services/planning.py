@@ -19,6 +19,7 @@ from services import (
     enrolment,
     events,
     lengths,
+    projects,
     shifts,
 )
 from services.activities import planned
@@ -57,6 +58,8 @@ class Plan:
     bring: str = ""
     contact: str = ""
     """Whom to ask; the coordinator if it is empty."""
+    project_id: int | None = None
+    """To which project a new activity belongs; a later change leaves that as it is."""
 
 
 def check(plan: Plan) -> None:
@@ -79,6 +82,7 @@ def plan_of(activity: Activity) -> Plan:
         enrolment_deadline=activity.enrolment_deadline,
         bring=activity.bring,
         contact=activity.contact,
+        project_id=activity.project_id,
     )
 
 
@@ -118,6 +122,8 @@ async def foresee_draft(
 async def _check_draft(work: Work, organisation_id: int, plan: Plan, first: ShiftPlan) -> None:
     await access.require(work, access.Right.PLAN_ACTIVITIES, organisation_id)
     await _check_plan(work, plan)
+    if plan.project_id is not None:
+        await projects.check_takes(work, plan.project_id, organisation_id)
     shifts.check(work.now, first)
     await shifts.check_known(work.session, first)
     shifts.check_deadline(work.now, plan.enrolment_deadline, first.starts_at)
@@ -446,6 +452,7 @@ async def _add(work: Work, organisation_id: int, plan: Plan) -> Activity:
         state=ActivityState.DRAFT,
         created_by_id=work.person.id,
         created_at=work.now,
+        project_id=plan.project_id,
     )
     _write(activity, plan, work)
     work.session.add(activity)

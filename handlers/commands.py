@@ -7,8 +7,8 @@ from services.words import Words
 
 ORDER = (
     "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "more",
-    "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
-    "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
+    "projects", "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours",
+    "approvals", "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",
 )  # fmt: skip

@@ -423,6 +423,8 @@ async def _copy_by(work: Work, original: Activity, old: Sequence[Shift], by: tim
     deadline = original.enrolment_deadline
     later = deadline + by if deadline and deadline + by > work.now else None
     plan = replace(plan_of(original), enrolment_deadline=later)
+    if plan.project_id is not None and not await projects.takes(work, plan.project_id):
+        plan = replace(plan, project_id=None)
     activity = await _add(work, original.organisation_id, plan)
     activity.copied_from_id = original.id
     for shift in old:

@@ -40,9 +40,9 @@ from services.work import Work
 KIND = "project"
 LENGTHS = {"title": (2, 60), "serves": (2, 150), "why": (2, 600), "what": (2, 800)}
 """Characters of what is said of a project, least and most: it must fit a message."""
-LONGEST_LINE = 60
+LONGEST_LINE = 40
 """Characters of the name of a budget line, a milestone, an indicator, and of an aim."""
-MOST_ROWS = 20
+MOST_ROWS = 10
 """Budget lines, milestones or indicators of one project."""
 HEAVIEST = 9
 """An indicator may count so many times as much as another."""
@@ -461,6 +461,11 @@ async def tell_of_late(work: Work) -> int:
         if project.leader_id is not None:
             await delivery.tell(work, Post("projects/late", told, kind=KIND), [project.leader_id])
     return sum(map(len, late.values()))
+
+
+async def takes(work: Work, project_id: int) -> bool:
+    """Whether activities can still belong to it."""
+    return (await get(work, project_id)).state is ProjectState.RUNNING
 
 
 async def check_takes(work: Work, project_id: int, organisation_id: int) -> None:

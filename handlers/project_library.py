@@ -68,19 +68,19 @@ async def show_offers(turn: Turn, project_id: int) -> Reply:
     return Show("projects/offers", {"project": project, "offers": found[:20]}, private=True)
 
 
-@button("offer", reads=True)
+@button("support", reads=True)
 async def show_offer(turn: Turn, offer_id: int) -> Reply:
     project, found = await project_library.offered(turn.work, offer_id)
     return Show("projects/offer", {"project": project, "offer": found}, private=True)
 
 
-@button("offer.accept")
+@button("support.accept")
 async def accept(turn: Turn, offer_id: int) -> Reply:
     await _still_open(turn, offer_id)
     return await start(turn, ACCEPT, subject_id=offer_id)
 
 
-@button("offer.decline")
+@button("support.decline")
 async def decline(turn: Turn, offer_id: int) -> Reply:
     await _still_open(turn, offer_id)
     return await start(turn, DECLINE, subject_id=offer_id)
@@ -145,5 +145,5 @@ SPONSOR = register(
     )
 )
 _ANSWER = (Field("answer", Text(*project_library.ANSWER, lines=True)),)
-ACCEPT = register(Form("offer_accept", _ANSWER, _accept))
-DECLINE = register(Form("offer_decline", _ANSWER, _decline))
+ACCEPT = register(Form("support_accept", _ANSWER, _accept))
+DECLINE = register(Form("support_decline", _ANSWER, _decline))

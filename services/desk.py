@@ -19,7 +19,15 @@ from models import (
     Response,
     Shift,
 )
-from services import access, approvals, callouts, disputes, hours, qualifications
+from services import (
+    access,
+    approvals,
+    callouts,
+    disputes,
+    hours,
+    project_list,
+    qualifications,
+)
 from services.access import Right
 from services.errors import NotAllowed
 from services.work import Work
@@ -73,6 +81,7 @@ async def today(work: Work) -> list[Pile]:
         (Right.VERIFY_QUALIFICATIONS, _documents),
         (Right.CONFIRM_HOURS, _hours),
         (Right.CONFIRM_HOURS, _disputes),
+        (Right.REVIEW_PROJECTS, _projects),
         (Right.ANNOUNCE, _broadcasts),
     ):
         if right in rights:
@@ -156,6 +165,11 @@ async def _hours(work: Work) -> Pile:
 
 async def _disputes(work: Work) -> Pile:
     return Pile("disputes", await disputes.waiting(work), (await disputes.listed(work))[:SHOWN])
+
+
+async def _projects(work: Work) -> Pile:
+    pending = await project_list.pending(work, SHOWN)
+    return Pile("projects", await project_list.waiting(work), pending)
 
 
 async def _broadcasts(work: Work) -> Pile:

@@ -26,7 +26,7 @@ from models.sealed import keyring
 from services import delivery, lengths, project_review, projects
 from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
-from services.projects import KIND, in_short, led, move, note, seen
+from services.projects import KIND, in_short, led, move, seen
 from services.work import Work
 
 BEST = 5
@@ -78,7 +78,7 @@ async def begin(work: Work, project_id: int) -> Project:
     project = await led(work, project_id)
     running = (ProjectState.RUNNING,)
     await move(work, project, running, ProjectState.EVALUATING, evaluating_at=work.now)
-    note(work, "project.evaluating", project)
+    projects.note(work, "project.evaluating", project)
     reviewers = await project_review.reviewers_of(work, project)
     post = Post("projects/to_evaluate", in_short(project), kind=KIND)
     await delivery.tell(work, post, reviewers)
@@ -157,7 +157,7 @@ async def close(work: Work, project_id: int) -> Project:
         if project.state is ProjectState.EVALUATING and voice not in spoke:
             raise Refusal("project_not_evaluated", voice=voice.value)
     await move(work, project, EVALUATING, ProjectState.CLOSED, closed_at=work.now)
-    note(work, "project.closed", project)
+    projects.note(work, "project.closed", project)
     if project.leader_id is not None:
         post = Post("projects/closed", in_short(project), kind=KIND)
         await delivery.tell(work, post, [project.leader_id])

@@ -23,7 +23,7 @@ from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
 from services.listing import Slice
 from services.project_list import Wanted
-from services.projects import KIND, PUBLIC, in_short, led, move, note
+from services.projects import KIND, PUBLIC, in_short, led, move
 from services.work import Work
 
 SEEKS = (2, 300)
@@ -76,7 +76,7 @@ async def brand(work: Work, project_id: int, *, on: bool) -> Project:
     if (project.brand_at is not None) != on:
         values = {"brand_at": work.now if on else None}
         await move(work, project, PUBLIC, project.state, **values)
-        note(work, "project.branded" if on else "project.unbranded", project)
+        projects.note(work, "project.branded" if on else "project.unbranded", project)
         if on and project.leader_id is not None:
             post = Post("projects/branded", in_short(project), kind=KIND)
             await delivery.tell(work, post, [project.leader_id])
@@ -106,7 +106,7 @@ async def promote(work: Work, project_id: int) -> int:
     await work.session.refresh(project)
     if done is None:
         raise Refusal("project_promoted")
-    note(work, "project.promoted", project)
+    projects.note(work, "project.promoted", project)
     home = await work.session.get_one(Organisation, project.organisation_id)
     told = {**in_short(project), "organisation": home.names, "serves": project.serves}
     post = Post("projects/promoted", told, kind=KIND, dedupe=f"project_promoted:{project.id}")
@@ -156,7 +156,7 @@ async def adopt(work: Work, project_id: int, organisation_id: int) -> Project:
             copied = await projects.copy_for(work, original, organisation_id)
     except IntegrityError:
         raise Refusal("project_adopted") from None
-    note(work, "project.adopted", copied, origin=project_id)
+    projects.note(work, "project.adopted", copied, origin=project_id)
     return copied
 
 
@@ -251,7 +251,7 @@ async def answer_offer(work: Work, offer_id: int, words: str, *, accept: bool) -
     if done is None:
         raise Refusal("project_offer_answered")
     await work.session.refresh(found)
-    note(work, "project.sponsored" if accept else "project.sponsor_declined", project)
+    projects.note(work, "project.sponsored" if accept else "project.sponsor_declined", project)
     if found.person_id is not None:
         told = {**in_short(project), "accepted": accept, "words": words}
         post = Post("projects/offer_answered", told, kind=KIND)

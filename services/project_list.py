@@ -227,6 +227,17 @@ async def adopted(work: Work, project_id: int) -> int:
     return await work.session.scalar(count) or 0
 
 
+async def copies(work: Work, project_id: int) -> list[tuple[Project, Organisation]]:
+    """Those adopted from it that are more than drafts."""
+    rows = await work.session.execute(
+        select(Project, Organisation)
+        .join(Organisation, Organisation.id == Project.organisation_id)
+        .where(Project.adopted_from_id == project_id, Project.state != ProjectState.DRAFT)
+        .order_by(Organisation.path)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def history(work: Work, project_id: int) -> list[tuple[ProjectComment, str]]:
     """What was said and decided, in order, each with the name of who did."""
     rows = await work.session.execute(

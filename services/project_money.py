@@ -14,7 +14,7 @@ from services.delivery import Post
 from services.enclosures import Content
 from services.errors import Gone, Refusal
 from services.money import LARGEST
-from services.projects import KIND, in_short, move, note, run_by, seen
+from services.projects import KIND, in_short, move, run_by, seen
 from services.work import Work
 
 WHAT = (2, 150)
@@ -103,7 +103,7 @@ async def spend(work: Work, line_id: int, bought: Bought) -> Noted:
     await work.session.flush()
     await enclosures.add(work, _subject(spending.id), bought.receipts[:MOST_RECEIPTS])
     spent = await _add(work, line.id, bought.cents)
-    note(work, "project.spent", project, cents=bought.cents)
+    projects.note(work, "project.spent", project, cents=bought.cents)
     over = max(spent - line.cents, 0)
     if over and spent - bought.cents <= line.cents:
         await _tell_of_overspending(work, project, line, spent)
@@ -151,7 +151,7 @@ async def take_back(work: Work, spending_id: int) -> Project:
         raise Gone
     await enclosures.remove(work, _subject(spending_id))
     await _add(work, line.id, -gone)
-    note(work, "project.unspent", project, cents=gone)
+    projects.note(work, "project.unspent", project, cents=gone)
     work.session.expunge(spending)
     return project
 

@@ -9,7 +9,7 @@ from services import access, delivery, lengths, projects
 from services.access import Right
 from services.delivery import Post
 from services.errors import NotAllowed, Refusal
-from services.projects import KIND, in_short, led, move, note, record, seen, subject
+from services.projects import KIND, in_short, led, move, record, seen, subject
 from services.work import Work
 
 WORDS = (2, 800)
@@ -41,7 +41,7 @@ async def submit(work: Work, project_id: int) -> Project:
     reviewers = await reviewers_of(work, project)
     await move(work, project, projects.CHANGEABLE, ProjectState.SUBMITTED, submitted_at=work.now)
     record(work, project, ProjectSaid.SUBMITTED)
-    note(work, "project.submitted", project)
+    projects.note(work, "project.submitted", project)
     told = {**in_short(project), "name": work.person.name, "serves": project.serves}
     post = Post("projects/to_review", told, kind=KIND, subject=_waiting(project))
     await delivery.tell(work, post, reviewers)
@@ -83,7 +83,14 @@ async def decide(work: Work, project_id: int, verdict: Verdict, words: str = "")
     approved = {"approved_at": work.now} if verdict is Verdict.APPROVE else {}
     await move(work, project, (ProjectState.SUBMITTED,), after, decided_at=work.now, **approved)
     record(work, project, said, words)
-    note(work, f"project.{said.value}", project)
+    action = (
+        "project.approved"
+        if verdict is Verdict.APPROVE
+        else "project.sent_back"
+        if verdict is Verdict.SEND_BACK
+        else "project.refused"
+    )
+    projects.note(work, action, project)
     if project.leader_id is not None:
         told = {**in_short(project), "verdict": verdict.value, "words": words}
         await delivery.tell(work, Post("projects/decided", told, kind=KIND), [project.leader_id])

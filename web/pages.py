@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, feeds, reports, verify
+from web import answers, boards, checkin, evaluating, feeds, projects, reports, verify
 from web.api import pages as api
 from web.console import (
     activities,
@@ -33,6 +33,9 @@ from web.console import (
     today,
     volunteers,
 )
+from web.console import (
+    projects as console_projects,
+)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -48,6 +51,8 @@ ROUTES: list[web.AbstractRouteDef] = [
     *boards.routes,
     *reports.routes,
     *verify.routes,
+    *projects.routes,
+    *evaluating.routes,
     *feeds.routes,
     *api.ROUTES,
     *entry.routes,
@@ -63,6 +68,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *many.pages,
     *organisations.pages,
     *rally_points.pages,
+    *console_projects.pages,
     *roles.pages,
     *volunteers.pages,
     *settings.pages,

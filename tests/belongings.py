@@ -15,6 +15,7 @@ from models import (
     Dispute,
     DisputeState,
     Emergency,
+    Enclosure,
     Enrolment,
     Event,
     Group,
@@ -31,12 +32,14 @@ from models import (
 )
 from models.enrolment import EnrolmentState
 from playground.phone import Phone
-from services import audiences, broadcasts
+from services import audiences, broadcasts, project_money
 from services.audiences import Audience
+from services.project_money import Bought
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
 from tests.importing import VOLUNTEERS, Bringing, written
+from tests.proposing import Library
 from web.console.framework import Entry
 
 SECRET = "欧阳石岐"
@@ -67,6 +70,24 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
         **await _said(city, victim),
+        **await _project(city, victim),
+    }
+
+
+async def _project(city: City, victim: Person) -> dict[str, int]:
+    """A project under way, with money spent and a receipt."""
+    wang = await city.making.coordinator("评审人", organisation="zs")
+    library = Library(city.making)
+    project = await library.running(victim, wang, title=f"{SECRET}的项目", serves=SECRET)
+    line = (await library.lines(project))[0]
+    bought = Bought(100, SECRET, receipts=("x",))
+    noted = await library.do(victim, project_money.spend, line.id, bought)
+    async with city.database.read() as session:
+        receipt = (await session.scalars(select(Enclosure.id))).one()
+    return {
+        "project_id": project.id,
+        "spending_id": noted.spending.id,
+        "enclosure_id": receipt,
     }
 
 

@@ -141,6 +141,8 @@ async def test_a_project_runs_with_its_activities_and_late_milestones_are_told_o
     await he.sees("活动叫什么")
     await he.press("先停下")
     await he.say("/plan")
+    await he.press("石岐街道志愿服务协会")
+    await he.sees("活动叫什么")
     await he.say("周日探访")
     await he.sees("属于哪个项目")
     await he.press("银发相伴")
@@ -162,6 +164,7 @@ async def test_a_project_runs_with_its_activities_and_late_milestones_are_told_o
     assert "应在" not in shown.words
     await he.say(f"/start pj-{project.id}")
     await he.press("接手负责")
+    await he.sees("由你接手")
     await he.press("接手负责")
     await he.sees("从现在起由你负责")
     await chen.sees("改由何敏负责")

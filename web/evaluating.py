@@ -24,6 +24,7 @@ YEAR = 365 * 24 * 3600
 LOOKS = Rate("evaluation_looks", most=60)
 ANSWERS = Rate("evaluation_answers", most=20)
 """By one address in a minute: a hall full of people may share one."""
+SCORES = tuple(str(one) for one in range(1, project_evaluation.BEST + 1))
 NUL = "\0"
 
 
@@ -71,9 +72,9 @@ def _scores(form: Any) -> dict[int, int]:
     found = {}
     for name, value in form.items():
         key, text = name.removeprefix("i"), str(value)
-        if name != key and key.isascii() and key.isdigit() and len(key) < 19:
-            if text in {"1", "2", "3", "4", "5"}:
-                found[int(key)] = int(text)
+        known = name != key and key.isascii() and key.isdigit() and len(key) < 19
+        if known and text in SCORES:
+            found[int(key)] = int(text)
     return found
 
 

@@ -119,7 +119,7 @@ async def test_of_two_decisions_at_once_one_counts(making: Making) -> None:
     assert [one.code for one in refused] == ["project_moved_on"]
 
 
-async def test_a_proposal_goes_without_what_is_missing_nowhere(making: Making) -> None:
+async def test_a_proposal_goes_nowhere_without_what_is_missing(making: Making) -> None:
     library = Library(making)
     chen = await making.volunteer("陈晓丽")
     draft = await library.draft(chen, milestones=(("培训", None),))

@@ -26,7 +26,7 @@ from models.sealed import keyring
 from services import delivery, lengths, project_review, projects
 from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
-from services.projects import KIND, in_short, led, move, seen
+from services.projects import KIND, hold, in_short, led, move, seen
 from services.work import Work
 
 BEST = 5
@@ -105,7 +105,7 @@ async def evaluate(work: Work, project_id: int, scores: Mapping[int, int], words
     project = await projects.get(work, project_id)
     leads = voice is ProjectVoice.LEADER
     values = {"results": words} if leads else {}
-    await move(work, project, EVALUATING, ProjectState.EVALUATING, **values)
+    await hold(work, project, EVALUATING, **values)
     once = "leader" if leads else f"reviewer:{work.person.id}"
     await _drop(work, project_id, once)
     opinion = ProjectEvaluation(
@@ -222,7 +222,7 @@ async def answer(
     project, _ = await asked(work, token, browser)
     if len(words) > LONGEST_ANSWER:
         raise Refusal("form_too_long", most=LONGEST_ANSWER, length=len(words))
-    await move(work, project, EVALUATING, ProjectState.EVALUATING)
+    await hold(work, project, EVALUATING)
     _, nonce = read(token)
     opinion = ProjectEvaluation(
         project_id=project.id,

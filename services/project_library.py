@@ -23,7 +23,7 @@ from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
 from services.listing import Slice
 from services.project_list import Wanted
-from services.projects import KIND, PUBLIC, in_short, led, move
+from services.projects import KIND, PUBLIC, hold, in_short, led
 from services.work import Work
 
 SEEKS = (2, 300)
@@ -75,7 +75,7 @@ async def brand(work: Work, project_id: int, *, on: bool) -> Project:
     project = await _kept(work, project_id)
     if (project.brand_at is not None) != on:
         values = {"brand_at": work.now if on else None}
-        await move(work, project, PUBLIC, project.state, **values)
+        await hold(work, project, PUBLIC, **values)
         projects.note(work, "project.branded" if on else "project.unbranded", project)
         if on and project.leader_id is not None:
             post = Post("projects/branded", in_short(project), kind=KIND)
@@ -171,7 +171,7 @@ async def seek(work: Work, project_id: int, what: str) -> Project:
     project = await led(work, project_id)
     if what:
         lengths.check("seeks", what, SEEKS)
-    await move(work, project, projects.UNDER_WAY, project.state, seeks=what)
+    await hold(work, project, projects.UNDER_WAY, seeks=what)
     return project
 
 

@@ -28,6 +28,8 @@ from services.projects import indicators_of, lines_of, milestones_of
 from services.work import Work
 
 SHOWN = 10
+MOST_CHOSEN = 200
+"""Of which one is picked from a list."""
 
 Rows = Select[*tuple[Any, ...]]
 
@@ -144,7 +146,20 @@ async def running_in(work: Work, organisation_id: int) -> list[Project]:
     found = select(Project).where(
         Project.organisation_id == organisation_id, Project.state == ProjectState.RUNNING
     )
-    return list(await work.session.scalars(found.order_by(Project.id.desc()).limit(2 * SHOWN)))
+    return list(await work.session.scalars(found.order_by(Project.id.desc()).limit(MOST_CHOSEN)))
+
+
+async def running_where_planned(work: Work) -> list[tuple[Project, Organisation]]:
+    """To which the actor's activities can belong, wherever they plan; the newest first."""
+    reach = await access.within_reach(work, Right.PLAN_ACTIVITIES, Project.organisation_id)
+    rows = await work.session.execute(
+        select(Project, Organisation)
+        .join(Organisation, Organisation.id == Project.organisation_id)
+        .where(reach, Project.state == ProjectState.RUNNING)
+        .order_by(Project.id.desc())
+        .limit(MOST_CHOSEN)
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 async def with_running(work: Work) -> list[int]:

@@ -14,7 +14,7 @@ from services.delivery import Post
 from services.enclosures import Content
 from services.errors import Gone, Refusal
 from services.money import LARGEST
-from services.projects import KIND, in_short, move, run_by, seen
+from services.projects import KIND, hold, in_short, run_by, seen
 from services.work import Work
 
 WHAT = (2, 150)
@@ -90,7 +90,7 @@ async def spend(work: Work, line_id: int, bought: Bought) -> Noted:
         raise Gone
     project = await open_to_spend(work, line.project_id)
     _check(work, bought)
-    await move(work, project, OPEN, project.state)
+    await hold(work, project, OPEN)
     spending = Spending(
         line_id=line.id,
         cents=bought.cents,

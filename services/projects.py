@@ -251,7 +251,7 @@ async def change(work: Work, project_id: int, proposal: Proposal) -> Project:
     """While it is a draft or was sent back. Raises Gone, NotAllowed or Refusal."""
     project = await led(work, project_id)
     await _check_known(work, proposal)
-    await move(work, project, CHANGEABLE, project.state)
+    await hold(work, project, CHANGEABLE)
     _write(project, proposal)
     await work.session.flush()
     await _drop_rows(work, project_id)
@@ -262,7 +262,7 @@ async def change(work: Work, project_id: int, proposal: Proposal) -> Project:
 async def discard(work: Work, project_id: int) -> None:
     """Throws a draft away that was never submitted. Raises Gone, NotAllowed or Refusal."""
     project = await led(work, project_id)
-    await move(work, project, (ProjectState.DRAFT,), ProjectState.DRAFT)
+    await hold(work, project, (ProjectState.DRAFT,))
     await _delete(work, [project_id])
 
 
@@ -370,10 +370,20 @@ async def move(
 
     Raises Refusal("project_moved_on"), with the state in which it is.
     """
+    await hold(work, project, before, state=after, **values)
+
+
+async def hold(
+    work: Work, project: Project, states: Collection[ProjectState], **values: Any
+) -> None:
+    """Changes it while it is in one of the states; until the transaction ends it stays in that.
+
+    Raises Refusal("project_moved_on"), with the state in which it is.
+    """
     done = await work.session.scalar(
         update(Project)
-        .where(Project.id == project.id, Project.state.in_(before))
-        .values(state=after, **values)
+        .where(Project.id == project.id, Project.state.in_(states))
+        .values({"state": Project.state, **values})
         .returning(Project.id)
         .execution_options(synchronize_session=False)
     )
@@ -409,7 +419,7 @@ async def take_lead(work: Work, project_id: int) -> Project:
     if not rights.coordinate or rights.lead:
         raise NotAllowed
     before = project.leader_id
-    await move(work, project, UNDER_WAY, project.state, leader_id=work.person.id)
+    await hold(work, project, UNDER_WAY, leader_id=work.person.id)
     record(work, project, ProjectSaid.LED)
     note(work, "project.led", project)
     if before is not None:
@@ -429,7 +439,7 @@ async def tick(work: Work, milestone_id: int, *, done: bool) -> Project:
     if milestone is None:
         raise Gone
     project = await run_by(work, milestone.project_id)
-    await move(work, project, UNDER_WAY, project.state)
+    await hold(work, project, UNDER_WAY)
     milestone.done_at = work.now if done else None
     await work.session.flush()
     return project
@@ -472,7 +482,7 @@ async def check_takes(work: Work, project_id: int, organisation_id: int) -> None
     """That an activity of the organisation may belong to it. Raises Gone, Refusal."""
     project = await get(work, project_id)
     if project.organisation_id != organisation_id:
-        raise Gone
+        raise Refusal("project_other_organisation")
     if project.state is not ProjectState.RUNNING:
         raise Refusal("project_moved_on", state=project.state.value)
 

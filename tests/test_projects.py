@@ -16,7 +16,7 @@ from models import (
 )
 from playground.phone import labels as of
 from services import money, personal_data, planning, project_library, project_review, projects
-from services.errors import Gone, Refusal
+from services.errors import Refusal
 from services.money import MoneyError
 from tests.city import City, Phone
 from tests.proposing import Library, open_project
@@ -182,7 +182,7 @@ async def test_an_activity_belongs_to_a_running_project_of_its_organisation(city
     starts = making.clock.at("2026-12-12 09:00")
     copied = await library.do(he, planning.copy, first.id, starts)
     assert copied.project_id == project.id
-    with pytest.raises(Gone):
+    with pytest.raises(Refusal, match="project_other_organisation"):
         await library.do(he, projects.check_takes, project.id, other.organisation_id)
     await library.do(he, move_on, project.id)
     with pytest.raises(Refusal, match="project_moved_on"):

@@ -167,6 +167,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_spending_line_id'), ['line_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_spending_person_id'), ['person_id'], unique=False)
 
+    if op.get_bind().dialect.name == 'postgresql':  # SQLite's integers are large enough
+        op.alter_column('measure_count', 'number', existing_type=sa.Integer(), type_=sa.BigInteger())
+
     with op.batch_alter_table('activity', schema=None) as batch_op:
         batch_op.add_column(sa.Column('project_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True))
         batch_op.create_index(batch_op.f('ix_activity_project_id'), ['project_id'], unique=False)
@@ -181,6 +184,9 @@ def downgrade() -> None:
         batch_op.drop_constraint(batch_op.f('fk_activity_project_id'), type_='foreignkey')
         batch_op.drop_index(batch_op.f('ix_activity_project_id'))
         batch_op.drop_column('project_id')
+
+    if op.get_bind().dialect.name == 'postgresql':
+        op.alter_column('measure_count', 'number', existing_type=sa.BigInteger(), type_=sa.Integer())
 
     with op.batch_alter_table('spending', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_spending_person_id'))

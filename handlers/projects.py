@@ -114,7 +114,7 @@ async def _show_public(turn: Turn, project_id: int) -> Reply:
     may_adopt = project.promoted_at is not None and bool(
         await project_library.places_to_adopt(turn.work, project_id)
     )
-    outcome = await project_evaluation.outcome(turn.work, project_id)
+    outcome = await project_evaluation.published(turn.work, project)
     return Show(
         "projects/public",
         {

@@ -275,6 +275,12 @@ async def outcome(work: Work, project_id: int) -> Outcome:
     return found
 
 
+async def published(work: Work, project: Project) -> Outcome:
+    """What everybody may know of it: nothing until the project is closed."""
+    closed = project.state is ProjectState.CLOSED
+    return await outcome(work, project.id) if closed else Outcome()
+
+
 def weighted(means: Mapping[int, float], weights: Mapping[int, int]) -> float:
     """The mean of the indicators' means by their weights."""
     total = sum(weights[key] for key in means)

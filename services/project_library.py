@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models import (
@@ -33,6 +33,8 @@ CONTACT = (5, 100)
 ANSWER = (2, 500)
 """Characters of what is sought, offered and answered."""
 PER_PAGE = 12
+MOST_OPEN = 50
+"""Offers to one project that wait for an answer; more is a flood."""
 
 
 # The catalogue
@@ -189,6 +191,8 @@ async def offer(work: Work, project_id: int, name: str, what: str, contact: str)
     lengths.check("contact", contact, CONTACT)
     if work.actor is not None and await _has_offered(work, project_id):
         raise Refusal("project_offered_already")
+    if await _waiting(work, project_id) >= MOST_OPEN:
+        raise Refusal("project_offers_many")
     offered = Sponsorship(
         project_id=project_id,
         person_id=work.actor.id if work.actor else None,
@@ -205,6 +209,13 @@ async def offer(work: Work, project_id: int, name: str, what: str, contact: str)
         told = {**in_short(project), "offer_id": offered.id}
         await delivery.tell(work, Post("projects/offered", told, kind=KIND), [project.leader_id])
     return offered
+
+
+async def _waiting(work: Work, project_id: int) -> int:
+    waiting = select(func.count()).where(
+        Sponsorship.project_id == project_id, Sponsorship.state == SponsorshipState.OFFERED
+    )
+    return await work.session.scalar(waiting) or 0
 
 
 async def _has_offered(work: Work, project_id: int) -> bool:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from sqlalchemy import select
 
-from models import Project, ProjectComment, ProjectSaid, ProjectState
+from models import Organisation, Project, ProjectComment, ProjectSaid, ProjectState, Role
 from services import access, delivery, lengths, projects
 from services.access import Right
 from services.delivery import Post
@@ -127,11 +127,18 @@ async def comment(work: Work, project_id: int, words: str) -> Project:
 
 
 async def _other_side(work: Work, project: Project) -> list[int | None]:
-    """Whom the leader answers: who has spoken or decided so far, else whoever decides."""
-    spoke = select(ProjectComment.person_id).where(
-        ProjectComment.project_id == project.id,
-        ProjectComment.person_id.is_not(None),
-        ProjectComment.person_id != work.person.id,
+    """Whom the leader answers: who has spoken or decided and still may, else whoever decides."""
+    home = await work.session.get_one(Organisation, project.organisation_id)
+    way = [int(key) for key in home.path.split(".") if key]
+    spoke = (
+        select(ProjectComment.person_id)
+        .join(Role, Role.person_id == ProjectComment.person_id)
+        .where(
+            ProjectComment.project_id == project.id,
+            ProjectComment.person_id != work.person.id,
+            Role.kind.in_(access.roles_with(Right.REVIEW_PROJECTS)),
+            Role.organisation_id.in_(way),
+        )
     )
     found = list(await work.session.scalars(spoke.distinct()))
     return found or [*await reviewers_of(work, project)]

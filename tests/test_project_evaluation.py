@@ -87,6 +87,8 @@ async def test_leader_recipients_and_reviewer_score_it_and_it_is_completed(city:
             assert answer.status == 410
     async with browser(city) as bare, bare.post(link, data=keys) as answer:
         assert answer.status == 410
+    async with browser(city) as anybody, anybody.get(f"/projects/{project.code}") as answer:
+        assert "六十位老人" not in await answer.text()
     await wang.press("评估")
     await wang.sees("“银发相伴”的评估")
     refused = await wang.press("结项")

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import func, select
 
 from models import Delivery, Enclosure, Message, Spending
-from services import measures, project_money
+from services import measures, project_list, project_money
 from services.errors import NotAllowed, Refusal
 from services.project_money import Bought
+from services.words import Words
 from tests.city import City
 from tests.consoles import desk_of
 from tests.making import Making
@@ -100,7 +101,7 @@ async def test_two_bills_at_once_add_up_and_reviewers_are_told_once(making: Maki
         await library.do(chen, project_money.spend, line.id, Bought(0, "租金"))
 
 
-async def test_statistics_count_projects_and_their_money(making: Making) -> None:
+async def test_statistics_count_projects_and_their_money(making: Making, words: Words) -> None:
     library = Library(making)
     wang = await making.coordinator("王强", organisation="zs")
     chen = await making.volunteer("陈晓丽")
@@ -118,3 +119,5 @@ async def test_statistics_count_projects_and_their_money(making: Making) -> None
         "projects_closed": 1,
         "projects_spent": 12_345,
     }
+    for measure in project_list.MEASURES:
+        assert words.plain("statistics/measures/projects", "zh_Hans", one=measure.name)

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from sqlalchemy import select
 
-from models import ProjectState
+from models import Delivery, Message, ProjectState
 from services import desk, project_list, project_review, projects
 from services.errors import NotAllowed, Refusal
 from services.project_review import Verdict
@@ -103,6 +104,27 @@ async def test_who_led_a_project_once_never_reviews_it(making: Making) -> None:
     await library.do(wang, projects.take_lead, project.id)
     assert not (await library.do(gu, rights)).review
     assert not (await library.do(gu, rights)).lead
+
+
+async def test_who_lost_their_role_hears_no_more_of_it(making: Making) -> None:
+    library = Library(making)
+    wang = await making.coordinator("王强", organisation="zs")
+    gu = await making.coordinator("古月", organisation="zs")
+    chen = await making.volunteer("陈晓丽")
+    project = await library.submitted(chen)
+    await library.do(wang, project_review.comment, project.id, "请补充名单。")
+    await library.do(chen, project_review.comment, project.id, "已补充。")
+    await making.without_roles(wang)
+    await library.do(chen, project_review.comment, project.id, "还有一份预算。")
+    async with making.database.read() as session:
+        rows = await session.execute(
+            select(Delivery.person_id, Message.parameters)
+            .join(Message, Message.id == Delivery.message_id)
+            .where(Message.template == "projects/commented")
+            .order_by(Delivery.id)
+        )
+        heard = [(person_id, parameters["words"]) for person_id, parameters in rows]
+    assert heard == [(chen.id, "请补充名单。"), (wang.id, "已补充。"), (gu.id, "还有一份预算。")]
 
 
 async def test_of_two_decisions_at_once_one_counts(making: Making) -> None:

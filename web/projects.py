@@ -105,7 +105,7 @@ async def _one(
 
 
 async def _described(work: Work, project: Project) -> dict[str, Any]:
-    outcome = await project_evaluation.outcome(work, project.id)
+    outcome = await project_evaluation.published(work, project)
     return {
         "about": await project_list.describe(work, project),
         "voices": {voice.value: one for voice, one in outcome.voices.items()},

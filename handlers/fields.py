@@ -84,6 +84,10 @@ class Kind:
     async def receive(self, asked: Asked) -> Answer | Stay:
         raise Refusal("form_use_buttons")
 
+    def unfinished(self, scratch: dict[str, Any]) -> Any:
+        """What is kept as the answer so far of who goes back from the question; None: nothing."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Text(Kind):
@@ -202,6 +206,9 @@ class Rows(Kind):
         if len(rows) > self.most:
             raise Refusal("form_rows_full", most=self.most)
         return Stay({"rows": list(rows.values())})
+
+    def unfinished(self, scratch: dict[str, Any]) -> Any:
+        return scratch.get("rows") or None
 
     def _rows(self, asked: Asked) -> list[dict[str, Any]]:
         """What was typed so far, or answered before."""

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from models import (
+    Activity,
     BudgetLine,
     Indicator,
     Milestone,
@@ -124,6 +125,39 @@ async def open_refused(phone: Phone, project: Project) -> None:
     await phone.sees("已经过期")
 
 
+async def plan_a_visit(phone: Phone, title: str) -> None:
+    """From the title of an activity to its saved draft."""
+    for question, reply in (("活动叫什么名字", title), ("服务领域", "老")):
+        await phone.sees(question)
+        await phone.say(reply)
+    await phone.sees("搜索结果")
+    await phone.press(next(one for one in labels(phone) if "老" in one))
+    await phone.sees("要做些什么")
+    await phone.say("两人一组上门。")
+    await phone.sees("宣传图片")
+    await phone.press("跳过")
+    await phone.sees("在哪里举办")
+    await phone.share_location(22.53, 113.38)
+    await phone.sees("怎么找到地方")
+    await phone.say("村委会门口")
+    await phone.sees("从几点到几点")
+    await phone.say("2026年12月13日 9:00-12:00")
+    await phone.press("对，没错")
+    for question, button in (
+        ("需要多少名志愿者", "20"),
+        ("谁都可以参加", "谁都可以"),
+        ("截止报名", "跳过"),
+        ("直接生效，还是由你", "直接生效"),
+        ("需要带什么", "跳过"),
+        ("有问题找谁", "跳过"),
+    ):
+        await phone.sees(question)
+        await phone.press(button)
+    await phone.sees("📁 银发相伴")
+    await phone.press("保存草稿")
+    await phone.sees("草稿已保存")
+
+
 async def test_a_project_runs_with_its_activities_and_late_milestones_are_told_once(
     city: City,
 ) -> None:
@@ -143,12 +177,14 @@ async def test_a_project_runs_with_its_activities_and_late_milestones_are_told_o
     await open_project(he, project)
     await he.sees("周六探访")
     await he.press("策划活动")
-    await he.sees("活动叫什么")
-    await he.press("先停下")
+    await plan_a_visit(he, "周日探访")
+    async with city.database.read() as session:
+        found = select(Activity.project_id).where(Activity.title == "周日探访")
+        assert (await session.scalars(found)).one() == project.id
     await he.say("/plan")
     await he.press("石岐街道志愿服务协会")
     await he.sees("活动叫什么")
-    await he.say("周日探访")
+    await he.say("元旦探访")
     await he.sees("属于哪个项目")
     await he.press("银发相伴")
     await he.sees("服务领域")

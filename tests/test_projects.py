@@ -20,7 +20,10 @@ from services import money, personal_data, planning, project_library, project_re
 from services.errors import Refusal
 from services.money import MoneyError
 from tests.city import City, Phone
+from tests.consoles import desk_of
+from tests.databases import ON_SQLITE
 from tests.proposing import Library, open_project
+from tests.test_console_activities import newest, says
 
 
 async def only_project(city: City) -> Project:
@@ -234,6 +237,26 @@ async def test_an_activity_belongs_to_a_running_project_of_its_organisation(city
 async def move_on(work: projects.Work, project_id: int) -> None:
     project = await projects.led(work, project_id)
     await projects.move(work, project, (ProjectState.RUNNING,), ProjectState.EVALUATING)
+
+
+@ON_SQLITE
+async def test_an_activity_of_a_project_is_planned_at_the_desk(city: City) -> None:
+    he = await city.coordinator("何敏")
+    wang = await city.making.coordinator("王强", organisation="zs")
+    lin = await city.making.volunteer("林小榄", organisation="zs-xiaolan")
+    library = Library(city.making)
+    project = await library.running(await city.person(he), wang)
+    other = await library.running(lin, wang, title="邻里食堂")
+    async with desk_of(city, he) as seat:
+        shown = await seat.open(f"/projects/{project.id}")
+        assert f"/activities/new?project={project.id}" in shown.text
+        offered = await seat.open(f"/activities/new?project={project.id}")
+        assert "银发相伴 · 石岐" in offered.words and "邻里食堂" not in offered.words
+        fields = await says(city, seat)
+        wrong = await seat.send("/activities/new", {**fields, "project": other.id})
+        assert wrong.status == 400 and "属于别的组织" in wrong.words
+        await seat.send("/activities/new", {**fields, "project": project.id})
+    assert (await newest(city)).project_id == project.id
 
 
 @pytest.mark.parametrize(

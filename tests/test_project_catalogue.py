@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import func, select
 
 from models import Message, Project, ProjectState, RoleKind, Sponsorship
-from services import project_library
+from services import project_evaluation, project_library
 from services.errors import NotAllowed, Refusal
 from tests.browser import PHONE, blank, browser, visit
 from tests.city import City
 from tests.making import Making
 from tests.proposing import Library, open_project
+from tests.test_console_activities import has_no_fault
 from web.projects import LOOKS, OFFERS
 
 
@@ -74,18 +75,23 @@ async def test_the_catalogue_is_read_on_a_phone(city: City) -> None:
     wang = await making.coordinator("王强", organisation="zs")
     chen = await making.volunteer("陈晓丽")
     project = await library.closed(chen, wang)
+    asks = await library.evaluating(chen, wang, title="邻里食堂")
     base = f"http://127.0.0.1:{city.program.web_port}"
     async with (
         browser() as running,
         blank(running) as page,
         visit(page, f"{base}/projects", PHONE),
     ):
+        await has_no_fault(page)
         await page.get_by_role("link", name=project.title).click()
         await page.get_by_role("heading", name=project.title).wait_for()
-        wide = await page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= PHONE[0]
+        await page.emulate_media(color_scheme="dark")
+        await has_no_fault(page)
         await page.get_by_role("link", name="English").click()
         await page.get_by_role("heading", name="Results").wait_for()
+        await page.goto(f"{base}/evaluate/{project_evaluation.link(asks.id)}")
+        await page.get_by_role("heading", name="服务评价").wait_for()
+        await has_no_fault(page)
 
 
 async def test_the_federation_promotes_a_project_and_a_town_adopts_its_copy(city: City) -> None:

@@ -57,7 +57,7 @@ async def test_anybody_reads_the_catalogue_and_nothing_of_persons(
     for secret in ("陈晓丽", "王强", chen.number or "?", chen.phone or "?"):
         assert secret not in words
     status, words = await read(web, f"/projects/{done.code}?lang=en")
-    assert "Whom it serves" in words and "Completed" in words
+    assert "Whom it serves" in words and "Concluded" in words
     for one in hidden:
         assert (await read(web, f"/projects/{one.code}"))[0] == 404
     for wrong in ("zzzzzzzz", "zzzzzzzz?lang=x"):
@@ -88,7 +88,7 @@ async def test_the_catalogue_is_read_on_a_phone(city: City) -> None:
         await page.emulate_media(color_scheme="dark")
         await has_no_fault(page)
         await page.get_by_role("link", name="English").click()
-        await page.get_by_role("heading", name="Results").wait_for()
+        await page.get_by_role("heading", name="What the project achieved").wait_for()
         await page.goto(f"{base}/evaluate/{project_evaluation.link(asks.id)}")
         await page.get_by_role("heading", name="服务评价").wait_for()
         await has_no_fault(page)

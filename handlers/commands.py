@@ -12,6 +12,7 @@ ORDER = (
     "cover", "incident", "insurance", "incidents",
     "courses", "training",
     "honours", "year", "awards",
+    "projects",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "organisation", "checklist",

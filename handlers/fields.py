@@ -11,7 +11,7 @@ from typing import Any
 
 from handlers.routes import key_from
 from handlers.turns import Turn
-from services import phones, places
+from services import money, phones, places
 from services.errors import Gone, Refusal
 from services.finding import rank
 from services.formats import named
@@ -87,6 +87,10 @@ class Kind:
     async def receive(self, asked: Asked) -> Answer | Stay:
         raise Refusal("form_use_buttons")
 
+    def unfinished(self, scratch: dict[str, Any]) -> Any:
+        """What is kept as the answer so far of who goes back from the question; None: nothing."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Text(Kind):
@@ -152,6 +156,66 @@ class Number(Kind):
         if not self.least <= value <= self.most:
             raise Gone
         return Answer(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Money(Kind):
+    """An amount as people write it (2万, 1,500元), in hundredths."""
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        try:
+            return Answer(money.cents(typed_text(asked)))
+        except money.MoneyError:
+            raise Refusal("form_money") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Kind):
+    """A list of things, typed one by one or a line each; a thing of a known name replaces it.
+
+    `parse` makes a JSON object with a "name" of a line, and raises ValueError for what it can't
+    read; the prompt shows `rows`. The fault names the line, and none of the message is taken then.
+    """
+
+    parse: Callable[[Asked, str], dict[str, Any]]
+    fault: str
+    """The refusal's code; it is given `line`, and `number` where several came at once."""
+    least: int = 1
+    most: int = 20
+    partial: str = "rows"
+
+    async def view(self, asked: Asked) -> dict[str, Any]:
+        rows = self._rows(asked)
+        return {"rows": rows, "enough": len(rows) >= self.least, "most": self.most}
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        rows = self._rows(asked)
+        if what == "unsay_row" and rows:
+            return Stay({"rows": rows[:-1]})
+        if what != "done" or len(rows) < self.least:
+            raise Gone
+        return Answer(rows)
+
+    async def receive(self, asked: Asked) -> Answer | Stay:
+        rows = {row["name"]: row for row in self._rows(asked)}
+        lines = [line.strip() for line in typed_text(asked).splitlines() if line.strip()]
+        for number, line in enumerate(lines, 1):
+            try:
+                row = self.parse(asked, line)
+            except ValueError:
+                which = number if len(lines) > 1 else 0
+                raise Refusal(self.fault, line=line[:60], number=which) from None
+            rows[row["name"]] = row
+        if len(rows) > self.most:
+            raise Refusal("form_rows_full", most=self.most)
+        return Stay({"rows": list(rows.values())})
+
+    def unfinished(self, scratch: dict[str, Any]) -> Any:
+        return scratch.get("rows") or None
+
+    def _rows(self, asked: Asked) -> list[dict[str, Any]]:
+        """What was typed so far, or answered before."""
+        return list(asked.scratch.get("rows", asked.answers.get(asked.field.name) or []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -353,6 +353,10 @@ def _next_open(form: Form, conversation: Conversation) -> str:
 
 
 async def _go_back(turn: Turn, form: Form, conversation: Conversation) -> Reply:
+    field = form.field(conversation.field)
+    so_far = field.kind.unfinished(conversation.scratch)
+    if so_far is not None:
+        conversation.answers = {**conversation.answers, field.name: so_far}
     if conversation.correcting:
         return await _go(turn, form, conversation, SUMMARY, correcting=False)
     names = [f.name for f in form.relevant(conversation.answers)]

@@ -4,6 +4,7 @@ What they may say is `services.planning`'s and `services.shifts`' business.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -32,12 +33,22 @@ from models import (
     ActivityState,
     Confirmation,
     Organisation,
+    Project,
     QualificationKind,
     ServiceField,
     Skill,
     SpokenLanguage,
 )
-from services import activities, announcements, planning, shifts, terms
+from services import (
+    access,
+    activities,
+    announcements,
+    planning,
+    project_list,
+    projects,
+    shifts,
+    terms,
+)
 from services.errors import NotAllowed, Refusal
 from services.finding import search_key
 from services.planning import Plan
@@ -45,6 +56,8 @@ from services.shifts import ShiftPlan
 
 EVERYONE, NEEDS = "everyone", "needs"
 DRAFTS, PUBLISHED = "drafts", "published"
+RUNNING = "running"
+"""What a plan's answers know of where projects run; it is asked of no other organisation."""
 
 
 # What starts a form
@@ -57,10 +70,29 @@ async def plan(turn: Turn) -> Reply:
     own = await planning.places_to_plan(turn.work)
     if not own:
         raise NotAllowed
-    begun = any(draft.form == PLAN.name for draft in await drafts(turn))
-    if begun or len(own) > 1:
+    begun = any(
+        draft.form == PLAN.name and draft.subject_id is None for draft in await drafts(turn)
+    )
+    if begun:
         return await start(turn, PLAN)
-    return await start(turn, PLAN, answers={"organisation": own[0].id})
+    running = await project_list.with_running(turn.work)
+    known: dict[str, Any] = {RUNNING: running} if running else {}
+    if len(own) == 1:
+        known["organisation"] = own[0].id
+    return await start(turn, PLAN, answers=known or None)
+
+
+@button("project.plan")
+async def plan_for_project(turn: Turn, project_id: int) -> Reply:
+    """An activity of a project, which is the plan's subject; its organisation is known."""
+    project = await projects.get(turn.work, project_id)
+    await projects.check_takes(turn.work, project_id, project.organisation_id)
+    await access.require(turn.work, access.Right.PLAN_ACTIVITIES, project.organisation_id)
+    begun = any(
+        draft.form == PLAN.name and draft.subject_id == project_id for draft in await drafts(turn)
+    )
+    known = None if begun else {"organisation": project.organisation_id}
+    return await start(turn, PLAN, subject_id=project_id, answers=known)
 
 
 @button("activity.edit")
@@ -192,7 +224,7 @@ async def _check_needs(asked: Asked, value: list[int]) -> list[int]:
 
 async def _check_deadline(asked: Asked, value: str) -> str:
     work = asked.turn.work
-    if asked.subject_id is None:
+    if asked.subject_id is None or "span" in asked.answers:
         last, _ = _moments(asked.answers["span"])
         shifts.check_deadline(work.now, datetime.fromisoformat(value), last)
     else:
@@ -224,6 +256,7 @@ async def _describe(turn: Turn, filled: Filled) -> dict[str, Any]:
     organisation = filled.get("organisation")
     return {
         "published": False,
+        "project": None,
         "service_field": await session.get(ServiceField, field) if field else None,
         "organisation": await session.get(Organisation, organisation) if organisation else None,
         "skills": await terms.by_keys(session, Skill, filled.get("skills", [])),
@@ -235,7 +268,9 @@ async def _describe(turn: Turn, filled: Filled) -> dict[str, Any]:
 
 
 async def _describe_plan(turn: Turn, filled: Filled) -> dict[str, Any]:
-    return {"task": "plan", **await _describe(turn, filled)}
+    key = filled.get("project", filled.subject_id)
+    project = await turn.work.session.get(Project, key) if key else None
+    return {**await _describe(turn, filled), "task": "plan", "project": project}
 
 
 async def _describe_change(turn: Turn, filled: Filled) -> dict[str, Any]:
@@ -264,9 +299,8 @@ async def _describe_call_off(turn: Turn, filled: Filled) -> dict[str, Any]:
 
 
 async def _submit_plan(turn: Turn, filled: Filled) -> Reply:
-    activity = await planning.draft(
-        turn.work, filled["organisation"], _plan_from(filled), _shift_from(filled)
-    )
+    plan = replace(_plan_from(filled), project_id=filled.get("project", filled.subject_id))
+    activity = await planning.draft(turn.work, filled["organisation"], plan, _shift_from(filled))
     return await manage(turn, activity.id, news="drafted")
 
 
@@ -309,6 +343,15 @@ async def _submit_repeat(turn: Turn, filled: Filled) -> Reply:
 
 
 # The forms
+
+
+def _without_projects(answers: dict[str, Any]) -> bool:
+    return answers.get("organisation") not in answers.get(RUNNING, [])
+
+
+async def _projects(asked: Asked) -> list[Option]:
+    found = await project_list.running_in(asked.turn.work, asked.answers["organisation"])
+    return [Option(row.id, {"zh_Hans": row.title}, row.title) for row in found]
 
 
 def _without_needs(answers: dict[str, Any]) -> bool:
@@ -366,7 +409,14 @@ _ENROLMENT = (
 PLAN = register(
     Form(
         "plan",
-        (Field("organisation", Pick(_organisations)), *_ABOUT, *_TIME_AND_PEOPLE, *_ENROLMENT),
+        (
+            Field("organisation", Pick(_organisations)),
+            _ABOUT[0],
+            Field("project", Pick(_projects), optional=True, skip_if=_without_projects),
+            *_ABOUT[1:],
+            *_TIME_AND_PEOPLE,
+            *_ENROLMENT,
+        ),
         _submit_plan,
         _describe_plan,
     )

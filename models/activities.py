@@ -65,6 +65,7 @@ class Activity(Base):
     copied_from_id: Mapped[int | None] = mapped_column(ForeignKey("activity.id"))
     import_id: Mapped[int | None] = mapped_column(ForeignKey("import.id"))
     """The file that past hours came from; nobody ever enrolled for such an activity."""
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"), index=True)
     changed_at: Mapped[datetime | None] = mapped_column(default=as_of("created_at"), index=True)
     """When it or its shifts last changed, for programs that keep in step."""
 

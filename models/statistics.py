@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Integer, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Key
 
 
 class _OfOrganisation:
@@ -174,4 +174,5 @@ class MeasureCount(_OfMonth, Base):
     __tablename__ = "measure_count"
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    number: Mapped[int]
+    number: Mapped[int] = mapped_column(Key)
+    """Money is counted in hundredths, hence the size."""

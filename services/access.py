@@ -34,6 +34,8 @@ class Right(StrEnum):
     """ID number and home, one at a time."""
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
+    REVIEW_PROJECTS = "review_projects"
+    """Read and decide on projects of the organisations below."""
     EXCHANGE = "exchange"
     """To let other programs in: tokens, webhooks, calendars of the organisation."""
 
@@ -54,6 +56,7 @@ _COORDINATES = frozenset(
         Right.RECOGNISE,
         Right.SEE_VOLUNTEERS,
         Right.SEE_CONTACTS,
+        Right.REVIEW_PROJECTS,
     }
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, or_, select
 
-from models import Activity, AuditEntry, Broadcast, Group, Organisation, Person, RallyPoint
+from models import Activity, AuditEntry, Broadcast, Group, Organisation, Person, Project, RallyPoint
 from services import access, directory, listing
 from services.access import Right
 from services.errors import NotAllowed
@@ -27,6 +27,7 @@ TITLES: Mapping[str, tuple[type[Any], str]] = {
     "activity": (Activity, "title"),
     "broadcast": (Broadcast, "title"),
     "group": (Group, "title"),
+    "project": (Project, "title"),
     "rally_point": (RallyPoint, "name"),
 }
 """Things that bear a name which is no person's."""

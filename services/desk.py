@@ -27,6 +27,7 @@ from services import (
     disputes,
     hours,
     plans,
+    project_list,
     qualifications,
     reorganising,
     stars,
@@ -84,6 +85,7 @@ async def today(work: Work) -> list[Pile]:
         (Right.VERIFY_QUALIFICATIONS, _documents),
         (Right.CONFIRM_HOURS, _hours),
         (Right.CONFIRM_HOURS, _disputes),
+        (Right.REVIEW_PROJECTS, _projects),
         (Right.ANNOUNCE, _broadcasts),
         (Right.MANAGE_ORGANISATIONS, _organisations),
         (Right.PLAN_ACTIVITIES, _plans),
@@ -188,6 +190,11 @@ async def _honours(work: Work) -> Pile:
     over = [one for one in await stars.applications(work) if one.over]
     count = await stars.waiting(work) + await awards.waiting(work)
     return Pile("honours", count, over[:SHOWN])
+
+
+async def _projects(work: Work) -> Pile:
+    pending = await project_list.pending(work, SHOWN)
+    return Pile("projects", await project_list.waiting(work), pending)
 
 
 async def _broadcasts(work: Work) -> Pile:

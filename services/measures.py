@@ -19,6 +19,7 @@ from services import (
     insurance,
     organisations,
     plans,
+    project_list,
     recognition,
     reorganising,
     series,
@@ -40,6 +41,7 @@ MEASURES: tuple[Measure, ...] = (
     *activity_files.MEASURES,
     *training.MEASURES,
     *recognition.MEASURES,
+    *project_list.MEASURES,
 )
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2

@@ -62,6 +62,7 @@ from services import (
     incidents,
     insurance,
     plans,
+    projects,
     recognition,
     reorganising,
     roles,
@@ -96,6 +97,7 @@ TOPICS: tuple[Topic, ...] = (
     reorganising,
     training,
     recognition,
+    projects,
 )
 
 HIDDEN = frozenset(

@@ -28,6 +28,7 @@ from services import (
     events,
     lengths,
     organisations,
+    projects,
     shifts,
 )
 from services.activities import planned
@@ -66,6 +67,8 @@ class Plan:
     bring: str = ""
     contact: str = ""
     """Whom to ask; the coordinator if it is empty."""
+    project_id: int | None = None
+    """To which project a new activity belongs; a later change leaves that as it is."""
 
 
 def check(plan: Plan) -> None:
@@ -88,6 +91,7 @@ def plan_of(activity: Activity) -> Plan:
         enrolment_deadline=activity.enrolment_deadline,
         bring=activity.bring,
         contact=activity.contact,
+        project_id=activity.project_id,
     )
 
 
@@ -127,6 +131,8 @@ async def foresee_draft(
 async def _check_draft(work: Work, organisation_id: int, plan: Plan, first: ShiftPlan) -> None:
     await access.require(work, access.Right.PLAN_ACTIVITIES, organisation_id)
     await _check_plan(work, plan)
+    if plan.project_id is not None:
+        await projects.check_takes(work, plan.project_id, organisation_id)
     shifts.check(work.now, first)
     await shifts.check_known(work.session, first)
     shifts.check_deadline(work.now, plan.enrolment_deadline, first.starts_at)
@@ -428,6 +434,8 @@ async def _copy_by(work: Work, original: Activity, old: Sequence[Shift], by: tim
     deadline = original.enrolment_deadline
     later = deadline + by if deadline and deadline + by > work.now else None
     plan = replace(plan_of(original), enrolment_deadline=later)
+    if plan.project_id is not None and not await projects.takes(work, plan.project_id):
+        plan = replace(plan, project_id=None)
     activity = await _add(work, original.organisation_id, plan)
     activity.copied_from_id = original.id
     for shift in old:
@@ -458,6 +466,7 @@ async def _add(work: Work, organisation_id: int, plan: Plan) -> Activity:
         state=ActivityState.DRAFT,
         created_by_id=work.person.id,
         created_at=work.now,
+        project_id=plan.project_id,
     )
     _write(activity, plan, work)
     work.session.add(activity)

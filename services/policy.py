@@ -130,6 +130,16 @@ class Policy(BaseModel):
         300, gt=0, description="Metres from the rally point within which somebody has arrived."
     )
 
+    project_leader_share: int = Field(
+        20, ge=0, description="What a project's leader counts for in its score, beside the others."
+    )
+    project_recipients_share: int = Field(
+        40, ge=0, description="What those whom a project served count for in its score."
+    )
+    project_reviewers_share: int = Field(
+        40, ge=0, description="What the reviewers count for in a project's score."
+    )
+
     registered_goal: float = Field(
         0.12,
         gt=0,

@@ -24,6 +24,7 @@ from models import (
     DisputeState,
     DrillTask,
     Emergency,
+    Enclosure,
     EnclosureContent,
     Enrolment,
     Event,
@@ -70,14 +71,25 @@ from models import (
 from models.enrolment import EnrolmentState
 from models.sealed import keyring
 from playground.phone import Phone
-from services import audiences, broadcasts, courses, enclosures, questions, recognition, stories
+from services import (
+    audiences,
+    broadcasts,
+    courses,
+    enclosures,
+    project_money,
+    questions,
+    recognition,
+    stories,
+)
 from services.audiences import Audience
+from services.project_money import Bought
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
 from tests.databases import SILENT
 from tests.importing import VOLUNTEERS, Bringing, written
 from tests.pictures import photo
+from tests.proposing import Library
 from tests.schooling import online
 from web.console.framework import Entry
 
@@ -115,6 +127,24 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _organising(city, victim),
         **await _protection(city, victim),
         **await _recognised(city, victim),
+        **await _project(city, victim),
+    }
+
+
+async def _project(city: City, victim: Person) -> dict[str, int]:
+    """A project under way, with money spent and a receipt."""
+    wang = await city.making.coordinator("评审人", organisation="zs")
+    library = Library(city.making)
+    project = await library.running(victim, wang, title=f"{SECRET}的项目", serves=SECRET)
+    line = (await library.lines(project))[0]
+    bought = Bought(100, SECRET, receipts=("x",))
+    noted = await library.do(victim, project_money.spend, line.id, bought)
+    async with city.database.read() as session:
+        receipt = (await session.scalars(select(Enclosure.id))).one()
+    return {
+        "project_id": project.id,
+        "spending_id": noted.spending.id,
+        "enclosure_id": receipt,
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, feeds, reports, stories, verify
+from web import answers, boards, checkin, evaluating, feeds, projects, reports, stories, verify
 from web.api import pages as api
 from web.console import (
     activities,
@@ -43,6 +43,9 @@ from web.console import (
     today,
     volunteers,
 )
+from web.console import (
+    projects as console_projects,
+)
 from web.console import stories as stories_desk
 
 STATIC = Path(__file__).parent / "static"
@@ -60,6 +63,8 @@ ROUTES: list[web.AbstractRouteDef] = [
     *reports.routes,
     *verify.routes,
     *stories.routes,
+    *projects.routes,
+    *evaluating.routes,
     *feeds.routes,
     *api.ROUTES,
     *entry.routes,
@@ -80,6 +85,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *plans.pages,
     *rally_points.pages,
     *recognition.pages,
+    *console_projects.pages,
     *roles.pages,
     *volunteers.pages,
     *settings.pages,

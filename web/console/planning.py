@@ -1,6 +1,7 @@
 """The editor of an activity and of its shifts, with a look at what volunteers will read."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from models import (
     SpokenLanguage,
 )
 from models.activities import USUAL_RADIUS
-from services import activities, planning, shifts, terms
+from services import activities, planning, project_list, shifts, terms
 from services.errors import NotAllowed
 from services.planning import Plan
 from services.shifts import ShiftPlan
@@ -48,7 +49,8 @@ async def new(visit: Visit) -> Page:
 @pages.act("/activities/new", again=new)
 async def draft(visit: Visit) -> Page | Goto:
     organisation_id = fields.key(visit, "organisation")
-    plan, first = _plan(visit, None), _shift(visit)
+    chosen = visit.keys("project") if visit.form.get("project") else [None]
+    plan, first = replace(_plan(visit, None), project_id=chosen[0]), _shift(visit)
     if visit.form.get("do") == PREVIEW:
         about = await planning.foresee_draft(visit.work, organisation_id, plan, first)
         return await _editor(visit, phones=phones(visit, about))
@@ -68,6 +70,7 @@ async def _editor(visit: Visit, activity: Activity | None = None, **shown: Any) 
             "values": _values(visit, activity),
             "lengths": planning.LENGTHS,
             "organisations": own,
+            "projects": [] if activity else await project_list.running_where_planned(work),
             "service_fields": await terms.every(work.session, ServiceField),
             "ways": [way.value for way in Confirmation],
             **await _map(visit, activity, own[0]),

@@ -6,10 +6,11 @@ from handlers.routes import MENU, Audience
 from services.words import Words
 
 ORDER = (
-    "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "more",
-    "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
-    "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
-    "profile", "messages", "qualifications", "pause", "language", "help", "signup",
+    "menu", "foryou", "browse", "mine", "checkin", "record", "reliability", "certificate", "card",
+    "duty", "more", "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours",
+    "approvals", "documents", "disputes", "feedback", "complaints", "performance", "broadcasts",
+    "audiences", "groups", "roles",
+    "profile", "messages", "complain", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",
 )  # fmt: skip
 """What is used most stands first; each command of the menu has its place here."""

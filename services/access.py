@@ -32,6 +32,7 @@ class Right(StrEnum):
     """ID number and home, one at a time."""
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
+    HANDLE_COMPLAINTS = "handle_complaints"
     EXCHANGE = "exchange"
     """To let other programs in: tokens, webhooks, calendars of the organisation."""
 
@@ -51,6 +52,7 @@ _COORDINATES = frozenset(
         Right.ISSUE_CERTIFICATES,
         Right.SEE_VOLUNTEERS,
         Right.SEE_CONTACTS,
+        Right.HANDLE_COMPLAINTS,
     }
 )
 

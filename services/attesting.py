@@ -2,12 +2,15 @@
 
 Measures on service records and certificates (order 67), art. 5-8: personal data, service, training,
 recognition, evaluation. What Muster does not keep yet is there as empty lists, for later tables:
-training {content, organiser, day, place, minutes}, recognition {name, day, awarded_by}, evaluation
-{grade, grounds}.
+training {content, organiser, day, place, minutes}, recognition {name, day, awarded_by}.
+
+Evaluated is the service, by those whom it served: of each activity the mean of recipients' stars
+once there are enough of them, and one line over all of these {mean, ratings, activities}. What
+leaders say of a volunteer is private and stands on no paper, and neither do volunteers' own stars.
 Changes nothing and checks no right; all of it is plain JSON, ready to be sealed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Protocol
@@ -29,7 +32,7 @@ from models import (
     Shift,
     Skill,
 )
-from services import organisations, records
+from services import organisations, ratings, records
 from services.delivery import storable
 from services.work import Work
 
@@ -69,7 +72,8 @@ async def gather(work: Work, person_id: int, body: Organisation, asked: Asked) -
     fields = {field.id: field for field in await work.session.scalars(select(ServiceField))}
     rows = (await work.session.execute(_served(work, person_id, asked, fields))).all()
     lines = {row.attendance_id: int(row.minutes) for row in rows}
-    served = [_service(row, fields) for row in rows]
+    rated = await _rated(work, {row.activity_id for row in rows})
+    served = [_service(row, fields, rated) for row in rows]
     minutes = sum(lines.values())
     acts_for_another = work.actor is not None and work.actor.id != person_id
     content = {
@@ -83,7 +87,7 @@ async def gather(work: Work, person_id: int, body: Organisation, asked: Asked) -
         "service": served,
         "training": [],
         "recognition": [],
-        "evaluation": [],
+        "evaluation": _evaluation(rated),
         "remarks": asked.remarks,
     }
     return Attested(minutes, lines, content)
@@ -166,6 +170,7 @@ def _served(
             counted.c.attendance_id,
             counted.c.field_id,
             sums.c.minutes,
+            Activity.id.label("activity_id"),
             Activity.title,
             Activity.address,
             Shift.title.label("post"),
@@ -210,9 +215,26 @@ def _midnight(work: Work, day: date) -> datetime:
     return datetime.combine(day, time(), work.policy.zone)
 
 
-def _service(row: Any, fields: Mapping[int, ServiceField]) -> dict[str, Any]:
+async def _rated(work: Work, activity_ids: Collection[int]) -> dict[int, ratings.Sum]:
+    """What recipients gave to each activity, where it is enough to be told."""
+    found = await ratings.figures(work, sorted(activity_ids))
+    return {key: one.recipients for key, one in found.items() if one.recipients.mean is not None}
+
+
+def _evaluation(rated: Mapping[int, ratings.Sum]) -> list[dict[str, Any]]:
+    count = sum(one.count for one in rated.values())
+    if not count:
+        return []
+    points = sum((one.mean or 0) * one.count for one in rated.values())
+    return [{"mean": round(points / count, 1), "ratings": count, "activities": len(rated)}]
+
+
+def _service(
+    row: Any, fields: Mapping[int, ServiceField], rated: Mapping[int, ratings.Sum]
+) -> dict[str, Any]:
     field = fields[row.field_id]
     top = fields[field.parent_id] if field.parent_id else field
+    stars = rated.get(row.activity_id)
     return {
         "title": row.title,
         "post": row.post,
@@ -226,7 +248,7 @@ def _service(row: Any, fields: Mapping[int, ServiceField]) -> dict[str, Any]:
         "responsible": row.responsible,
         "recorder": row.recorder or "",
         "recipients": "",
-        "evaluation": "",
+        "evaluation": {"mean": round(stars.mean or 0, 1), "ratings": stars.count} if stars else "",
     }
 
 

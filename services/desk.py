@@ -19,7 +19,16 @@ from models import (
     Response,
     Shift,
 )
-from services import access, approvals, callouts, disputes, hours, qualifications
+from services import (
+    access,
+    approvals,
+    callouts,
+    complaints,
+    disputes,
+    hours,
+    qualifications,
+    reliability,
+)
 from services.access import Right
 from services.errors import NotAllowed
 from services.work import Work
@@ -58,6 +67,8 @@ async def waiting(work: Work) -> dict[str, int]:
         "qualifications": await qualifications.waiting(work),
         "hours": await hours.waiting(work),
         "disputes": await disputes.waiting(work),
+        "excuses": await reliability.waiting(work),
+        "complaints": await complaints.waiting(work),
     }
 
 
@@ -73,6 +84,8 @@ async def today(work: Work) -> list[Pile]:
         (Right.VERIFY_QUALIFICATIONS, _documents),
         (Right.CONFIRM_HOURS, _hours),
         (Right.CONFIRM_HOURS, _disputes),
+        (Right.HANDLE_COMPLAINTS, _complaints),
+        (Right.CONFIRM_HOURS, _excuses),
         (Right.ANNOUNCE, _broadcasts),
     ):
         if right in rights:
@@ -156,6 +169,16 @@ async def _hours(work: Work) -> Pile:
 
 async def _disputes(work: Work) -> Pile:
     return Pile("disputes", await disputes.waiting(work), (await disputes.listed(work))[:SHOWN])
+
+
+async def _complaints(work: Work) -> Pile:
+    rows = await complaints.listed(work, SHOWN)
+    return Pile("complaints", await complaints.waiting(work), rows)
+
+
+async def _excuses(work: Work) -> Pile:
+    rows = await reliability.listed(work, SHOWN)
+    return Pile("excuses", await reliability.waiting(work), rows)
 
 
 async def _broadcasts(work: Work) -> Pile:

@@ -53,7 +53,18 @@ from models import (
     Trait,
     Word,
 )
-from services import audit, certificates, enclosures, enrolment, events, roles
+from services import (
+    appraisals,
+    audit,
+    certificates,
+    complaints,
+    enclosures,
+    enrolment,
+    events,
+    ratings,
+    reliability,
+    roles,
+)
 from services.delivery import storable
 from services.errors import Refusal
 from services.work import Work
@@ -69,7 +80,7 @@ class Topic(Protocol):
         """Drops what is only theirs, and blanks what others rest on."""
 
 
-TOPICS: tuple[Topic, ...] = (enclosures,)
+TOPICS: tuple[Topic, ...] = (enclosures, ratings, appraisals, reliability, complaints)
 
 HIDDEN = frozenset(
     {
@@ -80,6 +91,8 @@ HIDDEN = frozenset(
         "code_hash",
         "secret_hash",
         "digest",
+        "appraiser_id",
+        "visitor",
         "id",
     }
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, feeds, reports, verify
+from web import answers, boards, checkin, feeds, ratings, reports, verify
 from web.api import pages as api
 from web.console import (
     activities,
@@ -18,12 +18,14 @@ from web.console import (
     decisions,
     entry,
     exchange,
+    feedback,
     groups,
     hours,
     imports,
     lists,
     many,
     organisations,
+    performance,
     planning,
     rally_points,
     roles,
@@ -48,6 +50,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *boards.routes,
     *reports.routes,
     *verify.routes,
+    *ratings.routes,
     *feeds.routes,
     *api.ROUTES,
     *entry.routes,
@@ -74,6 +77,8 @@ ROUTES: list[web.AbstractRouteDef] = [
     *imports.pages,
     *certificates.pages,
     *exchange.pages,
+    *feedback.pages,
+    *performance.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

@@ -41,7 +41,7 @@ from services.work import Work
 
 KIND = "complaint"
 RIGHT = Right.HANDLE_COMPLAINTS
-WORDS = (5, 2000)
+WORDS = (4, 2000)
 """Characters of a complaint, an answer, a question, a side."""
 ANSWER = (2, 2000)
 PHOTOS = 5

@@ -76,6 +76,7 @@ class Said:
     by_volunteers: list[str]
     by_recipients: list[str]
     shifts: list[Shift]
+    """Those that have begun."""
     opens: bool
     """Whether recipients can rate it now."""
 
@@ -304,7 +305,7 @@ async def said(work: Work, activity_id: int) -> Said:
         found,
         await _words(work, activity_id, RatedBy.VOLUNTEER, found.volunteers),
         await _words(work, activity_id, RatedBy.RECIPIENT, found.recipients),
-        shifts,
+        [one for one in shifts if one.starts_at <= work.now],
         _is_open(work, activity, shifts),
     )
 

@@ -50,7 +50,7 @@ COUNTED_DAYS = 365
 """Older ones count no more."""
 FARTHEST = 2.0
 """Somebody who rarely comes is told as if they lived so many times as far away, and no later."""
-TEXT = (5, 500)
+TEXT = (2, 500)
 """Characters of an objection."""
 ANSWER = (2, 300)
 PAGE = 8

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy import select
 
 from models import (
+    About,
     Attendance,
     Callout,
     CalloutState,
+    Complaint,
+    ComplaintState,
     ConsoleSession,
     Dispatch,
     DispatchState,
@@ -17,9 +21,11 @@ from models import (
     Emergency,
     Enrolment,
     Event,
+    Excuse,
     Group,
     HoursState,
     Means,
+    Naming,
     Person,
     Qualification,
     QualificationKind,
@@ -31,14 +37,17 @@ from models import (
 )
 from models.enrolment import EnrolmentState
 from playground.phone import Phone
-from services import audiences, broadcasts
+from services import audiences, audit, broadcasts, enclosures
 from services.audiences import Audience
+from tests.attending import place
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
 from tests.importing import VOLUNTEERS, Bringing, written
+from tests.pictures import photo as picture
 from web.console.framework import Entry
 
+NO_SHOW = EnrolmentState.NO_SHOW
 SECRET = "欧阳石岐"
 """The name of whoever holds them: no page of others may show it."""
 
@@ -67,7 +76,29 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
         **await _said(city, victim),
+        **await _complaint(city, victim),
     }
+
+
+async def _complaint(city: City, victim: Person) -> dict[str, int]:
+    """A complaint with a photo, which its handler has just read, and an absence explained."""
+    home, now = victim.organisation_id, city.clock()
+    activity = await city.making.activity(victim, f"{SECRET}的另一活动")
+    missed = await place(city.making, await city.making.shift(activity), victim, NO_SHOW)
+    async with city.database.write() as session:
+        complaint = Complaint(
+            about=About.OTHER, concerned_id=home, first_id=home, organisation_id=home,
+            naming=Naming.NOBODY, words=SECRET, state=ComplaintState.OPEN, raised_at=now,
+            due_at=now + timedelta(days=15),
+        )  # fmt: skip
+        excuse = Excuse(enrolment_id=missed.id, text=SECRET, state=DisputeState.OPEN, raised_at=now)
+        session.add_all((complaint, excuse))
+        await session.flush()
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        (photo,) = await enclosures.add(work, f"complaint:{complaint.id}", ["x"])
+        await enclosures.keep(work, photo.id, picture())
+        audit.note(work, "complaint.seen", f"complaint:{complaint.id}", organisation_id=home)
+        return {"complaint_id": complaint.id, "enclosure_id": photo.id, "excuse_id": excuse.id}
 
 
 async def _said(city: City, victim: Person) -> dict[str, int]:
@@ -109,16 +140,16 @@ async def _activity(city: City, victim: Person) -> dict[str, int]:
     shift = await city.making.shift(activity)
     now = city.clock()
     async with city.database.write() as session:
-        place = Enrolment(
+        held = Enrolment(
             shift_id=shift.id,
             person_id=victim.id,
             state=EnrolmentState.ATTENDED,
             queued_at=now,
         )
-        session.add(place)
+        session.add(held)
         await session.flush()
         attended = Attendance(
-            enrolment_id=place.id,
+            enrolment_id=held.id,
             checked_in_at=now,
             in_means=Means.ROLL,
             state=HoursState.REJECTED,
@@ -138,7 +169,7 @@ async def _activity(city: City, victim: Person) -> dict[str, int]:
         return {
             "activity_id": activity.id,
             "shift_id": shift.id,
-            "enrolment_id": place.id,
+            "enrolment_id": held.id,
             "attendance_id": attended.id,
             "dispute_id": objection.id,
         }

@@ -45,7 +45,6 @@ async def show_activity(visit: Visit, activity_id: int) -> Page:
         {
             "said": await ratings.said(visit.work, activity_id),
             "link": f"{visit.request.app[PUBLIC_URL]}/rate/{ratings.code(activity_id)}",
-            "now": visit.work.now,
             **await _tabs(visit),
         },
     )

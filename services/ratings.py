@@ -33,6 +33,8 @@ from services.work import Work
 
 LEAST = 3
 """Ratings of a source that an activity must have before anybody sees their sum."""
+DRAWN = 5
+"""Ratings from which on it is shown how many gave which stars."""
 STARS = range(1, 6)
 WORDS = (2, 500)
 """Characters of what one adds to the stars."""
@@ -49,6 +51,11 @@ class Sum:
     mean: float | None
     spread: tuple[int, ...] = ()
     """How many gave 1, 2 ... 5 stars; empty while too few."""
+
+    @property
+    def bars(self) -> tuple[int, ...]:
+        """The spread where it is enough to be drawn without telling who gave what."""
+        return self.spread if self.count >= DRAWN else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ ORDER = (
     "courses", "training",
     "honours", "year", "awards",
     "projects",
+    "reliability", "feedback", "complaints", "performance", "complain",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "organisation", "checklist",

@@ -66,3 +66,5 @@ class Enrolment(Base):
     cancelled_at: Mapped[datetime | None]
     cancelled_late: Mapped[bool] = mapped_column(default=False)
     cancel_reason: Mapped[str | None] = mapped_column(String(300))
+    excused_at: Mapped[datetime | None]
+    """When a no-show or a late cancellation was excused; it no longer counts."""

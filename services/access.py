@@ -36,6 +36,7 @@ class Right(StrEnum):
     SEE_AUDIT = "see_audit"
     REVIEW_PROJECTS = "review_projects"
     """Read and decide on projects of the organisations below."""
+    HANDLE_COMPLAINTS = "handle_complaints"
     EXCHANGE = "exchange"
     """To let other programs in: tokens, webhooks, calendars of the organisation."""
 
@@ -57,6 +58,7 @@ _COORDINATES = frozenset(
         Right.SEE_VOLUNTEERS,
         Right.SEE_CONTACTS,
         Right.REVIEW_PROJECTS,
+        Right.HANDLE_COMPLAINTS,
     }
 )
 

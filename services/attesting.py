@@ -1,12 +1,15 @@
 """What a certificate or service record says: from the ledger, and what is known of a person.
 
 Measures on service records and certificates (order 67), art. 5-8: personal data, service, training,
-recognition, evaluation. What Muster does not keep yet is there as empty lists, for later tables:
-evaluation {grade, grounds}.
+recognition, evaluation.
+
+Evaluated is the service, by those whom it served: of each activity the mean of recipients' stars
+once there are enough of them, and one line over all of these {mean, ratings, activities}. What
+leaders say of a volunteer is private and stands on no paper, and neither do volunteers' own stars.
 Changes nothing and checks no right; all of it is plain JSON, ready to be sealed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Protocol
@@ -31,7 +34,7 @@ from models import (
     Shift,
     Skill,
 )
-from services import organisations, records, training
+from services import organisations, ratings, records, training
 from services.delivery import storable
 from services.work import Work
 
@@ -71,7 +74,8 @@ async def gather(work: Work, person_id: int, body: Organisation, asked: Asked) -
     fields = {field.id: field for field in await work.session.scalars(select(ServiceField))}
     rows = (await work.session.execute(_served(work, person_id, asked, fields))).all()
     lines = {row.attendance_id: int(row.minutes) for row in rows}
-    served = [_service(row, fields) for row in rows]
+    rated = await _rated(work, {row.activity_id for row in rows})
+    served = [_service(row, fields, rated) for row in rows]
     minutes = sum(lines.values())
     acts_for_another = work.actor is not None and work.actor.id != person_id
     content = {
@@ -85,7 +89,7 @@ async def gather(work: Work, person_id: int, body: Organisation, asked: Asked) -
         "service": served,
         "training": await training.for_record(work, person_id, asked.from_day, asked.until_day),
         "recognition": await _recognition(work, person_id),
-        "evaluation": [],
+        "evaluation": _evaluation(rated),
         "remarks": asked.remarks,
     }
     return Attested(minutes, lines, content)
@@ -211,6 +215,7 @@ def _served(
             counted.c.attendance_id,
             counted.c.field_id,
             sums.c.minutes,
+            Activity.id.label("activity_id"),
             Activity.title,
             Activity.address,
             Shift.title.label("post"),
@@ -255,9 +260,26 @@ def _midnight(work: Work, day: date) -> datetime:
     return datetime.combine(day, time(), work.policy.zone)
 
 
-def _service(row: Any, fields: Mapping[int, ServiceField]) -> dict[str, Any]:
+async def _rated(work: Work, activity_ids: Collection[int]) -> dict[int, ratings.Sum]:
+    """What recipients gave to each activity, where it is enough to be told."""
+    found = await ratings.figures(work, sorted(activity_ids))
+    return {key: one.recipients for key, one in found.items() if one.recipients.mean is not None}
+
+
+def _evaluation(rated: Mapping[int, ratings.Sum]) -> list[dict[str, Any]]:
+    count = sum(one.count for one in rated.values())
+    if not count:
+        return []
+    points = sum((one.mean or 0) * one.count for one in rated.values())
+    return [{"mean": round(points / count, 1), "ratings": count, "activities": len(rated)}]
+
+
+def _service(
+    row: Any, fields: Mapping[int, ServiceField], rated: Mapping[int, ratings.Sum]
+) -> dict[str, Any]:
     field = fields[row.field_id]
     top = fields[field.parent_id] if field.parent_id else field
+    stars = rated.get(row.activity_id)
     return {
         "title": row.title,
         "post": row.post,
@@ -271,7 +293,7 @@ def _service(row: Any, fields: Mapping[int, ServiceField]) -> dict[str, Any]:
         "responsible": row.responsible,
         "recorder": row.recorder or "",
         "recipients": "",
-        "evaluation": "",
+        "evaluation": {"mean": round(stars.mean or 0, 1), "ratings": stars.count} if stars else "",
     }
 
 

@@ -24,11 +24,13 @@ from services import (
     approvals,
     awards,
     callouts,
+    complaints,
     disputes,
     hours,
     plans,
     project_list,
     qualifications,
+    reliability,
     reorganising,
     stars,
 )
@@ -70,6 +72,8 @@ async def waiting(work: Work) -> dict[str, int]:
         "qualifications": await qualifications.waiting(work),
         "hours": await hours.waiting(work),
         "disputes": await disputes.waiting(work),
+        "excuses": await reliability.waiting(work),
+        "complaints": await complaints.waiting(work),
     }
 
 
@@ -86,6 +90,8 @@ async def today(work: Work) -> list[Pile]:
         (Right.CONFIRM_HOURS, _hours),
         (Right.CONFIRM_HOURS, _disputes),
         (Right.REVIEW_PROJECTS, _projects),
+        (Right.HANDLE_COMPLAINTS, _complaints),
+        (Right.CONFIRM_HOURS, _excuses),
         (Right.ANNOUNCE, _broadcasts),
         (Right.MANAGE_ORGANISATIONS, _organisations),
         (Right.PLAN_ACTIVITIES, _plans),
@@ -195,6 +201,16 @@ async def _honours(work: Work) -> Pile:
 async def _projects(work: Work) -> Pile:
     pending = await project_list.pending(work, SHOWN)
     return Pile("projects", await project_list.waiting(work), pending)
+
+
+async def _complaints(work: Work) -> Pile:
+    rows = await complaints.listed(work, SHOWN)
+    return Pile("complaints", await complaints.waiting(work), rows)
+
+
+async def _excuses(work: Work) -> Pile:
+    rows = await reliability.listed(work, SHOWN)
+    return Pile("excuses", await reliability.waiting(work), rows)
 
 
 async def _broadcasts(work: Work) -> Pile:

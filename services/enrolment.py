@@ -137,6 +137,7 @@ def _forget_earlier(enrolment: Enrolment) -> None:
     enrolment.walk_in = False
     enrolment.reconfirm = False
     enrolment.cancelled_late = False
+    enrolment.excused_at = None
     enrolment.coming = None
     enrolment.offer_expires_at = None
     enrolment.reminded_day_at = None

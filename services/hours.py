@@ -34,6 +34,7 @@ from services import (
     lengths,
     listing,
     oddities,
+    ratings,
     sheets,
 )
 from services.errors import Gone, Refusal
@@ -598,7 +599,8 @@ async def _tell(
     """
     first = records[0]
     keys = [one.attendance.id for one in records]
-    own = ["attendance_id", Attendance.id, "minutes", Attendance.minutes]
+    asked = case((ratings.is_to_be_asked(), 1), else_=0)
+    own = ["attendance_id", Attendance.id, "minutes", Attendance.minutes, "asked", asked]
     if counted is not None:
         own += ["star", _new_star(work, Attendance.minutes - counted)]
     recipients = (

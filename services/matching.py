@@ -44,7 +44,7 @@ from models import (
     ShiftSkill,
     Trait,
 )
-from services import audiences, delivery, geo, opt_outs
+from services import audiences, delivery, geo, opt_outs, reliability
 from services.work import Work
 
 WEEK = timedelta(days=7)
@@ -98,7 +98,10 @@ async def reach(work: Work, activity_id: int) -> Reach:
 
 
 async def audience(work: Work, activity: Activity) -> delivery.Recipients:
-    """Those to be told now, the nearest first; their distance in metres as own parameter."""
+    """Those to be told now, the nearest first; their distance in metres as own parameter.
+
+    Who often stayed away counts as living farther off, see `services.reliability`.
+    """
     shifts = await _coming_shifts(work, activity.id)
     squared = audiences.squared_distance(Trait, activity.latitude, activity.longitude)
     return (
@@ -118,7 +121,7 @@ async def audience(work: Work, activity: Activity) -> delivery.Recipients:
             Trait.reachable,
             _told_this_week(work) < work.policy.announcements_per_week,
         )
-        .order_by(squared, Person.id)
+        .order_by(squared * reliability.farther_squared(work, Person.id), Person.id)
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select
 from models import MeasureCount, Organisation
 from services import (
     activity_files,
+    complaints,
     counting,
     drills,
     incidents,
@@ -20,7 +21,9 @@ from services import (
     organisations,
     plans,
     project_list,
+    ratings,
     recognition,
+    reliability,
     reorganising,
     series,
     stories,
@@ -42,6 +45,9 @@ MEASURES: tuple[Measure, ...] = (
     *training.MEASURES,
     *recognition.MEASURES,
     *project_list.MEASURES,
+    *ratings.MEASURES,
+    *complaints.MEASURES,
+    *reliability.MEASURES,
 )
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2
@@ -167,11 +173,29 @@ async def of(work: Work, organisation: Organisation, shown: Span) -> list[Topic]
     before = await _sums(work, organisation, span(work, shown.period, shown.back + 1))
     topics: defaultdict[str, list[Row]] = defaultdict(list)
     for one in MEASURES:
+        if not one.listed:
+            continue
         row = Row(one.name, one.unit, now.get(one.name, 0), before.get(one.name, 0))
         topics[one.topic].append(row)
     return [
         Topic(name, rows) for name, rows in topics.items() if any(r.now or r.before for r in rows)
     ]
+
+
+async def by_organisation(
+    work: Work, organisation: Organisation, shown: Span
+) -> dict[int, dict[str, int]]:
+    """What each organisation of the subtree itself has, for whoever may see it."""
+    found: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    rows = await work.session.execute(
+        select(MeasureCount.organisation_id, MeasureCount.name, func.sum(MeasureCount.number))
+        .join(Organisation, Organisation.id == MeasureCount.organisation_id)
+        .where(_in(organisation, shown))
+        .group_by(MeasureCount.organisation_id, MeasureCount.name)
+    )
+    for key, name, number in rows:
+        found[key][name] = int(number)
+    return found
 
 
 async def _sums(work: Work, organisation: Organisation, shown: Span) -> dict[str, int]:

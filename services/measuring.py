@@ -30,3 +30,5 @@ class Measure:
     topic: str
     rows: Callable[[], Select[*tuple[Any, ...]]]
     unit: Unit = Unit.TIMES
+    listed: bool = True
+    """Whether the statistics show it as it is; others are kept for what is worked out of them."""

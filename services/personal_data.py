@@ -54,8 +54,10 @@ from models import (
     Word,
 )
 from services import (
+    appraisals,
     audit,
     certificates,
+    complaints,
     enclosures,
     enrolment,
     events,
@@ -63,7 +65,9 @@ from services import (
     insurance,
     plans,
     projects,
+    ratings,
     recognition,
+    reliability,
     reorganising,
     roles,
     series,
@@ -98,6 +102,10 @@ TOPICS: tuple[Topic, ...] = (
     training,
     recognition,
     projects,
+    ratings,
+    appraisals,
+    reliability,
+    complaints,
 )
 
 HIDDEN = frozenset(
@@ -109,6 +117,8 @@ HIDDEN = frozenset(
         "code_hash",
         "secret_hash",
         "digest",
+        "appraiser_id",
+        "visitor",
         "id",
     }
 )

@@ -9,6 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+INDICATORS = (
+    "registered", "active", "hours", "filled", "shown_up", "prompt", "rating", "answered", "plan",
+)  # fmt: skip
+"""Of an organisation's performance, see `services.performance`; its numbers are in this order."""
+
 
 class Policy(BaseModel):
     """Rules' numbers. Times of day are local to `timezone`; durations are minutes."""
@@ -174,6 +179,38 @@ class Policy(BaseModel):
     renewal_days: int = Field(
         60, ge=0, description="Before it runs out, when something can be renewed without loss."
     )
+    rating_days: int = Field(
+        14, ge=1, description="After a shift in which its volunteers rate it (our own choice)."
+    )
+    recipient_rating_days: int = Field(
+        60, ge=1, description="After an activity in which recipients rate it (our own choice)."
+    )
+    reliability_prior: float = Field(
+        0.9, gt=0, lt=1, description="Share of places that people keep, before one is known."
+    )
+    reliability_weight: float = Field(
+        5.0, gt=0, description="Places that it takes to know somebody's own share half way."
+    )
+    reliability_late: float = Field(
+        0.5, ge=0, le=1, description="What a late cancellation counts, beside a no-show's 1."
+    )
+    complaint_days: int = Field(
+        15, ge=1, description="To answer a complaint (our own choice); then it goes a level up."
+    )
+    complaint_warn_days: int = Field(
+        3, ge=0, description="Before that when those who handle it are reminded."
+    )
+    complaints_per_day: int = Field(
+        5, ge=1, description="Complaints that one person makes in 24 hours."
+    )
+    performance_weights: tuple[float, ...] = Field(
+        (15.0, 15.0, 15.0, 10.0, 10.0, 10.0, 15.0, 10.0, 10.0),
+        description="What each of `INDICATORS` counts in an organisation's score; 0: not at all.",
+    )
+    performance_full: tuple[float, ...] = Field(
+        (1.0, 0.5, 20.0, 0.9, 0.95, 72.0, 5.0, 1.0, 1.0),
+        description="The value at which each of `INDICATORS` counts in full (our own choice).",
+    )
 
     star_hours: tuple[int, ...] = Field(
         (100, 300, 600, 1000, 1500),
@@ -221,6 +258,20 @@ class Policy(BaseModel):
     def _country_has_phones(cls, value: str) -> str:
         if value not in phonenumbers.SUPPORTED_REGIONS:
             raise ValueError("must be a country's two capital letters, such as CN")
+        return value
+
+    @field_validator("performance_weights", "performance_full")
+    @classmethod
+    def _each_indicator_has_one(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if len(value) != len(INDICATORS) or min(value) < 0:
+            raise ValueError(f"must be {len(INDICATORS)} numbers of 0 or more")
+        return value
+
+    @field_validator("performance_full")
+    @classmethod
+    def _full_is_more_than_nothing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if min(value) <= 0:
+            raise ValueError("must be above 0")
         return value
 
     @field_validator("star_hours")

@@ -374,6 +374,14 @@ async def overview_of(
     )
 
 
+async def side_by_side(
+    work: Work, organisation: Organisation, shown: Span
+) -> tuple[Part, list[Part]]:
+    """The whole and what lies right below it, for whoever has been asked for their rights."""
+    tree = _Tree(organisation, await _below(work, organisation))
+    return tree.parts(await _by_organisation(work, organisation, shown))
+
+
 async def _below(work: Work, organisation: Organisation) -> list[Organisation]:
     found = await work.session.scalars(
         select(Organisation)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from models import (
+    About,
     Activity,
     Attendance,
     AwardKind,
@@ -15,6 +16,8 @@ from models import (
     Callout,
     CalloutState,
     CardKind,
+    Complaint,
+    ComplaintState,
     ConsoleSession,
     Cover,
     Credit,
@@ -28,6 +31,7 @@ from models import (
     EnclosureContent,
     Enrolment,
     Event,
+    Excuse,
     Gravity,
     Group,
     HoursState,
@@ -39,6 +43,7 @@ from models import (
     MaterialKind,
     Means,
     MemberState,
+    Naming,
     Organisation,
     OrganisationKind,
     OrganisationRequest,
@@ -73,6 +78,7 @@ from models.sealed import keyring
 from playground.phone import Phone
 from services import (
     audiences,
+    audit,
     broadcasts,
     courses,
     enclosures,
@@ -83,16 +89,19 @@ from services import (
 )
 from services.audiences import Audience
 from services.project_money import Bought
+from tests.attending import place
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
 from tests.databases import SILENT
 from tests.importing import VOLUNTEERS, Bringing, written
 from tests.pictures import photo
+from tests.pictures import photo as picture
 from tests.proposing import Library
 from tests.schooling import online
 from web.console.framework import Entry
 
+NO_SHOW = EnrolmentState.NO_SHOW
 SECRET = "欧阳石岐"
 """The name of whoever holds them: no page of others may show it."""
 
@@ -125,6 +134,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _culture(city, victim),
         **await _team(city, victim),
         **await _organising(city, victim),
+        **await _complaint(city, victim),
         **await _protection(city, victim),
         **await _recognised(city, victim),
         **await _project(city, victim),
@@ -213,6 +223,27 @@ async def _organising(city: City, victim: Person) -> dict[str, int]:
         content = keyring().seal(photo())
         session.add(EnclosureContent(enclosure_id=photo.id, sealed=content))
         return {"request_id": request.id, "plan_id": plan.id, "photo_id": photo.id}
+
+
+async def _complaint(city: City, victim: Person) -> dict[str, int]:
+    """A complaint with a photo, which its handler has just read, and an absence explained."""
+    home, now = victim.organisation_id, city.clock()
+    activity = await city.making.activity(victim, f"{SECRET}的另一活动")
+    missed = await place(city.making, await city.making.shift(activity), victim, NO_SHOW)
+    async with city.database.write() as session:
+        complaint = Complaint(
+            about=About.OTHER, concerned_id=home, first_id=home, organisation_id=home,
+            naming=Naming.NOBODY, words=SECRET, state=ComplaintState.OPEN, raised_at=now,
+            due_at=now + timedelta(days=15),
+        )  # fmt: skip
+        excuse = Excuse(enrolment_id=missed.id, text=SECRET, state=DisputeState.OPEN, raised_at=now)
+        session.add_all((complaint, excuse))
+        await session.flush()
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        (photo,) = await enclosures.add(work, f"complaint:{complaint.id}", ["x"])
+        await enclosures.keep(work, photo.id, picture())
+        audit.note(work, "complaint.seen", f"complaint:{complaint.id}", organisation_id=home)
+        return {"complaint_id": complaint.id, "enclosure_id": photo.id, "excuse_id": excuse.id}
 
 
 async def _said(city: City, victim: Person) -> dict[str, int]:
@@ -342,16 +373,16 @@ async def _activity(city: City, victim: Person) -> dict[str, int]:
     shift = await city.making.shift(activity)
     now = city.clock()
     async with city.database.write() as session:
-        place = Enrolment(
+        held = Enrolment(
             shift_id=shift.id,
             person_id=victim.id,
             state=EnrolmentState.ATTENDED,
             queued_at=now,
         )
-        session.add(place)
+        session.add(held)
         await session.flush()
         attended = Attendance(
-            enrolment_id=place.id,
+            enrolment_id=held.id,
             checked_in_at=now,
             in_means=Means.ROLL,
             state=HoursState.REJECTED,
@@ -371,7 +402,7 @@ async def _activity(city: City, victim: Person) -> dict[str, int]:
         return {
             "activity_id": activity.id,
             "shift_id": shift.id,
-            "enrolment_id": place.id,
+            "enrolment_id": held.id,
             "attendance_id": attended.id,
             "dispute_id": objection.id,
         }

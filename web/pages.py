@@ -5,7 +5,18 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import answers, boards, checkin, evaluating, feeds, projects, reports, stories, verify
+from web import (
+    answers,
+    boards,
+    checkin,
+    evaluating,
+    feeds,
+    projects,
+    ratings,
+    reports,
+    stories,
+    verify,
+)
 from web.api import pages as api
 from web.console import (
     activities,
@@ -21,6 +32,7 @@ from web.console import (
     decisions,
     entry,
     exchange,
+    feedback,
     groups,
     hours,
     imports,
@@ -29,6 +41,7 @@ from web.console import (
     lists,
     many,
     organisations,
+    performance,
     planning,
     plans,
     rally_points,
@@ -65,6 +78,7 @@ ROUTES: list[web.AbstractRouteDef] = [
     *stories.routes,
     *projects.routes,
     *evaluating.routes,
+    *ratings.routes,
     *feeds.routes,
     *api.ROUTES,
     *entry.routes,
@@ -103,6 +117,8 @@ ROUTES: list[web.AbstractRouteDef] = [
     *days.pages,
     *exchange.pages,
     *teams.pages,
+    *feedback.pages,
+    *performance.pages,
     web.static("/static", STATIC),
     web.static(
         "/vendor/bootstrap", _of_package("bootstrap-flask", "flask_bootstrap/static/bootstrap5")

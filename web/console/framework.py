@@ -499,6 +499,7 @@ SECTIONS = (
     Section("organisations", "/organisations", "diagram-3", Right.SEE_VOLUNTEERS, "federation"),
     Section("recognition", "/recognition", "award", Right.RECOGNISE, "federation"),
     Section("projects", "/projects", "folder2-open", Right.REVIEW_PROJECTS, "federation"),
+    Section("feedback", "/feedback", "chat-heart", Right.SEE_STATISTICS, "federation"),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS, "office"),
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES, "office"),
     Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT, "office"),

@@ -9,7 +9,7 @@ from handlers.replies import Document, Reply, Show, Venue
 from handlers.routes import button, command, link
 from handlers.turns import Turn
 from models import Activity, ActivityState, Coming, Enrolment, EnrolmentState, Shift
-from services import access, activities, enrolment, geo
+from services import access, activities, enrolment, matching
 from services.calendars import calendar
 from services.enrolment import Place
 from services.errors import Gone
@@ -46,7 +46,7 @@ async def _activity(turn: Turn, activity_id: int, news: str | None = None, **mor
         "enrolment/activity",
         {
             "about": await activities.describe(turn.work.session, activity),
-            "distance": _distance(turn, activity),
+            "distance": matching.distance(turn.work.person, activity),
             "mine": places,
             "now": turn.work.now.isoformat(),
             "plans": plans,
@@ -63,16 +63,11 @@ async def _visible(turn: Turn, activity_id: int) -> Activity:
     return activity
 
 
-def _distance(turn: Turn, activity: Activity) -> float | None:
-    person = turn.work.person
-    if person.latitude is None or person.longitude is None:
-        return None
-    return geo.distance(person.latitude, person.longitude, activity.latitude, activity.longitude)
-
-
 @button("activity.venue", reads=True)
 async def show_venue(turn: Turn, activity_id: int) -> Reply:
     activity = await _visible(turn, activity_id)
+    if activity.latitude is None or activity.longitude is None:
+        raise Gone
     venue = Venue(activity.latitude, activity.longitude, activity.title, activity.address)
     return Show("enrolment/venue", {"activity_id": activity_id}, venue=venue, fresh=True)
 

@@ -9,7 +9,15 @@ from models.activities import (
     ShiftQualification,
     ShiftSkill,
 )
-from models.attendance import Attendance, Dispute, DisputeState, HoursState, Means
+from models.affiliations import Affiliation, AffiliationLink, AffiliationState
+from models.attendance import (
+    Attendance,
+    Dispute,
+    DisputeState,
+    HoursState,
+    Means,
+    RemoteReport,
+)
 from models.audit import AuditEntry
 from models.base import Base
 from models.broadcasts import Broadcast, BroadcastAnswer, BroadcastState, SavedAudience
@@ -73,6 +81,7 @@ from models.imports import (
     ImportState,
 )
 from models.ledger import EntryKind, LedgerEntry
+from models.marks import MarkKind, PersonMark, Tandem
 from models.organisations import (
     Claim,
     Group,
@@ -82,6 +91,7 @@ from models.organisations import (
     Role,
     RoleKind,
 )
+from models.parties import Block, MemberState, Party, PartyKind, PartyMember
 from models.people import (
     Account,
     Consent,
@@ -123,10 +133,14 @@ __all__ = [
     "Activity",
     "ActivityCount",
     "ActivityState",
+    "Affiliation",
+    "AffiliationLink",
+    "AffiliationState",
     "Attempt",
     "Attendance",
     "AuditEntry",
     "Base",
+    "Block",
     "Broadcast",
     "BroadcastAnswer",
     "BroadcastState",
@@ -189,8 +203,10 @@ __all__ = [
     "Loan",
     "LoginWay",
     "Look",
+    "MarkKind",
     "Means",
     "MeasureCount",
+    "MemberState",
     "Membership",
     "Message",
     "MonthlyReport",
@@ -199,11 +215,15 @@ __all__ = [
     "Organisation",
     "OrganisationKind",
     "PaidMessages",
+    "Party",
+    "PartyKind",
+    "PartyMember",
     "PeopleCount",
     "Person",
     "PersonEquipment",
     "PersonInterest",
     "PersonLanguage",
+    "PersonMark",
     "PersonSkill",
     "Posting",
     "Qualification",
@@ -212,6 +232,7 @@ __all__ = [
     "RallyPoint",
     "ReachCount",
     "Readiness",
+    "RemoteReport",
     "Response",
     "ResponseState",
     "RevocationReason",
@@ -232,6 +253,7 @@ __all__ = [
     "Standing",
     "Swap",
     "SwapOffer",
+    "Tandem",
     "Telegram",
     "Token",
     "Trait",

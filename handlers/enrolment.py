@@ -9,7 +9,15 @@ from handlers.replies import Document, Reply, Show, Venue
 from handlers.routes import button, command, link
 from handlers.turns import Turn
 from models import Activity, ActivityState, Coming, Enrolment, EnrolmentState, Shift
-from services import access, activities, enrolment, matching
+from services import (
+    access,
+    activities,
+    enrolment,
+    matching,
+    parties,
+    tandems,
+    together,
+)
 from services.calendars import calendar
 from services.enrolment import Place
 from services.errors import Gone
@@ -18,15 +26,15 @@ from services.errors import Gone
 @link("a")
 async def open_activity(turn: Turn, activity_id: int) -> Reply:
     await forms.set_aside(turn)
-    return await _activity(turn, activity_id)
+    return await of_activity(turn, activity_id)
 
 
 @button("activity", reads=True, on_page=True)
 async def show_activity(turn: Turn, activity_id: int) -> Reply:
-    return await _activity(turn, activity_id)
+    return await of_activity(turn, activity_id)
 
 
-async def _activity(turn: Turn, activity_id: int, news: str | None = None, **more: Any) -> Show:
+async def of_activity(turn: Turn, activity_id: int, news: str | None = None, **more: Any) -> Show:
     """The screen of an activity; `news` names what has just become of the person's place."""
     activity = await _visible(turn, activity_id)
     mine = await enrolment.of_activity(turn.work, activity_id)
@@ -50,6 +58,9 @@ async def _activity(turn: Turn, activity_id: int, news: str | None = None, **mor
             "mine": places,
             "now": turn.work.now.isoformat(),
             "plans": plans,
+            "blocks": await together.own(turn.work, activity_id),
+            "leads": bool(await parties.own_led(turn.work)),
+            "tandem": await tandems.mine(turn.work, activity_id),
             "news": news,
             **more,
         },
@@ -91,19 +102,19 @@ async def send_calendar(turn: Turn, activity_id: int) -> Reply:
 async def enrol(turn: Turn, shift_id: int) -> Reply:
     own = await enrolment.enrol(turn.work, shift_id)
     shift = await turn.work.session.get_one(Shift, shift_id)
-    return await _activity(turn, shift.activity_id, news=own.state.value)
+    return await of_activity(turn, shift.activity_id, news=own.state.value)
 
 
 @button("offer.accept", on_page=True)
 async def accept(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.accept_offer(turn.work, enrolment_id)
-    return await _activity(turn, place.activity.id, news=place.enrolment.state.value)
+    return await of_activity(turn, place.activity.id, news=place.enrolment.state.value)
 
 
 @button("offer.decline", on_page=True)
 async def decline(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.decline_offer(turn.work, enrolment_id)
-    return await _activity(turn, place.activity.id, news="offer_declined")
+    return await of_activity(turn, place.activity.id, news="offer_declined")
 
 
 # Cancelling
@@ -126,7 +137,7 @@ async def cancel(turn: Turn, enrolment_id: int) -> Reply:
 
 async def _cancelled(turn: Turn, enrolment_id: int, reason: str | None) -> Reply:
     place = await enrolment.cancel(turn.work, enrolment_id, reason)
-    return await _activity(turn, place.activity.id, news="cancelled")
+    return await of_activity(turn, place.activity.id, news="cancelled")
 
 
 async def _submit_cancel(turn: Turn, filled: Filled) -> Reply:

@@ -6,7 +6,7 @@ and the confirmed hours of their own, and nothing else: no number, no phone, no 
 """
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ from services.access import Right
 from services.errors import Gone, NotAllowed, Refusal
 from services.listing import Slice
 from services.measuring import Measure
+from services.sheets import Column, Kind
 from services.work import Work
 
 KIND = "affiliations"
@@ -38,6 +39,13 @@ CODE_BYTES = 8
 MOST_LINKS = 200
 """That are good at a time; a large school has so many classes."""
 FIRST_YEAR = 2000
+OF_SHEET = {
+    "department": Kind.TEXT,
+    "name": Kind.TEXT,
+    "year": Kind.MINUTES,
+    "total": Kind.MINUTES,
+    "last": Kind.MOMENT,
+}
 STANDING = (AffiliationState.ASKED, AffiliationState.CONFIRMED)
 
 
@@ -390,6 +398,19 @@ async def people(
     found = _people(work, organisation_id, year, department)
     page = await listing.of(work, found, number)
     return Slice([Own(*row) for row in page.rows], page.number, page.more)
+
+
+async def take_along(work: Work, organisation_id: int) -> Organisation:
+    """That the actor takes the list along is noted. Raises Gone or NotAllowed."""
+    organisation = await _require(work, organisation_id, Right.SEE_VOLUNTEERS)
+    subject = f"organisation:{organisation_id}"
+    audit.note(work, "list.exported", subject, organisation_id=organisation_id, list="affiliates")
+    return organisation
+
+
+def columns(heads: Mapping[str, str]) -> list[Column]:
+    """Of the spreadsheet, by headings in the reader's language; in the order of `rows`."""
+    return [Column(heads[name], kind, width=20, name=name) for name, kind in OF_SHEET.items()]
 
 
 async def rows(

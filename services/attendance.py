@@ -94,14 +94,16 @@ async def check_print(work: Work, shift_id: int, signature: str) -> tuple[Shift,
     """The printed code only names the shift: a location must follow. Raises Gone or Refusal."""
     if not codes.is_printed(shift_id, signature):
         raise Gone
-    return await check_may_come(work, shift_id)
+    presence = await check_may_come(work, shift_id)
+    if presence.activity.remote:
+        raise Refusal("checkin_remote", title=presence.activity.title)
+    return presence.shift, presence.activity
 
 
-async def check_may_come(work: Work, shift_id: int) -> tuple[Shift, Activity]:
+async def check_may_come(work: Work, shift_id: int) -> Presence:
     """Whether the actor can check in or out now. Raises Gone, or a Refusal that says why not."""
     shift, activity = await activities.published_shift(work, shift_id)
-    await _check_may_come(work, shift, activity)
-    return shift, activity
+    return await _check_may_come(work, shift, activity)
 
 
 async def come_to(work: Work, shift_id: int, latitude: float, longitude: float) -> Answer:

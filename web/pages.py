@@ -9,6 +9,7 @@ from web import answers, boards, checkin, feeds, reports, verify
 from web.api import pages as api
 from web.console import (
     activities,
+    affiliates,
     audiences,
     audit,
     broadcasts,
@@ -21,6 +22,7 @@ from web.console import (
     groups,
     hours,
     imports,
+    kinds,
     lists,
     many,
     organisations,
@@ -54,6 +56,8 @@ ROUTES: list[web.AbstractRouteDef] = [
     *today.pages,
     *planning.pages,
     *activities.pages,
+    *kinds.pages,
+    *affiliates.pages,
     *rosters.pages,
     *hours.pages,
     *lists.pages,

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from models import (
+    Affiliation,
+    AffiliationLink,
+    AffiliationState,
     Attendance,
     Callout,
     CalloutState,
@@ -15,11 +18,15 @@ from models import (
     Dispute,
     DisputeState,
     Emergency,
+    Enclosure,
+    EnclosureKind,
     Enrolment,
     Event,
     Group,
     HoursState,
     Means,
+    Organisation,
+    OrganisationKind,
     Person,
     Qualification,
     QualificationKind,
@@ -67,6 +74,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
         **await _said(city, victim),
+        **await _affiliated(city, victim),
     }
 
 
@@ -85,6 +93,34 @@ async def _said(city: City, victim: Person) -> dict[str, int]:
         session.add(callout)
         await session.flush()
         return {"broadcast_id": draft.id, "audience_id": kept.id, "callout_id": callout.id}
+
+
+async def _affiliated(city: City, victim: Person) -> dict[str, int]:
+    """Somebody of a school who waits, and the link of a class."""
+    other = await city.making.volunteer(f"{SECRET}的学生")
+    async with city.database.write() as session:
+        home = await session.get_one(Organisation, victim.organisation_id)
+        school = Organisation(
+            code="zs-school", kind=OrganisationKind.SCHOOL, parent_id=home.id,
+            names={"zh_Hans": f"{SECRET}的学校", "en": SECRET},
+        )  # fmt: skip
+        session.add(school)
+        await session.flush()
+        school.path = f"{home.path}{school.id}."
+        asked = Affiliation(
+            organisation_id=school.id, person_id=victim.id, department=SECRET,
+            state=AffiliationState.ASKED, asked_at=city.clock(),
+        )  # fmt: skip
+        link = AffiliationLink(
+            organisation_id=school.id, code="x", made_by_id=victim.id, made_at=city.clock()
+        )
+        belongs = Affiliation(
+            organisation_id=school.id, person_id=other.id, department=SECRET, since=city.clock(),
+            state=AffiliationState.CONFIRMED, asked_at=city.clock(),
+        )  # fmt: skip
+        session.add_all((asked, belongs, link))
+        await session.flush()
+        return {"body_id": school.id, "affiliation_id": asked.id, "link_id": link.id}
 
 
 async def _organisation(city: City, victim: Person) -> dict[str, int]:
@@ -133,9 +169,13 @@ async def _activity(city: City, victim: Person) -> dict[str, int]:
             state=DisputeState.OPEN,
             raised_at=now,
         )
-        session.add(objection)
+        report = Enclosure(
+            subject=f"attendance:{attended.id}", kind=EnclosureKind.PHOTO, telegram_id="x", at=now
+        )
+        session.add_all((objection, report))
         await session.flush()
         return {
+            "enclosure_id": report.id,
             "activity_id": activity.id,
             "shift_id": shift.id,
             "enrolment_id": place.id,

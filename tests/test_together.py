@@ -281,9 +281,7 @@ async def test_added_places_and_a_coordinators_word_let_in_the_whole_group(
     done = await group.enrol(shift)
     async with database.write() as session:
         work = making.work(session, wang)
-        plan = await planning.shifts.plan_of(
-            session, await session.get_one(Shift, shift.id)
-        )
+        plan = await planning.shifts.plan_of(session, await session.get_one(Shift, shift.id))
         await planning.change_shift(work, shift.id, planning.replace(plan, quota=3), "link")
     assert await group.states(shift) == {EnrolmentState.WAITLISTED}
     with pytest.raises(Refusal, match="walkin_full"):

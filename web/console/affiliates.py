@@ -20,14 +20,12 @@ async def show_all(visit: Visit) -> Page:
     return Page("console/affiliates/list", {"bodies": bodies})
 
 
-@pages.look("/affiliates/{organisation_id}")
-async def show(visit: Visit, organisation_id: int) -> Page:
+@pages.look("/affiliates/{body_id}")
+async def show(visit: Visit, body_id: int) -> Page:
     work, year = visit.work, _year(visit)
     department = visit.query.get("department") or None
-    summary = await affiliations.summary(work, organisation_id, year)
-    people = await affiliations.people(
-        work, organisation_id, year, department, visit.number("page", 1)
-    )
+    summary = await affiliations.summary(work, body_id, year)
+    people = await affiliations.people(work, body_id, year, department, visit.number("page", 1))
     decides = Right.APPROVE_VOLUNTEERS in visit.rights
     return Page(
         "console/affiliates/one",
@@ -35,8 +33,8 @@ async def show(visit: Visit, organisation_id: int) -> Page:
             "summary": summary,
             "people": people,
             "department": department,
-            "asked": await affiliations.asked(work, organisation_id) if decides else [],
-            "links": await affiliations.links(work, organisation_id) if decides else [],
+            "asked": await affiliations.asked(work, body_id) if decides else [],
+            "links": await affiliations.links(work, body_id) if decides else [],
             "opens": f"https://t.me/{visit.request.app[BOT_USERNAME]}?start=s-",
             "decides": decides,
             "most": affiliations.DEPARTMENT[1],
@@ -52,10 +50,10 @@ def _year(visit: Visit) -> int:
 # Who belongs there
 
 
-@pages.act("/affiliates/{organisation_id}/confirm", again=show)
-async def confirm_all(visit: Visit, organisation_id: int) -> Goto:
-    await affiliations.confirm_all(visit.work, organisation_id)
-    return Goto(f"/affiliates/{organisation_id}", done="saved")
+@pages.act("/affiliates/{body_id}/confirm", again=show)
+async def confirm_all(visit: Visit, body_id: int) -> Goto:
+    await affiliations.confirm_all(visit.work, body_id)
+    return Goto(f"/affiliates/{body_id}", done="saved")
 
 
 @pages.act("/affiliates/of/{affiliation_id}/confirm")
@@ -86,31 +84,31 @@ async def change(visit: Visit, affiliation_id: int) -> Goto:
 # Links
 
 
-@pages.act("/affiliates/{organisation_id}/links", again=show)
-async def make_link(visit: Visit, organisation_id: int) -> Goto:
+@pages.act("/affiliates/{body_id}/links", again=show)
+async def make_link(visit: Visit, body_id: int) -> Goto:
     department = fields.words(visit, "department")
-    await affiliations.make_link(visit.work, organisation_id, department)
-    return Goto(f"/affiliates/{organisation_id}", done="saved")
+    await affiliations.make_link(visit.work, body_id, department)
+    return Goto(f"/affiliates/{body_id}", done="saved")
 
 
 @pages.act("/affiliates/links/{link_id}/revoke")
 async def revoke_link(visit: Visit, link_id: int) -> Goto:
-    organisation_id = await affiliations.revoke_link(visit.work, link_id)
-    return Goto(f"/affiliates/{organisation_id}", done="revoked")
+    body_id = await affiliations.revoke_link(visit.work, link_id)
+    return Goto(f"/affiliates/{body_id}", done="revoked")
 
 
 # To take along
 
 
-@pages.act("/affiliates/{organisation_id}/export", again=show)
-async def export(visit: Visit, organisation_id: int) -> Later:
+@pages.act("/affiliates/{body_id}/export", again=show)
+async def export(visit: Visit, body_id: int) -> Later:
     """Names and hours; that they were taken along is noted."""
-    organisation = await affiliations.take_along(visit.work, organisation_id)
+    organisation = await affiliations.take_along(visit.work, body_id)
     year, department = _year(visit), str(visit.form.get("department", "")) or None
     heads = visit.words.values("affiliations/columns", visit.language, year=year)
 
     async def rows(work: Work) -> AsyncIterator[Sequence[Any]]:
-        async for row in affiliations.rows(work, organisation_id, year, department):
+        async for row in affiliations.rows(work, body_id, year, department):
             yield row
 
     columns = affiliations.columns(heads)

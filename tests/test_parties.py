@@ -90,7 +90,7 @@ async def test_a_family_signs_up_together_from_the_first_press_to_the_roster(cit
     await chen.press("组员")
     await chen.press("陈小宝")
     await chen.press("删除孩子的资料")
-    await chen.press("是，删除")
+    await chen.press("确定删除")
     await city.answered()
     async with city.database.read() as session:
         gone = await session.get_one(Person, child.id)

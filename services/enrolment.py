@@ -38,6 +38,7 @@ from models import (
     EnrolmentState,
     MarkKind,
     Means,
+    PartyMember,
     Person,
     PersonLanguage,
     PersonMark,
@@ -609,7 +610,28 @@ async def answer_coming(work: Work, enrolment_id: int, coming: Coming) -> Place:
         place.enrolment.reconfirm = False
     place.enrolment.coming = coming
     await work.session.flush()
+    if place.enrolment.block_id is not None:
+        await _answer_for_wards(work, place.enrolment)
     return place
+
+
+async def _answer_for_wards(work: Work, own: Enrolment) -> None:
+    """Children who came along have no chat: whoever registered and enrolled them answers."""
+    theirs = (
+        select(PartyMember.person_id)
+        .join(Block, Block.party_id == PartyMember.party_id)
+        .where(Block.id == own.block_id, Block.head_id == work.person.id, PartyMember.ward)
+    )
+    await work.session.execute(
+        update(Enrolment)
+        .where(
+            Enrolment.block_id == own.block_id,
+            Enrolment.state.in_((EnrolmentState.APPLIED, EnrolmentState.CONFIRMED)),
+            Enrolment.person_id.in_(theirs),
+        )
+        .values(coming=own.coming, reconfirm=own.reconfirm)
+        .execution_options(synchronize_session=False)
+    )
 
 
 # Confirming by hand

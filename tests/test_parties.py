@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from models import (
     Account,
+    Coming,
     Consent,
     ConsentKind,
     Enrolment,
@@ -19,7 +20,7 @@ from models import (
     Person,
     Standing,
 )
-from services import measures, parties, personal_data, together
+from services import enrolment, measures, parties, personal_data, together
 from services.errors import Gone, Refusal
 from tests.city import City
 from tests.consoles import desk_of
@@ -68,6 +69,16 @@ async def test_a_family_signs_up_together_from_the_first_press_to_the_roster(cit
         assert "陈家" in kinds.words and "陈晓丽" in kinds.words
         person = await city.person(li)
         assert "陈家" in (await desk.open(f"/volunteers/{person.id}")).words
+    async with city.database.write() as session:
+        work = city.making.work(
+            session, await session.get_one(Person, (await city.person(chen)).id)
+        )
+        (own, *_) = await enrolment.coming_places(work)
+        await enrolment.answer_coming(work, own.enrolment.id, Coming.YES)
+        coming = await session.execute(
+            select(Person.name).join(Enrolment).where(Enrolment.coming == Coming.YES)
+        )
+        assert set(coming.scalars()) == {"陈晓丽", "陈小宝"}, "the child has no chat to answer in"
     await li.press("取消报名")
     await li.press("确定取消")
     await city.answered()

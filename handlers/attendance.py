@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-from handlers import forms
+from handlers import forms, remote
 from handlers.fields import Asked, Field, Instant, Location
 from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
@@ -12,6 +12,7 @@ from handlers.routes import button, command, link, unasked_place
 from handlers.turns import Turn
 from services import attendance, codes, posters, roll
 from services.attendance import Answer, CheckedIn, Presence
+from services.errors import Refusal
 
 POSTER_STEPS = ("scan", "start", "send")
 
@@ -29,7 +30,10 @@ async def show_check_in(turn: Turn) -> Reply:
         "attendance/at_hand",
         {
             "own": [_place(presence) for presence in own],
-            "led": [{"shift": shift, "title": activity.title} for shift, activity in led],
+            "led": [
+                {"shift": shift, "title": activity.title, "remote": activity.remote}
+                for shift, activity in led
+            ],
         },
     )
 
@@ -39,6 +43,7 @@ def _place(presence: Presence) -> dict[str, Any]:
         "shift": presence.shift,
         "title": presence.activity.title,
         "is_in": presence.is_in,
+        "remote": presence.activity.remote,
     }
 
 
@@ -47,7 +52,9 @@ def _place(presence: Presence) -> dict[str, Any]:
 
 @button("checkin.here")
 async def check_in_here(turn: Turn, shift_id: int) -> Reply:
-    await attendance.check_may_come(turn.work, shift_id)
+    presence = await attendance.check_may_come(turn.work, shift_id)
+    if presence.activity.remote:
+        return remote.ready(presence)
     return await start(turn, HERE, subject_id=shift_id)
 
 
@@ -166,6 +173,8 @@ async def ask_to_be_added(turn: Turn, shift_id: int) -> Reply:
 async def show_code(turn: Turn, shift_id: int) -> Reply:
     """The poster to print, and the address of the page for a screen on site."""
     shift, activity = await roll.held(turn.work, shift_id)
+    if activity.remote:
+        raise Refusal("checkin_remote", title=activity.title)
     words, language = turn.around.words, turn.language
     told = {"shift": shift, "activity": activity}
     poster = posters.Poster(

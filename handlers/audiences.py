@@ -110,6 +110,7 @@ def audience_from(filled: Filled) -> Audience:
         active_within_days=filled.get("active"),
         stars_from=int(filled["stars"]) if filled.get("stars") else None,
         experience=filled.get("experience"),
+        marks=options.marks_of(filled.get("marks", ())),
         people=tuple(filled.get("people", ())),
         groups=tuple(filled.get("groups", ())),
     )
@@ -132,6 +133,7 @@ def answers_of(audience: Audience) -> dict[str, Any]:
         "active": audience.active_within_days,
         "stars": str(audience.stars_from) if audience.stars_from else None,
         "experience": audience.experience,
+        "marks": options.keys_of_marks(audience.marks),
         "people": list(audience.people),
         "groups": list(audience.groups),
     }
@@ -191,6 +193,7 @@ FIELDS = (
     Field("active", Number(1, LONGEST_AGO), optional=True),
     Field("stars", Choice(tuple("12345")), optional=True),
     Field("experience", Choice(EXPERIENCES), optional=True),
+    Field("marks", PickMany(options.marks), optional=True),
     Field("groups", PickMany(_groups), optional=True),
 )
 

@@ -14,6 +14,7 @@ ORDER = (
     "honours", "year", "awards",
     "projects",
     "reliability", "feedback", "complaints", "performance", "complain",
+    "party", "school", "marks", "schools",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "organisation", "checklist",

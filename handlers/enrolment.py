@@ -9,7 +9,17 @@ from handlers.replies import Document, Reply, Show, Venue
 from handlers.routes import button, command, link
 from handlers.turns import Turn
 from models import Activity, ActivityState, Coming, Enrolment, EnrolmentState, Shift
-from services import access, activities, briefings, courses, enrolment, geo
+from services import (
+    access,
+    activities,
+    briefings,
+    courses,
+    enrolment,
+    matching,
+    parties,
+    tandems,
+    together,
+)
 from services.calendars import calendar
 from services.enrolment import Place
 from services.errors import Gone, Refusal
@@ -18,15 +28,15 @@ from services.errors import Gone, Refusal
 @link("a")
 async def open_activity(turn: Turn, activity_id: int) -> Reply:
     await forms.set_aside(turn)
-    return await _activity(turn, activity_id)
+    return await of_activity(turn, activity_id)
 
 
 @button("activity", reads=True, on_page=True)
 async def show_activity(turn: Turn, activity_id: int) -> Reply:
-    return await _activity(turn, activity_id)
+    return await of_activity(turn, activity_id)
 
 
-async def _activity(turn: Turn, activity_id: int, news: str | None = None, **more: Any) -> Show:
+async def of_activity(turn: Turn, activity_id: int, news: str | None = None, **more: Any) -> Show:
     """The screen of an activity; `news` names what has just become of the person's place."""
     activity = await _visible(turn, activity_id)
     mine = await enrolment.of_activity(turn.work, activity_id)
@@ -46,12 +56,15 @@ async def _activity(turn: Turn, activity_id: int, news: str | None = None, **mor
         "enrolment/activity",
         {
             "about": await activities.describe(turn.work.session, activity),
-            "distance": _distance(turn, activity),
+            "distance": matching.distance(turn.work.person, activity),
             "mine": places,
             "now": turn.work.now.isoformat(),
             "plans": plans,
             "briefings": await briefings.own(turn.work, activity_id),
             "course": await courses.course_of(turn.work, activity_id),
+            "blocks": await together.own(turn.work, activity_id),
+            "leads": bool(await parties.own_led(turn.work)),
+            "tandem": await tandems.mine(turn.work, activity_id),
             "news": news,
             **more,
         },
@@ -65,16 +78,11 @@ async def _visible(turn: Turn, activity_id: int) -> Activity:
     return activity
 
 
-def _distance(turn: Turn, activity: Activity) -> float | None:
-    person = turn.work.person
-    if person.latitude is None or person.longitude is None:
-        return None
-    return geo.distance(person.latitude, person.longitude, activity.latitude, activity.longitude)
-
-
 @button("activity.venue", reads=True)
 async def show_venue(turn: Turn, activity_id: int) -> Reply:
     activity = await _visible(turn, activity_id)
+    if activity.latitude is None or activity.longitude is None:
+        raise Gone
     venue = Venue(activity.latitude, activity.longitude, activity.title, activity.address)
     return Show("enrolment/venue", {"activity_id": activity_id}, venue=venue, fresh=True)
 
@@ -103,19 +111,19 @@ async def enrol(turn: Turn, shift_id: int) -> Reply:
             raise
         return Show("courses/way", {"wrong": lacks.template, **lacks.parameters})
     shift = await turn.work.session.get_one(Shift, shift_id)
-    return await _activity(turn, shift.activity_id, news=own.state.value)
+    return await of_activity(turn, shift.activity_id, news=own.state.value)
 
 
 @button("offer.accept", on_page=True)
 async def accept(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.accept_offer(turn.work, enrolment_id)
-    return await _activity(turn, place.activity.id, news=place.enrolment.state.value)
+    return await of_activity(turn, place.activity.id, news=place.enrolment.state.value)
 
 
 @button("offer.decline", on_page=True)
 async def decline(turn: Turn, enrolment_id: int) -> Reply:
     place = await enrolment.decline_offer(turn.work, enrolment_id)
-    return await _activity(turn, place.activity.id, news="offer_declined")
+    return await of_activity(turn, place.activity.id, news="offer_declined")
 
 
 # Cancelling
@@ -138,7 +146,7 @@ async def cancel(turn: Turn, enrolment_id: int) -> Reply:
 
 async def _cancelled(turn: Turn, enrolment_id: int, reason: str | None) -> Reply:
     place = await enrolment.cancel(turn.work, enrolment_id, reason)
-    return await _activity(turn, place.activity.id, news="cancelled")
+    return await of_activity(turn, place.activity.id, news="cancelled")
 
 
 async def _submit_cancel(turn: Turn, filled: Filled) -> Reply:

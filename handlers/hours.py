@@ -6,7 +6,7 @@ from handlers.forms import Filled, Form, register, start
 from handlers.replies import Reply, Show
 from handlers.routes import Audience, button, command
 from handlers.turns import Turn
-from services import hours
+from services import hours, remote
 
 REASON = Text(*hours.REASON)
 
@@ -43,7 +43,9 @@ async def confirm_all(turn: Turn, shift_id: int) -> Reply:
 
 @button("hours.one", reads=True)
 async def show_one(turn: Turn, attendance_id: int) -> Reply:
-    return Show("hours/one", {"record": await hours.record(turn.work, attendance_id)})
+    record = await hours.record(turn.work, attendance_id)
+    report = await remote.of(turn.work, record.attendance.id)
+    return Show("hours/one", {"record": record, "report": report})
 
 
 @button("hours.confirm")

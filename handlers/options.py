@@ -7,6 +7,7 @@ from sqlalchemy import select
 from handlers.fields import Asked, Option, Options, Spot
 from models import (
     Equipment,
+    MarkKind,
     Organisation,
     OrganisationKind,
     QualificationKind,
@@ -16,6 +17,7 @@ from models import (
 )
 from services import access, declaring, organisations, terms
 from services.finding import search_key
+from services.traits import MARKS
 
 
 async def fields(asked: Asked) -> list[Option]:
@@ -67,6 +69,26 @@ def key_of(kind: Equipment) -> int:
 
 def equipment_of(keys: Sequence[int]) -> list[Equipment]:
     return [EQUIPMENT[key] for key in keys]
+
+
+async def marks(asked: Asked) -> list[Option]:
+    """What kinds of volunteers there are, named as the templates name them."""
+    words = asked.turn.around.words
+    return [
+        Option(at, names, search_key(names))
+        for at, kind in enumerate(MARKS)
+        for names in [
+            {one: words.plain("marks/name", one, kind=kind.value) for one in words.languages}
+        ]
+    ]
+
+
+def keys_of_marks(kinds: Sequence[MarkKind]) -> list[int]:
+    return [MARKS.index(kind) for kind in kinds]
+
+
+def marks_of(keys: Sequence[int]) -> tuple[MarkKind, ...]:
+    return tuple(MARKS[key] for key in keys)
 
 
 async def teams(asked: Asked) -> list[Option]:

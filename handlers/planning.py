@@ -4,13 +4,14 @@ What they may say is `services.planning`'s and `services.shifts`' business.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from handlers import options
 from handlers.activities import link_to, manage
 from handlers.fields import (
+    Answer,
     Asked,
     Choice,
     Field,
@@ -22,6 +23,7 @@ from handlers.fields import (
     Pick,
     PickMany,
     Span,
+    Stay,
     Text,
 )
 from handlers.forms import SUMMARY, Filled, Form, drafts, register, start
@@ -32,6 +34,7 @@ from models import (
     Activity,
     ActivityState,
     Confirmation,
+    MarkKind,
     Organisation,
     Project,
     QualificationKind,
@@ -143,18 +146,20 @@ async def repeat(turn: Turn, activity_id: int) -> Reply:
 
 def _plan_from(filled: Filled) -> Plan:
     deadline = filled.get("deadline")
+    place, remote = filled["place"], _remote(filled.answers)
     return Plan(
         field_id=filled["field"],
         title=filled["title"],
         description=filled["description"],
-        address=filled["address"],
-        latitude=filled["place"]["latitude"],
-        longitude=filled["place"]["longitude"],
+        address="" if remote else filled["address"],
+        latitude=place.get("latitude"),
+        longitude=place.get("longitude"),
         confirmation=Confirmation(filled["confirmation"]),
         picture=filled.get("picture"),
         enrolment_deadline=datetime.fromisoformat(deadline) if deadline else None,
         bring=filled.get("bring", ""),
         contact=filled.get("contact", ""),
+        remote=remote,
     )
 
 
@@ -164,7 +169,9 @@ def _answers_of(activity: Activity) -> dict[str, Any]:
         "field": activity.field_id,
         "description": activity.description,
         "picture": activity.picture,
-        "place": {"latitude": activity.latitude, "longitude": activity.longitude},
+        "place": {"remote": True}
+        if activity.remote
+        else {"latitude": activity.latitude, "longitude": activity.longitude},
         "address": activity.address,
         "deadline": activity.enrolment_deadline,
         "confirmation": activity.confirmation.value,
@@ -185,6 +192,7 @@ def _shift_from(filled: Filled) -> ShiftPlan:
         skills=tuple(filled.get("skills", ())),
         qualifications=tuple(filled.get("qualifications", ())),
         languages=tuple(filled.get("languages", ())),
+        mark=MarkKind(filled["mark"]) if filled.get("mark") else None,
     )
 
 
@@ -194,6 +202,7 @@ def _answers_of_shift(shift: ShiftPlan) -> dict[str, Any]:
         "qualifications": list(shift.qualifications),
         "languages": list(shift.languages),
         "least_age": shift.least_age,
+        "mark": shift.mark.value if shift.mark else None,
     }
     answers = {
         "post": shift.title,
@@ -358,6 +367,20 @@ def _without_needs(answers: dict[str, Any]) -> bool:
     return bool(answers.get("open_to") == EVERYONE)
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceOrRemote(Location):
+    """A place, or {"remote": True} for what is served from anywhere."""
+
+    async def press(self, asked: Asked, what: str, argument: str) -> Answer | Stay:
+        if (what, argument) == ("pick", "remote"):
+            return Answer({"remote": True})
+        return await Location.press(self, asked, what, argument)
+
+
+def _remote(answers: dict[str, Any]) -> bool:
+    return bool((answers.get("place") or {}).get("remote"))
+
+
 def _words(name: str, *, lines: bool = False) -> Text:
     least, most = planning.LENGTHS[name]
     return Text(max(1, least), most, lines)
@@ -368,8 +391,8 @@ _ABOUT = (
     Field("field", Pick(options.fields)),
     Field("description", _words("description", lines=True)),
     Field("picture", Photo(), optional=True),
-    Field("place", Location()),
-    Field("address", _words("address")),
+    Field("place", PlaceOrRemote()),
+    Field("address", _words("address"), skip_if=_remote),
 )
 _POST = Field("post", Text(most=shifts.LONGEST_TITLE), optional=True)
 _TIME_AND_PEOPLE = (
@@ -398,6 +421,12 @@ _TIME_AND_PEOPLE = (
         check=_check_needs,
     ),
     Field("least_age", Number(0, shifts.OLDEST), optional=True, skip_if=_without_needs),
+    Field(
+        "mark",
+        Choice(tuple(kind.value for kind in MarkKind)),
+        optional=True,
+        skip_if=_without_needs,
+    ),
 )
 _ENROLMENT = (
     Field("deadline", Instant(), optional=True, check=_check_deadline),

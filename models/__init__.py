@@ -9,7 +9,15 @@ from models.activities import (
     ShiftQualification,
     ShiftSkill,
 )
-from models.attendance import Attendance, Dispute, DisputeState, HoursState, Means
+from models.affiliations import Affiliation, AffiliationLink, AffiliationState
+from models.attendance import (
+    Attendance,
+    Dispute,
+    DisputeState,
+    HoursState,
+    Means,
+    RemoteReport,
+)
 from models.audit import AuditEntry
 from models.base import Base
 from models.broadcasts import Broadcast, BroadcastAnswer, BroadcastState, SavedAudience
@@ -87,6 +95,7 @@ from models.imports import (
     ImportState,
 )
 from models.ledger import EntryKind, LedgerEntry
+from models.marks import MarkKind, PersonMark, Tandem
 from models.organisations import (
     ChecklistReminder,
     Claim,
@@ -100,6 +109,7 @@ from models.organisations import (
     RoleKind,
     TreeChange,
 )
+from models.parties import Block, Party, PartyKind, PartyMember, PartyState
 from models.people import (
     Account,
     Consent,
@@ -208,6 +218,9 @@ __all__ = [
     "Activity",
     "ActivityCount",
     "ActivityState",
+    "Affiliation",
+    "AffiliationLink",
+    "AffiliationState",
     "Appraisal",
     "Attempt",
     "Attendance",
@@ -216,6 +229,7 @@ __all__ = [
     "AwardRound",
     "AwardRule",
     "Base",
+    "Block",
     "Broadcast",
     "BroadcastAnswer",
     "BroadcastState",
@@ -304,6 +318,7 @@ __all__ = [
     "LoginWay",
     "Look",
     "Mark",
+    "MarkKind",
     "MaterialKind",
     "Means",
     "MeasureCount",
@@ -321,11 +336,16 @@ __all__ = [
     "OrganisationKind",
     "OrganisationRequest",
     "PaidMessages",
+    "Party",
+    "PartyKind",
+    "PartyMember",
+    "PartyState",
     "PeopleCount",
     "Person",
     "PersonEquipment",
     "PersonInterest",
     "PersonLanguage",
+    "PersonMark",
     "PersonSkill",
     "Plan",
     "PlanComment",
@@ -355,6 +375,7 @@ __all__ = [
     "RecognitionState",
     "Remark",
     "RemarkKind",
+    "RemoteReport",
     "RequestState",
     "RequiredCourse",
     "Response",
@@ -389,6 +410,7 @@ __all__ = [
     "Subscription",
     "Swap",
     "SwapOffer",
+    "Tandem",
     "TeamEquipment",
     "TeamLink",
     "TeamMember",

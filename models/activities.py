@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, as_of, choice
+from models.marks import MarkKind
 
 
 class ActivityState(StrEnum):
@@ -31,6 +32,7 @@ class Activity(Base):
     __tablename__ = "activity"
     __table_args__ = (
         CheckConstraint("radius BETWEEN 20 AND 20000", "radius"),
+        CheckConstraint("remote = (latitude IS NULL) AND remote = (longitude IS NULL)", "remote"),
         Index("ix_activity_state_organisation", "state", "organisation_id"),
         Index(
             "ix_activity_imported",
@@ -48,9 +50,12 @@ class Activity(Base):
     title: Mapped[str] = mapped_column(String(80))
     description: Mapped[str] = mapped_column(Text)
     picture: Mapped[str | None] = mapped_column(String(255))
+    remote: Mapped[bool] = mapped_column(default=False)
+    """Served from anywhere: no place, hours by a report."""
     address: Mapped[str] = mapped_column(String(200))
-    latitude: Mapped[float]
-    longitude: Mapped[float]
+    """Empty for a remote one."""
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
     radius: Mapped[int] = mapped_column(default=USUAL_RADIUS)
     """Metres round the place within which a shared location counts as being there."""
     enrolment_deadline: Mapped[datetime | None]
@@ -92,6 +97,8 @@ class Shift(Base):
     quota: Mapped[int]
     taken: Mapped[int] = mapped_column(default=0)
     least_age: Mapped[int] = mapped_column(default=0)
+    mark: Mapped[MarkKind | None] = mapped_column(choice(MarkKind, "shift_mark"))
+    """Only for volunteers who bear it."""
 
 
 class ShiftSkill(Base):

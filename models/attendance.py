@@ -62,6 +62,16 @@ class Attendance(Base):
     reason: Mapped[str | None] = mapped_column(String(300))
 
 
+class RemoteReport(Base):
+    """What somebody says they did at a remote activity; photos and voice are enclosures of it."""
+
+    __tablename__ = "remote_report"
+
+    attendance_id: Mapped[int] = mapped_column(ForeignKey("attendance.id"), primary_key=True)
+    text: Mapped[str] = mapped_column(Text, default="")
+    at: Mapped[datetime]
+
+
 class Dispute(Base):
     """A volunteer's one objection to a decision about their hours."""
 

@@ -54,6 +54,8 @@ class Enrolment(Base):
     shift_id: Mapped[int] = mapped_column(ForeignKey("shift.id"))
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     state: Mapped[EnrolmentState] = mapped_column(choice(EnrolmentState))
+    block_id: Mapped[int | None] = mapped_column(ForeignKey("block.id"), index=True)
+    """Of whoever was enrolled together with others."""
     walk_in: Mapped[bool] = mapped_column(default=False)
     queued_at: Mapped[datetime]
     """When they asked for the place; the waitlist goes by it."""

@@ -34,6 +34,7 @@ class OrganisationKind(StrEnum):
 
 class RoleKind(StrEnum):
     CORE_VOLUNTEER = "core_volunteer"
+    """Bare membership of a team, not given any more; core volunteers bear a mark instead."""
     TEAM_LEADER = "team_leader"
     COORDINATOR = "coordinator"
     COMMANDER = "commander"

@@ -43,6 +43,8 @@ class Trait(Base):
     refuses: Mapped[int] = mapped_column(SmallInteger)
     """The kinds of message that they opted out of, as bits of `services.traits.KINDS`."""
     paused_until: Mapped[date | None] = mapped_column(Date)
+    marks: Mapped[int] = mapped_column(SmallInteger)
+    """What kind of volunteer they are, as bits of `MarkKind` in its order."""
     skills: Mapped[int] = mapped_column(Mask)
     active_on: Mapped[date | None] = mapped_column(Date)
     """The last local day on which they wrote or served."""
@@ -94,6 +96,8 @@ class Directory(Base):
     callable: Mapped[bool]
     """Agreed to be called in emergencies."""
     paused_until: Mapped[date | None] = mapped_column(Date)
+    marks: Mapped[int] = mapped_column(SmallInteger)
+    """As in `Trait`."""
     skills: Mapped[int] = mapped_column(Mask)
     qualifications: Mapped[int] = mapped_column(Mask)
     """Verified ones; whether still valid is looked up where it counts."""

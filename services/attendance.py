@@ -81,6 +81,8 @@ Answer = CheckedIn | Leaving
 async def scan(work: Work, shift_id: int, slot: str, signature: str) -> Answer:
     """The rotating code on site. Raises Gone, or a Refusal that says what to do instead."""
     shift, activity = await activities.published_shift(work, shift_id)
+    if activity.remote:
+        raise Refusal("checkin_remote", title=activity.title)
     if not codes.is_rotating(
         shift_id, slot, signature, now=work.now, seconds=work.policy.code_seconds
     ):
@@ -92,21 +94,25 @@ async def check_print(work: Work, shift_id: int, signature: str) -> tuple[Shift,
     """The printed code only names the shift: a location must follow. Raises Gone or Refusal."""
     if not codes.is_printed(shift_id, signature):
         raise Gone
-    return await check_may_come(work, shift_id)
+    presence = await check_may_come(work, shift_id)
+    if presence.activity.remote:
+        raise Refusal("checkin_remote", title=presence.activity.title)
+    return presence.shift, presence.activity
 
 
-async def check_may_come(work: Work, shift_id: int) -> tuple[Shift, Activity]:
+async def check_may_come(work: Work, shift_id: int) -> Presence:
     """Whether the actor can check in or out now. Raises Gone, or a Refusal that says why not."""
     shift, activity = await activities.published_shift(work, shift_id)
-    await _check_may_come(work, shift, activity)
-    return shift, activity
+    return await _check_may_come(work, shift, activity)
 
 
 async def come_to(work: Work, shift_id: int, latitude: float, longitude: float) -> Answer:
     """A location shared on site. Raises Gone, or a Refusal that says what to do instead."""
     shift, activity = await activities.published_shift(work, shift_id)
     await _check_may_come(work, shift, activity)
-    metres = geo.distance(latitude, longitude, activity.latitude, activity.longitude)
+    metres = _metres(activity, latitude, longitude)
+    if metres is None:
+        raise Refusal("checkin_remote", title=activity.title)
     if metres > activity.radius:
         raise Refusal(
             "checkin_far", metres=metres, radius=activity.radius, address=activity.address
@@ -116,8 +122,29 @@ async def come_to(work: Work, shift_id: int, latitude: float, longitude: float) 
 
 def is_within(activity: Activity, latitude: float, longitude: float) -> bool:
     """Whether a place lies inside the activity's radius."""
-    metres = geo.distance(latitude, longitude, activity.latitude, activity.longitude)
-    return metres <= activity.radius
+    metres = _metres(activity, latitude, longitude)
+    return metres is not None and metres <= activity.radius
+
+
+def _metres(activity: Activity, latitude: float, longitude: float) -> float | None:
+    """From the activity's place; None where it has none."""
+    if activity.latitude is None or activity.longitude is None:
+        return None
+    return geo.distance(latitude, longitude, activity.latitude, activity.longitude)
+
+
+async def start_remote(work: Work, shift_id: int) -> CheckedIn:
+    """By a press: where there is no place, nothing else shows that somebody begins.
+
+    Raises Gone, or a Refusal that says what stands against it.
+    """
+    shift, activity = await activities.published_shift(work, shift_id)
+    if not activity.remote:
+        raise Gone
+    answer = await _arrive(work, shift, activity, Means.SELF)
+    if not isinstance(answer, CheckedIn):
+        raise Refusal("checkin_begun", at=answer.presence.there.checked_in_at)
+    return answer
 
 
 async def _arrive(work: Work, shift: Shift, activity: Activity, means: Means) -> Answer:
@@ -214,6 +241,8 @@ async def leave_by_own_word(work: Work, attendance_id: int, at: datetime | None 
 async def check_left_at(work: Work, attendance_id: int, at: datetime) -> Presence:
     """The actor's presence, if they can have left `at`. Raises Gone or Refusal."""
     presence = await own(work, attendance_id)
+    if presence.activity.remote:
+        raise Refusal("checkout_by_report")
     if work.now < presence.shift.ends_at:
         raise Refusal("checkout_by_code", ends_at=presence.shift.ends_at)
     if not presence.there.checked_in_at <= at <= work.now:
@@ -367,7 +396,7 @@ async def ask_to_check_out(work: Work) -> int:
             work,
             delivery.Post(
                 "attendance/finished",
-                {"title": activity.title, "ends_at": shift.ends_at},
+                {"title": activity.title, "ends_at": shift.ends_at, "remote": activity.remote},
                 kind=KIND,
                 subject=f"shift:{shift.id}",
                 dedupe=dedupe,
@@ -405,7 +434,10 @@ async def assume_check_outs(work: Work) -> int:
     )
     forgotten = await find(work, Attendance.id.in_(held.all()))
     for presence in forgotten:
-        await leave(work, presence, presence.shift.ends_at, Means.ASSUMED)
+        there = presence.there
+        # Of a remote activity nothing counts that nobody has reported.
+        left_at = there.checked_in_at if presence.activity.remote else presence.shift.ends_at
+        await leave(work, presence, left_at, Means.ASSUMED)
     return len(forgotten)
 
 

@@ -4,6 +4,7 @@ The same description serves recruitment, newsletters and statistics. It is asked
 narrow copy of what describes the active volunteers (`services.traits`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
@@ -29,6 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from models import (
     Group,
+    MarkKind,
     OptOut,
     Organisation,
     Person,
@@ -47,7 +49,7 @@ from models import (
 )
 from services import access, geo, organisations, terms
 from services.errors import Gone, Refusal
-from services.traits import BITS, KINDS, mask
+from services.traits import BITS, KINDS, mark_bits, mask
 from services.work import Work
 
 SAMPLE = 10
@@ -101,6 +103,8 @@ class Audience(BaseModel):
     """The language in which they read the bot."""
     active_within_days: Annotated[int | None, Field(ge=0, le=36_500)] = None
     stars_from: Annotated[int | None, Field(ge=0)] = None
+    marks: tuple[MarkKind, ...] = ()
+    """Any will do."""
     experience: Literal["enrolled", "attended", "never"] | None = None
     """Has ever had a place, has ever been there, or has never asked for a place."""
     people: Keys = ()
@@ -288,6 +292,7 @@ def _fits(work: Work, audience: Audience) -> ColumnElement[bool]:
     conditions = [
         _in_organisations(work, audience.organisations),
         *([Trait.person_id.in_(audience.people)] if audience.people else []),
+        *([marked(audience.marks)] if audience.marks else []),
         *_holds_terms(work, audience),
         *_has_served(work, audience),
     ]
@@ -421,6 +426,11 @@ def has_all(column: Any, keys: Keys) -> ColumnElement[bool]:
 
 def has_any(column: Any, keys: Keys) -> ColumnElement[bool]:
     return column.bitwise_and(mask(keys)) != 0  # type: ignore[no-any-return]
+
+
+def marked(kinds: Iterable[MarkKind]) -> ColumnElement[bool]:
+    """Bears one of these marks."""
+    return Trait.marks.bitwise_and(mark_bits(kinds)) != 0
 
 
 def refuses(kind: str | None) -> ColumnElement[bool]:

@@ -95,8 +95,9 @@ def _span(name: str, starts_at: datetime, ends_at: datetime, now: datetime) -> E
 def _event(activity: Activity, shift: Shift, now: datetime, *, contact: bool = True) -> Event:
     event = _span(f"shift-{shift.id}", shift.starts_at, shift.ends_at, now)
     event.add("summary", " · ".join(part for part in (activity.title, shift.title) if part))
-    event.add("location", vText(activity.address))
-    event.add("geo", vGeo((activity.latitude, activity.longitude)))
+    if activity.latitude is not None and activity.longitude is not None:
+        event.add("location", vText(activity.address))
+        event.add("geo", vGeo((activity.latitude, activity.longitude)))
     said = (activity.description, activity.bring, activity.contact if contact else "")
     event.add("description", "\n".join(part for part in said if part))
     return event

@@ -21,6 +21,7 @@ from models import (
 )
 from services import (
     access,
+    affiliations,
     approvals,
     awards,
     callouts,
@@ -86,6 +87,7 @@ async def today(work: Work) -> list[Pile]:
         (Right.TAKE_ROLL, _silent),
         (Right.TAKE_ROLL, _gaps),
         (Right.APPROVE_VOLUNTEERS, _approvals),
+        (Right.APPROVE_VOLUNTEERS, _affiliations),
         (Right.VERIFY_QUALIFICATIONS, _documents),
         (Right.CONFIRM_HOURS, _hours),
         (Right.CONFIRM_HOURS, _disputes),
@@ -165,6 +167,14 @@ async def _at_hand(work: Work) -> tuple[Any, ...]:
 
 async def _approvals(work: Work) -> Pile:
     return Pile("approvals", await approvals.waiting(work), await approvals.pending(work, SHOWN))
+
+
+async def _affiliations(work: Work) -> Pile:
+    """Schools and companies with people who say that they belong there."""
+    count = await affiliations.waiting(work)
+    bodies = await affiliations.bodies(work) if count else []
+    waits = [body for body in bodies if body.asked]
+    return Pile("affiliations", count, sorted(waits, key=lambda body: -body.asked)[:SHOWN])
 
 
 async def _documents(work: Work) -> Pile:

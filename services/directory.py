@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, se
 
 from models import (
     Directory,
+    MarkKind,
     Organisation,
     Person,
     PersonSkill,
@@ -29,7 +30,7 @@ from models.sealed import keyring
 from services import access, audiences, finding, phones
 from services.errors import Refusal
 from services.listing import LAST_PAGE, PER_PAGE, Slice
-from services.traits import STANDINGS
+from services.traits import STANDINGS, mark_bits
 from services.work import Work
 
 RIGHT = access.Right.SEE_VOLUNTEERS
@@ -74,6 +75,8 @@ class Wanted(BaseModel):
     status: Status = ""
     telegram: Literal["", "yes", "no", "blocked"] = ""
     emergencies: Literal["", "yes", "no"] = ""
+    marks: tuple[MarkKind, ...] = ()
+    """All are needed."""
 
     def as_query(self) -> list[tuple[str, str]]:
         """As the address of the list has it."""
@@ -211,6 +214,9 @@ def _described(wanted: Wanted) -> list[ColumnElement[bool]]:
         found.append(Directory.telegram == int(_TELEGRAM[wanted.telegram]))
     if wanted.emergencies:
         found.append(Directory.callable.is_(wanted.emergencies == "yes"))
+    if wanted.marks:
+        bits = mark_bits(wanted.marks)
+        found.append(Directory.marks.bitwise_and(bits) == bits)
     return found
 
 

@@ -3,9 +3,10 @@
 A place is taken by one conditional UPDATE and nothing else, so no crowd overfills a shift.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -30,13 +31,17 @@ from models import (
     ActivityState,
     Attendance,
     AuditEntry,
+    Block,
     Coming,
     Confirmation,
     Enrolment,
     EnrolmentState,
+    MarkKind,
     Means,
+    PartyMember,
     Person,
     PersonLanguage,
+    PersonMark,
     PersonSkill,
     Qualification,
     QualificationKind,
@@ -80,6 +85,9 @@ REASON = (2, 300)
 """Characters of a reason."""
 MADE_BY_OTHERS = ("enrolment.made", "roll.walk_in")
 """What the audit log says of a place that somebody did not take themselves."""
+MOST_TRIED = 8
+"""Of the waitlist, when places are free; the first is only passed by where somebody else holds it.
+"""
 OVER = (EnrolmentState.CANCELLED, EnrolmentState.DECLINED)
 """States after which one may enrol anew."""
 
@@ -101,7 +109,8 @@ class Place:
 async def enrol(work: Work, shift_id: int) -> Enrolment:
     """A place for the actor, or one on the waitlist. Raises Gone or a Refusal that says why not."""
     shift, activity = await activities.published_shift(work, shift_id)
-    await _check_open(work, shift, activity)
+    check_open(work, shift, activity)
+    _check_not_paused(work)
     known = await _of_person(work, shift_id)
     if known is not None and known.state not in OVER:
         raise Refusal("enrol_already", state=known.state.value)
@@ -109,9 +118,10 @@ async def enrol(work: Work, shift_id: int) -> Enrolment:
     await requirements.check_trained(work, shift, activity)
     await check_clash(work, shift)
     enrolment = known or Enrolment(shift_id=shift_id, person_id=work.person.id)
-    enrolment.state = await _state_after_taking(work, shift, activity)
+    placed = await take_place(work, shift_id)
+    enrolment.state = await state_if(work, shift, activity, work.person.id, placed=placed)
     enrolment.queued_at = work.now
-    _forget_earlier(enrolment)
+    forget_earlier(enrolment)
     work.session.add(enrolment)
     await traits.recount(work, [work.person.id])
     if enrolment.state is EnrolmentState.APPLIED:
@@ -127,13 +137,15 @@ async def is_confirmed(work: Work, activity: Activity, enrolment: Enrolment) -> 
     await events.of_enrolments(work, kind, activity, [enrolment])
 
 
-async def _is_cancelled(work: Work, place: Place) -> None:
+async def is_cancelled(work: Work, place: Place) -> None:
+    """Other programs hear of it."""
     kind = events.Kind.ENROLMENT_CANCELLED
     await events.of_enrolments(work, kind, place.activity, [place.enrolment])
 
 
-def _forget_earlier(enrolment: Enrolment) -> None:
+def forget_earlier(enrolment: Enrolment) -> None:
     """What was noted of an earlier, cancelled enrolment no longer counts."""
+    enrolment.block_id = None
     enrolment.walk_in = False
     enrolment.reconfirm = False
     enrolment.cancelled_late = False
@@ -146,18 +158,19 @@ def _forget_earlier(enrolment: Enrolment) -> None:
     enrolment.cancel_reason = None
 
 
-async def _state_after_taking(work: Work, shift: Shift, activity: Activity) -> EnrolmentState:
-    if not await take_place(work, shift.id):
+async def state_if(
+    work: Work, shift: Shift, activity: Activity, person_id: int, *, placed: bool
+) -> EnrolmentState:
+    """What somebody's enrolment is, once a place was taken for it or was not to be had.
+
+    Who is not insured for something dangerous waits until the coordinator has seen to it.
+    """
+    if not placed:
         return EnrolmentState.WAITLISTED
-    return await _state_with_a_place(work, shift, activity)
-
-
-async def _state_with_a_place(work: Work, shift: Shift, activity: Activity) -> EnrolmentState:
-    """Who is not insured for something dangerous waits until the coordinator has seen to it."""
     if activity.confirmation is Confirmation.BY_HAND:
         return EnrolmentState.APPLIED
     if await insurance.is_dangerous(work, activity.id) and await insurance.uncovered(
-        work, shift, [work.person.id]
+        work, shift, [person_id]
     ):
         return EnrolmentState.APPLIED
     return EnrolmentState.CONFIRMED
@@ -165,10 +178,15 @@ async def _state_with_a_place(work: Work, shift: Shift, activity: Activity) -> E
 
 async def take_place(work: Work, shift_id: int) -> bool:
     """Takes a free place of the shift, if there is one."""
+    return await take_places(work, shift_id, 1)
+
+
+async def take_places(work: Work, shift_id: int, count: int) -> bool:
+    """Takes so many free places of the shift, or none if there are fewer."""
     done = await work.session.execute(
         update(Shift)
-        .where(Shift.id == shift_id, Shift.taken < Shift.quota)
-        .values(taken=Shift.taken + 1)
+        .where(Shift.id == shift_id, Shift.taken + count <= Shift.quota)
+        .values(taken=Shift.taken + count)
         .execution_options(synchronize_session=False)
     )
     return bool(getattr(done, "rowcount", 0))
@@ -182,7 +200,8 @@ async def _of_person(work: Work, shift_id: int) -> Enrolment | None:
     )
 
 
-async def _check_open(work: Work, shift: Shift, activity: Activity) -> None:
+def check_open(work: Work, shift: Shift, activity: Activity) -> None:
+    """Whether volunteers can still enrol. Raises NotAllowed or a Refusal that says why not."""
     if not accounts.is_volunteer(work.actor):
         raise NotAllowed
     if activity.state is ActivityState.CANCELLED:
@@ -191,6 +210,9 @@ async def _check_open(work: Work, shift: Shift, activity: Activity) -> None:
         raise Refusal("enrol_over")
     if activity.enrolment_deadline is not None and activity.enrolment_deadline <= work.now:
         raise Refusal("enrol_deadline", deadline=activity.enrolment_deadline)
+
+
+def _check_not_paused(work: Work) -> None:
     paused_until = work.person.paused_until
     if paused_until is not None and paused_until > work.today:
         raise Refusal("enrol_paused", until=paused_until)
@@ -199,6 +221,8 @@ async def _check_open(work: Work, shift: Shift, activity: Activity) -> None:
 async def check_suits(work: Work, shift: Shift) -> None:
     """Raises Refusal with what the actor lacks for the shift."""
     person = work.person
+    if shift.mark is not None and not await _bears(work, shift.mark):
+        raise Refusal("enrol_lacks_mark", mark=shift.mark.value)
     if shift.least_age and (
         person.birth_date is None or person.birth_date > matching.born_before(work, shift)
     ):
@@ -232,6 +256,10 @@ async def check_suits(work: Work, shift: Shift) -> None:
 def _each(ways: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Each course once that gives something of what is lacked."""
     return list({one["id"]: one for some in ways.values() for one in some}.values())
+
+
+async def _bears(work: Work, kind: MarkKind) -> bool:
+    return await work.session.get(PersonMark, (work.person.id, kind)) is not None
 
 
 async def _lacked(  # noqa: PLR0917 - a query in five parts
@@ -272,42 +300,122 @@ async def check_clash(work: Work, shift: Shift) -> None:
 # Places that become free
 
 
-async def give_back(work: Work, shift_id: int) -> None:
-    """Somebody's place is free: the next on the waitlist is offered it."""
+async def give_back(work: Work, shift_id: int, count: int = 1) -> None:
+    """So many places are free: the next on the waitlist are offered them."""
     await work.session.execute(
         update(Shift)
         .where(Shift.id == shift_id)
-        .values(taken=Shift.taken - 1)
+        .values(taken=Shift.taken - count)
         .execution_options(synchronize_session=False)
     )
-    await free_place(work, shift_id)
+    for _ in range(count):
+        if not await free_place(work, shift_id):
+            return
 
 
-async def free_place(work: Work, shift_id: int) -> None:
-    """Offers one unoccupied place to the first on the waitlist; nothing once the shift began."""
+async def freed(work: Work, place: Place, *, held: bool) -> None:
+    """What it means for others that somebody is out, who `held` a place or waited for one."""
+    if held:
+        await give_back(work, place.shift.id)
+    elif place.enrolment.block_id is not None:
+        await free_place(work, place.shift.id)  # the rest of their group may fit now
+
+
+async def free_place(work: Work, shift_id: int) -> bool:
+    """Offers unoccupied places to the first on the waitlist whom they suffice.
+
+    A group waits until all of it fits. Until then whoever stands behind it is offered what is free,
+    so that no place stays empty; the group keeps its turn. Nothing once the shift began. Answers
+    whether anything was offered.
+    """
     shift, activity = await activities.published_shift(work, shift_id)
     if activity.state is not ActivityState.PUBLISHED or shift.starts_at <= work.now:
-        return
+        return False
+    for keys in await _queue(work, shift_id):
+        waiting = await _still_waiting(work, keys)
+        if len(waiting) == len(keys) and await take_places(work, shift_id, len(keys)):
+            await _offer(work, [Place(one, shift, activity) for one in waiting])
+            return True
+    return False
+
+
+async def _queue(work: Work, shift_id: int) -> list[list[int]]:
+    """Keys of those who wait for no more places than are free, a group's together, in turn."""
+    free = select(Shift.quota - Shift.taken).where(Shift.id == shift_id).scalar_subquery()
+    unit = func.coalesce(-Enrolment.block_id, Enrolment.id)
+    waits = (Enrolment.shift_id == shift_id, Enrolment.state == EnrolmentState.WAITLISTED)
     first = (
-        select(Enrolment)
-        .where(Enrolment.shift_id == shift_id, Enrolment.state == EnrolmentState.WAITLISTED)
-        .order_by(Enrolment.queued_at, Enrolment.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
+        select(
+            unit.label("unit"),
+            func.min(Enrolment.queued_at).label("queued_at"),
+            func.min(Enrolment.id).label("first"),
+        )
+        .where(*waits)
+        .group_by(unit)
+        .having(func.count() <= free)
+        .order_by("queued_at", "first")
+        .limit(MOST_TRIED)
+        .subquery()
     )
-    enrolment = await work.session.scalar(first)
-    if enrolment is None or not await take_place(work, shift_id):
-        return
-    await _offer(work, Place(enrolment, shift, activity))
+    rows = await work.session.execute(
+        select(first.c.unit, Enrolment.id)
+        .join(first, first.c.unit == unit)
+        .where(*waits)
+        .order_by(first.c.queued_at, first.c.first, Enrolment.id)
+    )
+    units: dict[int, list[int]] = {}
+    for key, enrolment_id in rows:
+        units.setdefault(key, []).append(enrolment_id)
+    return list(units.values())
 
 
-async def _offer(work: Work, place: Place) -> None:
-    """Holds a place that was taken for somebody, and asks whether they want it."""
+async def _still_waiting(work: Work, keys: Sequence[int]) -> list[Enrolment]:
+    """Locked; those that somebody else decides on at this moment are left out."""
+    found = await work.session.scalars(
+        select(Enrolment)
+        .where(Enrolment.id.in_(keys), Enrolment.state == EnrolmentState.WAITLISTED)
+        .order_by(Enrolment.id)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    return list(found)
+
+
+async def _offer(work: Work, places: Sequence[Place]) -> None:
+    """Holds places that were taken for one or for a group, and asks whether they want them."""
     lasts = timedelta(minutes=work.policy.offer_minutes)
-    place.enrolment.state = EnrolmentState.OFFERED
-    place.enrolment.offer_expires_at = min(work.now + lasts, place.shift.starts_at)
+    expires_at = min(work.now + lasts, places[0].shift.starts_at)
+    for place in places:
+        place.enrolment.state = EnrolmentState.OFFERED
+        place.enrolment.offer_expires_at = expires_at
     await work.session.flush()
-    await _tell(work, place, "offer", expires_at=place.enrolment.offer_expires_at)
+    if places[0].enrolment.block_id is None:
+        await _tell(work, places[0], "offer", expires_at=expires_at)
+    else:
+        await _tell_head(work, places, expires_at)
+
+
+async def _tell_head(work: Work, places: Sequence[Place], expires_at: datetime) -> None:
+    """Whoever enrolled a group says for all of it whether it still comes."""
+    block = await work.session.get_one(Block, places[0].enrolment.block_id)
+    names = await work.session.scalars(
+        select(Person.name)
+        .where(Person.id.in_([place.enrolment.person_id for place in places]))
+        .order_by(Person.id)
+    )
+    post = delivery.Post(
+        "parties/offer",
+        {
+            **about(places[0]),
+            "block_id": block.id,
+            "group": block.name,
+            "names": list(names),
+            "expires_at": expires_at,
+        },
+        kind=KIND,
+        subject=offered_as(places[0].enrolment),
+    )
+    await delivery.tell(work, post, [block.head_id])
 
 
 async def accept_offer(work: Work, enrolment_id: int) -> Place:
@@ -319,7 +427,7 @@ async def accept_offer(work: Work, enrolment_id: int) -> Place:
     if enrolment.offer_expires_at is not None and enrolment.offer_expires_at <= work.now:
         raise Refusal("offer_over")
     await check_clash(work, place.shift)
-    enrolment.state = await _state_with_a_place(work, place.shift, place.activity)
+    enrolment.state = await state_if(work, place.shift, place.activity, work.person.id, placed=True)
     enrolment.offer_expires_at = None
     await work.session.flush()
     if enrolment.state is EnrolmentState.APPLIED:
@@ -353,14 +461,14 @@ async def expire_offers(work: Work) -> int:
         Enrolment.offer_expires_at <= work.now,
     )
     for place in lapsed:
-        await _let_go(work, place)
-        await delivery.correct(
-            work,
-            subject(place.enrolment),
-            delivery.Post(
-                "enrolment/offer_lapsed", _about(place), kind=KIND, subject=subject(place.enrolment)
-            ),
-        )
+        place.enrolment.state = EnrolmentState.DECLINED
+        place.enrolment.offer_expires_at = None
+    await work.session.flush()
+    for shift_id, count in Counter(place.shift.id for place in lapsed).items():
+        await give_back(work, shift_id, count)
+    for asked, place in {offered_as(place.enrolment): place for place in lapsed}.items():
+        post = delivery.Post("enrolment/offer_lapsed", about(place), kind=KIND, subject=asked)
+        await delivery.correct(work, asked, post)
     return len(lapsed)
 
 
@@ -394,11 +502,10 @@ async def cancel(work: Work, enrolment_id: int, reason: str | None = None) -> Pl
     enrolment.cancelled_late = late
     enrolment.cancel_reason = reason
     await work.session.flush()
-    if held:
-        await give_back(work, place.shift.id)
+    await freed(work, place, held=held)
     if late:
         await _tell_coordinators(work, place, "cancelled_late", reason=reason)
-    await _is_cancelled(work, place)
+    await is_cancelled(work, place)
     return place
 
 
@@ -431,9 +538,8 @@ async def leave_everything(work: Work, person_id: int) -> int:
         place.enrolment.state = EnrolmentState.CANCELLED
         place.enrolment.cancelled_at = work.now
         await work.session.flush()
-        if held:
-            await give_back(work, place.shift.id)
-        await _is_cancelled(work, place)
+        await freed(work, place, held=held)
+        await is_cancelled(work, place)
     return len(places)
 
 
@@ -527,7 +633,28 @@ async def answer_coming(work: Work, enrolment_id: int, coming: Coming) -> Place:
         place.enrolment.reconfirm = False
     place.enrolment.coming = coming
     await work.session.flush()
+    if place.enrolment.block_id is not None:
+        await _answer_for_wards(work, place.enrolment)
     return place
+
+
+async def _answer_for_wards(work: Work, own: Enrolment) -> None:
+    """Children who came along have no chat: whoever registered and enrolled them answers."""
+    theirs = (
+        select(PartyMember.person_id)
+        .join(Block, Block.party_id == PartyMember.party_id)
+        .where(Block.id == own.block_id, Block.head_id == work.person.id, PartyMember.ward)
+    )
+    await work.session.execute(
+        update(Enrolment)
+        .where(
+            Enrolment.block_id == own.block_id,
+            Enrolment.state.in_((EnrolmentState.APPLIED, EnrolmentState.CONFIRMED)),
+            Enrolment.person_id.in_(theirs),
+        )
+        .values(coming=own.coming, reconfirm=own.reconfirm)
+        .execution_options(synchronize_session=False)
+    )
 
 
 # Confirming by hand
@@ -563,14 +690,14 @@ async def decide(work: Work, enrolment_id: int, *, accept: bool) -> Place:
     if accept:
         await is_confirmed(work, place.activity, place.enrolment)
     else:
-        await _is_cancelled(work, place)
+        await is_cancelled(work, place)
     person = await work.session.get_one(Person, place.enrolment.person_id)
     await delivery.correct(
         work,
         _application(place.enrolment),
         delivery.Post(
             "enrolment/application_decided",
-            {**_about(place), "name": person.name, "accepted": accept, "by": work.person.name},
+            {**about(place), "name": person.name, "accepted": accept, "by": work.person.name},
             kind=KIND,
             subject=_application(place.enrolment),
         ),
@@ -605,7 +732,7 @@ async def enrol_other(work: Work, shift_id: int, person_id: int, typed: str = ""
     placed = await take_place(work, shift_id)
     enrolment.state = EnrolmentState.CONFIRMED if placed else EnrolmentState.WAITLISTED
     enrolment.queued_at = work.now
-    _forget_earlier(enrolment)
+    forget_earlier(enrolment)
     work.session.add(enrolment)
     await traits.recount(work, [person_id])
     await work.session.flush()
@@ -614,6 +741,17 @@ async def enrol_other(work: Work, shift_id: int, person_id: int, typed: str = ""
     if placed:
         await is_confirmed(work, activity, enrolment)
     return enrolment
+
+
+async def why_not(work: Work, shift: Shift) -> Refusal | None:
+    """The first of the shift's requirements that the actor does not meet."""
+    try:
+        _check_not_paused(work)
+        await check_suits(work, shift)
+        await check_clash(work, shift)
+    except Refusal as why:
+        return why
+    return None
 
 
 async def _check_joins(work: Work, shift: Shift, activity: Activity) -> Enrolment | None:
@@ -656,10 +794,9 @@ async def remove(work: Work, enrolment_id: int, reason: str) -> Place:
     enrolment.offer_expires_at = None
     await work.session.flush()
     await _tell(work, place, "removed", reason=reason)
-    if held:
-        await give_back(work, place.shift.id)
+    await freed(work, place, held=held)
     _note(work, "enrolment.removed", enrolment, place.activity)
-    await _is_cancelled(work, place)
+    await is_cancelled(work, place)
     return place
 
 
@@ -673,11 +810,27 @@ async def offer(work: Work, enrolment_id: int) -> Place:
         raise Refusal("enrol_over")
     if place.enrolment.state is not EnrolmentState.WAITLISTED:
         raise Refusal("offer_not_waiting")
-    if not await take_place(work, place.shift.id):
+    together = [place.enrolment]
+    if place.enrolment.block_id is not None:
+        together = await of_block(work, place.enrolment.block_id, EnrolmentState.WAITLISTED)
+    if not await take_places(work, place.shift.id, len(together)):
         raise Refusal("walkin_full", quota=place.shift.quota)
-    await _offer(work, place)
-    _note(work, "enrolment.offered", place.enrolment, place.activity)
+    await _offer(work, [Place(one, place.shift, place.activity) for one in together])
+    for one in together:
+        _note(work, "enrolment.offered", one, place.activity)
     return place
+
+
+async def of_block(work: Work, block_id: int, *states: EnrolmentState) -> list[Enrolment]:
+    """Those of a group in these states, locked."""
+    found = await work.session.scalars(
+        select(Enrolment)
+        .where(Enrolment.block_id == block_id, Enrolment.state.in_(states))
+        .order_by(Enrolment.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(found)
 
 
 async def shift_of(work: Work, enrolment_id: int) -> int:
@@ -765,7 +918,7 @@ async def _ask_coordinators(work: Work, place: Place) -> None:
         work,
         delivery.Post(
             "enrolment/application",
-            {**_about(place), "name": person.name, "number": person.number},
+            {**about(place), "name": person.name, "number": person.number},
             kind=KIND,
             subject=_application(place.enrolment),
         ),
@@ -864,17 +1017,25 @@ def subject(enrolment: Enrolment) -> str:
     return f"enrolment:{enrolment.id}"
 
 
+def offered_as(enrolment: Enrolment) -> str:
+    """Under which the offer of its place is found again: a group's is made to the head."""
+    block_id = enrolment.block_id
+    return subject(enrolment) if block_id is None else f"block:{block_id}"
+
+
 def _application(enrolment: Enrolment) -> str:
     return f"application:{enrolment.id}"
 
 
-def _about(place: Place) -> dict[str, Any]:
+def about(place: Place) -> dict[str, Any]:
+    """What messages about a place say of it."""
     return {
         "enrolment_id": place.enrolment.id,
         "activity_id": place.activity.id,
         "shift_id": place.shift.id,
         "title": place.activity.title,
         "address": place.activity.address,
+        "remote": place.activity.remote,
         "starts_at": place.shift.starts_at,
         "ends_at": place.shift.ends_at,
     }
@@ -885,7 +1046,7 @@ async def _tell(work: Work, place: Place, template: str, **more: Any) -> None:
         work,
         delivery.Post(
             f"enrolment/{template}",
-            {**_about(place), **more},
+            {**about(place), **more},
             kind=KIND,
             subject=subject(place.enrolment),
         ),
@@ -898,7 +1059,7 @@ async def _tell_coordinators(work: Work, place: Place, template: str, **more: An
         work,
         delivery.Post(
             f"enrolment/{template}",
-            {**_about(place), "name": work.person.name, **more},
+            {**about(place), "name": work.person.name, **more},
             kind=KIND,
             subject=subject(place.enrolment),
         ),

@@ -92,6 +92,25 @@ async def agree(work: Work, code: str, telegram_id: int) -> Person:
     return person
 
 
+async def agree_for_own(work: Work, minor: Person, telegram_id: int) -> None:
+    """The actor registers their own child, and consents as the guardian from their own chat."""
+    parent = work.person
+    code = await name(work, minor, parent.name, parent.phone or "")
+    await work.session.execute(
+        update(Guardian)
+        .where(Guardian.code_hash == keyring().fingerprint(code))
+        .values(confirmed_at=work.now, confirmed_by_telegram_id=telegram_id)
+        .execution_options(synchronize_session=False)
+    )
+    work.session.add_all(
+        Consent(
+            person_id=minor.id, kind=kind, version=work.policy.privacy_version, given_at=work.now
+        )
+        for kind in (ConsentKind.PRIVACY, ConsentKind.GUARDIAN)
+    )
+    _note(work, "guardian.agreed", minor)
+
+
 async def refuse(work: Work, code: str, telegram_id: int) -> Person:
     """The guardian does not agree: the registration ends. Raises Refusal."""
     _, person = await asked(work, code, telegram_id)

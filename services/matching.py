@@ -18,11 +18,13 @@ from sqlalchemy import (
     cast,
     false,
     func,
+    literal,
     not_,
     or_,
     select,
     true,
 )
+from sqlalchemy.orm import aliased
 
 from models import (
     ENGAGED,
@@ -31,9 +33,12 @@ from models import (
     ActivityState,
     Enrolment,
     EnrolmentState,
+    MarkKind,
+    Organisation,
     Person,
     PersonInterest,
     PersonLanguage,
+    PersonMark,
     PersonSkill,
     Qualification,
     QualificationState,
@@ -103,7 +108,7 @@ async def audience(work: Work, activity: Activity) -> delivery.Recipients:
     Who often stayed away counts as living farther off, see `services.reliability`.
     """
     shifts = await _coming_shifts(work, activity.id)
-    squared = audiences.squared_distance(Trait, activity.latitude, activity.longitude)
+    distance, nearest = _distance_to(work, activity)
     return (
         _fitting(work, activity, shifts)
         .join(Account, Account.person_id == Person.id)
@@ -111,18 +116,30 @@ async def audience(work: Work, activity: Activity) -> delivery.Recipients:
             Person.id,
             Account.telegram_id,
             Person.language,
-            case(
-                (Trait.latitude.is_(None), delivery.NO_PARAMETERS),
-                else_=delivery.own_parameters(work, "distance", func.sqrt(cast(squared, Float))),
-            ).label("parameters"),
+            distance.label("parameters"),
         )
         .where(
             opt_outs.wants(delivery.ANNOUNCEMENT),
             Trait.reachable,
             _told_this_week(work) < work.policy.announcements_per_week,
         )
-        .order_by(squared * reliability.farther_squared(work, Person.id), Person.id)
+        .order_by(nearest * reliability.farther_squared(work, Person.id), Person.id)
     )
+
+
+def _distance_to(work: Work, activity: Activity) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """What each is told of the distance, and in which order: online volunteers come first where
+    there is no place.
+    """
+    if activity.latitude is None or activity.longitude is None:
+        online = audiences.marked((MarkKind.ONLINE,))
+        return delivery.NO_PARAMETERS, case((online, 1), else_=2)
+    squared = audiences.squared_distance(Trait, activity.latitude, activity.longitude)
+    told = case(
+        (Trait.latitude.is_(None), delivery.NO_PARAMETERS),
+        else_=delivery.own_parameters(work, "distance", func.sqrt(cast(squared, Float))),
+    )
+    return told, squared
 
 
 def _fitting(work: Work, activity: Activity, shifts: list[Shift]) -> Select[Any]:
@@ -132,13 +149,27 @@ def _fitting(work: Work, activity: Activity, shifts: list[Shift]) -> Select[Any]
         select(Person.id)
         .join(Trait, Trait.person_id == Person.id)
         .where(
-            audiences.near(activity.latitude, activity.longitude, work.policy.announcement_radius),
+            _within_reach(work, activity),
             not_(audiences.paused(work)),
             or_(Trait.interests == 0, audiences.interested((activity.field_id,))),
             not_(_takes_part(activity)),
             any_shift,
         )
     )
+
+
+def _within_reach(work: Work, activity: Activity) -> ColumnElement[bool]:
+    """Near enough; of a remote one the people of whoever holds it, and who serves online anyway."""
+    if activity.latitude is not None and activity.longitude is not None:
+        radius = work.policy.announcement_radius
+        return audiences.near(activity.latitude, activity.longitude, radius)
+    holder = aliased(Organisation)
+    below = (
+        select(Organisation.id)
+        .join(holder, Organisation.path.like(holder.path + literal("%")))
+        .where(holder.id == activity.organisation_id)
+    )
+    return or_(audiences.marked((MarkKind.ONLINE,)), Trait.organisation_id.in_(below))
 
 
 def _takes_part(activity: Activity) -> ColumnElement[bool]:
@@ -152,13 +183,19 @@ def _takes_part(activity: Activity) -> ColumnElement[bool]:
 
 
 def _suits(work: Work, shift: Shift) -> ColumnElement[bool]:
+    free = Person.availability.bitwise_and(free_bits(work, shift)) != 0
+    return and_(free, may_take(work, shift))
+
+
+def may_take(work: Work, shift: Shift) -> ColumnElement[bool]:
+    """The condition on `Person` that nothing the shift requires stands against them."""
     return and_(
         _old_enough(work, shift),
-        Person.availability.bitwise_and(free_bits(work, shift)) != 0,
+        _bears_mark(shift),
         _has_all_skills(shift.id),
         _has_all_qualifications(work, shift),
         _speaks_all_languages(shift.id),
-        not_(_busy(shift)),
+        not_(busy(shift)),
     )
 
 
@@ -189,6 +226,15 @@ def free_bits(work: Work, shift: Shift) -> int:
 def part_of_day(local: datetime) -> int:
     """0 morning, 1 afternoon, 2 evening."""
     return 0 if local.hour < NOON else 1 if local.hour < EVENING else 2
+
+
+def _bears_mark(shift: Shift) -> ColumnElement[bool]:
+    if shift.mark is None:
+        return true()
+    borne = select(PersonMark.kind).where(
+        PersonMark.person_id == Person.id, PersonMark.kind == shift.mark
+    )
+    return borne.correlate(Person).exists()
 
 
 def _has_all_skills(shift_id: int) -> ColumnElement[bool]:
@@ -228,7 +274,8 @@ def _speaks_all_languages(shift_id: int) -> ColumnElement[bool]:
     return ~missing.exists()
 
 
-def _busy(shift: Shift) -> ColumnElement[bool]:
+def busy(shift: Shift) -> ColumnElement[bool]:
+    """The condition on `Person` that they are engaged in something else at that time."""
     other = Shift.__table__.alias("other_shift")
     return (
         select(Enrolment.id)
@@ -303,10 +350,20 @@ def _not_engaged_in_shift() -> ColumnElement[bool]:
     return ~mine.exists()
 
 
+def distance(person: Person, activity: Activity) -> float | None:
+    """Metres between somebody and an activity; None where one of them has no place."""
+    here, there = (person.latitude, person.longitude), (activity.latitude, activity.longitude)
+    if here[0] is None or here[1] is None or there[0] is None or there[1] is None:
+        return None
+    return geo.distance(here[0], here[1], there[0], there[1])
+
+
 @dataclass(frozen=True, slots=True)
 class _Wishes:
     """What speaks for an activity: fields of interest with those above and below, own skills."""
 
+    online: bool
+    """Serves from home as well."""
     fields: frozenset[int]
     skills_needed: frozenset[int]
     """Shifts that need a skill which the actor has."""
@@ -332,21 +389,26 @@ async def _wishes(work: Work) -> _Wishes:
         .where(PersonSkill.person_id == person.id, Shift.starts_at > work.now)
     )
     fields = {*related, *(key for key in parents if key is not None)}
-    return _Wishes(frozenset(fields), frozenset(needed))
+    online = await work.session.get(PersonMark, (person.id, MarkKind.ONLINE)) is not None
+    return _Wishes(online, frozenset(fields), frozenset(needed))
 
 
 def _weigh(
     work: Work, activity: Activity, shifts: list[Shift], wishes: _Wishes
 ) -> tuple[float, Suggestion]:
-    """Points: near up to 3, a wanted field 2, a needed skill 2, soon to begin up to 1."""
+    """Points: near up to 3, remote 3 for who serves online and 1 for others, a wanted field 2,
+    a needed skill 2, soon to begin up to 1.
+    """
     person = work.person
     points = 1.0
     reasons: list[str] = []
     metres: float | None = None
-    if person.latitude is not None and person.longitude is not None:
-        metres = geo.distance(
-            person.latitude, person.longitude, activity.latitude, activity.longitude
-        )
+    if activity.remote:
+        points += 3 if wishes.online else 1
+        reasons.append("remote")
+    else:
+        metres = distance(person, activity)
+    if metres is not None:
         radius = work.policy.announcement_radius
         if metres > radius:
             return 0.0, Suggestion(activity, shifts, metres)

@@ -13,20 +13,25 @@ from sqlalchemy import ColumnElement, delete, func, insert, select
 from models import MeasureCount, Organisation
 from services import (
     activity_files,
+    affiliations,
     complaints,
     counting,
     drills,
     incidents,
     insurance,
+    marks,
     organisations,
+    parties,
     plans,
     project_list,
     ratings,
     recognition,
     reliability,
+    remote,
     reorganising,
     series,
     stories,
+    together,
     training,
 )
 from services.measuring import Measure, Unit
@@ -48,6 +53,11 @@ MEASURES: tuple[Measure, ...] = (
     *ratings.MEASURES,
     *complaints.MEASURES,
     *reliability.MEASURES,
+    *remote.MEASURES,
+    *together.MEASURES,
+    *parties.MEASURES,
+    *affiliations.MEASURES,
+    *marks.MEASURES,
 )
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2

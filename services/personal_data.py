@@ -54,6 +54,7 @@ from models import (
     Word,
 )
 from services import (
+    affiliations,
     appraisals,
     audit,
     certificates,
@@ -63,11 +64,14 @@ from services import (
     events,
     incidents,
     insurance,
+    marks,
+    parties,
     plans,
     projects,
     ratings,
     recognition,
     reliability,
+    remote,
     reorganising,
     roles,
     series,
@@ -106,6 +110,10 @@ TOPICS: tuple[Topic, ...] = (
     appraisals,
     reliability,
     complaints,
+    marks,
+    parties,
+    affiliations,
+    remote,
 )
 
 HIDDEN = frozenset(

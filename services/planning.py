@@ -59,8 +59,8 @@ class Plan:
     title: str
     description: str
     address: str
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     confirmation: Confirmation
     picture: str | None = None
     enrolment_deadline: datetime | None = None
@@ -69,12 +69,17 @@ class Plan:
     """Whom to ask; the coordinator if it is empty."""
     project_id: int | None = None
     """To which project a new activity belongs; a later change leaves that as it is."""
+    remote: bool = False
+    """Served from anywhere, so that there is no place."""
 
 
 def check(plan: Plan) -> None:
     """Raises Refusal for words that are too short or too long."""
     for what, length in LENGTHS.items():
-        lengths.check(what, getattr(plan, what), length)
+        if not (plan.remote and what == "address"):
+            lengths.check(what, getattr(plan, what), length)
+    if not plan.remote and (plan.latitude is None or plan.longitude is None):
+        raise Refusal("page_place")
 
 
 def plan_of(activity: Activity) -> Plan:
@@ -92,6 +97,7 @@ def plan_of(activity: Activity) -> Plan:
         bring=activity.bring,
         contact=activity.contact,
         project_id=activity.project_id,
+        remote=activity.remote,
     )
 
 
@@ -155,9 +161,12 @@ async def change(work: Work, activity_id: int, plan: Plan, link: str) -> Activit
     await work.session.flush()
     if activity.state is ActivityState.PUBLISHED:
         if _place(activity) != before:
-            await enrolment.ask_to_reconfirm(
-                work, activity_id, {"address": activity.address, "was_address": before["address"]}
-            )
+            changed = {
+                "address": activity.address,
+                "was_address": before["address"],
+                "remote": activity.remote,
+            }
+            await enrolment.ask_to_reconfirm(work, activity_id, changed)
         await announcements.revise(work, activity, link)
     await _changed(work, activity)
     return activity
@@ -190,7 +199,7 @@ async def to_be_asked(work: Work, activity_id: int, plan: Plan) -> int:
     Raises Gone, NotAllowed or Refusal.
     """
     activity = await _check_change(work, activity_id, plan)
-    place = {name: getattr(plan, name) for name in _place(activity)}
+    place = _place(_without_place(plan) if plan.remote else plan)
     if activity.state is not ActivityState.PUBLISHED or place == _place(activity):
         return 0
     return await enrolment.count_to_reconfirm(work, activity_id)
@@ -479,6 +488,9 @@ def _write(activity: Activity, plan: Plan, work: Work) -> None:
     activity.title = plan.title
     activity.description = plan.description
     activity.picture = plan.picture
+    activity.remote = plan.remote
+    if plan.remote:
+        plan = _without_place(plan)
     activity.address = plan.address
     activity.latitude = plan.latitude
     activity.longitude = plan.longitude
@@ -488,12 +500,12 @@ def _write(activity: Activity, plan: Plan, work: Work) -> None:
     activity.contact = plan.contact or work.person.name
 
 
-def _place(activity: Activity) -> dict[str, Any]:
-    return {
-        "address": activity.address,
-        "latitude": activity.latitude,
-        "longitude": activity.longitude,
-    }
+def _without_place(plan: Plan) -> Plan:
+    return replace(plan, address="", latitude=None, longitude=None)
+
+
+def _place(of: Activity | Plan) -> dict[str, Any]:
+    return {"address": of.address, "latitude": of.latitude, "longitude": of.longitude}
 
 
 def _note(work: Work, activity: Activity, action: str) -> None:

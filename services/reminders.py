@@ -97,6 +97,7 @@ async def _tell(
             "activity_id": activity.id,
             "title": activity.title,
             "address": activity.address,
+            "remote": activity.remote,
             "bring": activity.bring,
             "contact": activity.contact,
             "starts_at": shift.starts_at,

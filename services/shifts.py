@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import (
     Enrolment,
     EnrolmentState,
+    MarkKind,
     QualificationKind,
     Shift,
     ShiftLanguage,
@@ -51,6 +52,8 @@ class ShiftPlan:
     skills: tuple[int, ...] = ()
     qualifications: tuple[int, ...] = ()
     languages: tuple[int, ...] = ()
+    mark: MarkKind | None = None
+    """Only for volunteers who bear it."""
 
     def moved(self, by: timedelta) -> "ShiftPlan":
         return replace(self, starts_at=self.starts_at + by, ends_at=self.ends_at + by)
@@ -125,6 +128,7 @@ async def foreseen(session: AsyncSession, plan: ShiftPlan) -> dict[str, Any]:
         "quota": plan.quota,
         "left": None,
         "least_age": plan.least_age,
+        "mark": plan.mark,
         "skills": skills,
         "qualifications": qualifications,
         "languages": languages,
@@ -150,6 +154,7 @@ async def plan_of(session: AsyncSession, shift: Shift) -> ShiftPlan:
             session, shift.id, ShiftQualification, ShiftQualification.kind_id
         ),
         languages=await _keys(session, shift.id, ShiftLanguage, ShiftLanguage.spoken_language_id),
+        mark=shift.mark,
     )
 
 
@@ -173,6 +178,7 @@ async def add(session: AsyncSession, activity_id: int, plan: ShiftPlan) -> Shift
         quota=plan.quota,
         taken=0,
         least_age=plan.least_age,
+        mark=plan.mark,
     )
     session.add(shift)
     await session.flush()
@@ -191,6 +197,7 @@ async def change(session: AsyncSession, shift: Shift, plan: ShiftPlan) -> None:
             ends_at=plan.ends_at,
             quota=plan.quota,
             least_age=plan.least_age,
+            mark=plan.mark,
         )
         .execution_options(synchronize_session=False)
     )

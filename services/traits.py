@@ -53,11 +53,13 @@ from models import (
     Equipment,
     Frequency,
     LedgerEntry,
+    MarkKind,
     OptOut,
     Person,
     PersonEquipment,
     PersonInterest,
     PersonLanguage,
+    PersonMark,
     PersonSkill,
     Posting,
     Qualification,
@@ -91,6 +93,8 @@ THINGS = tuple(Equipment)
 """Their attributes are in this order, so add at the end."""
 STANDINGS = tuple(Standing)
 """Their numbers in `Directory.standing` are in this order, so add at the end."""
+MARKS = tuple(MarkKind)
+"""Their bits in `Trait.marks` are in this order, so add at the end."""
 SERVED = ("active_on", "enrolled", "attended", "minutes")
 """What changes by serving, not by what somebody says of themselves."""
 COPIES: tuple[Any, ...] = (Directory, Posting, Trait)
@@ -102,6 +106,11 @@ def mask(keys: Iterable[int]) -> int:
     for key in keys:
         bits |= 1 << key % BITS
     return bits
+
+
+def mark_bits(kinds: Iterable[MarkKind]) -> int:
+    """The bits of marks in `Trait.marks`."""
+    return sum(1 << MARKS.index(kind) for kind in set(kinds))
 
 
 def skill_attribute(skill_id: Any) -> Any:
@@ -378,6 +387,7 @@ def _columns(where: _Where) -> dict[str, ColumnElement[Any]]:
         "longitude": Person.longitude,
         "born": Person.birth_date,
         "language": Person.language,
+        "marks": _own(_marked(), PersonMark),
         "skills": _own(_bits(where, PersonSkill.skill_id), PersonSkill),
         "interests": _of_person(
             select(_bits(where, field.id))
@@ -437,6 +447,11 @@ def _bits(where: _Where, key: Any) -> ColumnElement[int]:
 
 def _refused() -> ColumnElement[int]:
     bit = case({kind: 1 << at for at, kind in enumerate(KINDS)}, value=OptOut.kind, else_=0)
+    return cast(func.coalesce(func.sum(bit), 0), SmallInteger)
+
+
+def _marked() -> ColumnElement[int]:
+    bit = case({kind: 1 << at for at, kind in enumerate(MARKS)}, value=PersonMark.kind, else_=0)
     return cast(func.coalesce(func.sum(bit), 0), SmallInteger)
 
 

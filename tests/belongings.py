@@ -9,6 +9,9 @@ from sqlalchemy import select
 from models import (
     About,
     Activity,
+    Affiliation,
+    AffiliationLink,
+    AffiliationState,
     Attendance,
     AwardKind,
     AwardRound,
@@ -29,6 +32,7 @@ from models import (
     Emergency,
     Enclosure,
     EnclosureContent,
+    EnclosureKind,
     Enrolment,
     Event,
     Excuse,
@@ -138,6 +142,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _protection(city, victim),
         **await _recognised(city, victim),
         **await _project(city, victim),
+        **await _affiliated(city, victim),
     }
 
 
@@ -351,6 +356,34 @@ async def _recognised(city: City, victim: Person) -> dict[str, int]:
         }  # fmt: skip
 
 
+async def _affiliated(city: City, victim: Person) -> dict[str, int]:
+    """Somebody of a school who waits, and the link of a class."""
+    other = await city.making.volunteer(f"{SECRET}的学生")
+    async with city.database.write() as session:
+        home = await session.get_one(Organisation, victim.organisation_id)
+        school = Organisation(
+            code="zs-school", kind=OrganisationKind.SCHOOL, parent_id=home.id,
+            names={"zh_Hans": f"{SECRET}的学校", "en": SECRET},
+        )  # fmt: skip
+        session.add(school)
+        await session.flush()
+        school.path = f"{home.path}{school.id}."
+        asked = Affiliation(
+            organisation_id=school.id, person_id=victim.id, department=SECRET,
+            state=AffiliationState.ASKED, asked_at=city.clock(),
+        )  # fmt: skip
+        link = AffiliationLink(
+            organisation_id=school.id, code="x", made_by_id=victim.id, made_at=city.clock()
+        )
+        belongs = Affiliation(
+            organisation_id=school.id, person_id=other.id, department=SECRET, since=city.clock(),
+            state=AffiliationState.CONFIRMED, asked_at=city.clock(),
+        )  # fmt: skip
+        session.add_all((asked, belongs, link))
+        await session.flush()
+        return {"body_id": school.id, "affiliation_id": asked.id, "link_id": link.id}
+
+
 async def _organisation(city: City, victim: Person) -> dict[str, int]:
     """A role in it, where it gathers, and its group."""
     point = await city.making.rally_point("zs-shiqi", f"{SECRET}家门口", 22.53, 113.38)
@@ -397,9 +430,13 @@ async def _activity(city: City, victim: Person) -> dict[str, int]:
             state=DisputeState.OPEN,
             raised_at=now,
         )
-        session.add(objection)
+        report = Enclosure(
+            subject=f"attendance:{attended.id}", kind=EnclosureKind.PHOTO, telegram_id="x", at=now
+        )
+        session.add_all((objection, report))
         await session.flush()
         return {
+            "enclosure_id": report.id,
             "activity_id": activity.id,
             "shift_id": shift.id,
             "enrolment_id": held.id,

@@ -65,9 +65,10 @@ class ActivityShape(Shape):
     state: ActivityState
     title: str
     description: str
+    remote: bool = Field(description="Served from anywhere: no place, hours by a report.")
     address: str
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     radius: int = Field(description="Metres within which a shared location counts as being there.")
     confirmation: Confirmation
     enrolment_deadline: Moment | None
@@ -164,6 +165,7 @@ def _shape(activity: Activity, planned: list[Planned]) -> ActivityShape:
         state=activity.state,
         title=activity.title,
         description=activity.description,
+        remote=activity.remote,
         address=activity.address,
         latitude=activity.latitude,
         longitude=activity.longitude,

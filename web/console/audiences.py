@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models import QualificationKind, ServiceField, Skill, SpokenLanguage
+from models import MarkKind, QualificationKind, ServiceField, Skill, SpokenLanguage
 from services import access, audiences, declaring, terms
 from services.access import Right
 from services.audiences import (
@@ -49,6 +49,7 @@ async def described_in(work: Work, fields: Fields) -> Audience:
             active_within_days=asking.number(fields, "active", 1, LONGEST_AGO),
             stars_from=asking.number(fields, "stars", 1, MOST_STARS),
             experience=asking.one_of(fields, "experience", EXPERIENCES),
+            marks=tuple(kind for kind in MarkKind if kind.value in fields.getall("marks", [])),
             groups=asking.keys(fields, "groups"),
         )
     except ValidationError:
@@ -83,6 +84,7 @@ def filled(audience: Audience) -> dict[str, Any]:
         "active": audience.active_within_days,
         "stars": audience.stars_from,
         "experience": audience.experience,
+        "marks": [kind.value for kind in audience.marks],
         "groups": audience.groups,
     }
 
@@ -94,7 +96,7 @@ def said(fields: Fields) -> dict[str, Any]:
     return {
         name: asking.keys(fields, name) if name in many else asking.text(fields, name)
         for name in names
-    }
+    } | {"marks": fields.getall("marks", [])}
 
 
 async def options(work: Work) -> dict[str, Any]:
@@ -110,6 +112,7 @@ async def options(work: Work) -> dict[str, Any]:
         "known_places": await declaring.known_places(work, own=True),
         "written": LANGUAGES,
         "experiences": EXPERIENCES,
+        "marks": [kind.value for kind in MarkKind],
     }
 
 

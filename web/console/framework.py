@@ -500,6 +500,8 @@ SECTIONS = (
     Section("recognition", "/recognition", "award", Right.RECOGNISE, "federation"),
     Section("projects", "/projects", "folder2-open", Right.REVIEW_PROJECTS, "federation"),
     Section("feedback", "/feedback", "chat-heart", Right.SEE_STATISTICS, "federation"),
+    Section("kinds", "/kinds", "person-hearts", Right.SEE_VOLUNTEERS, "federation"),
+    Section("affiliates", "/affiliates", "mortarboard", Right.SEE_VOLUNTEERS, "federation"),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS, "office"),
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES, "office"),
     Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT, "office"),

@@ -1,11 +1,11 @@
 """Hours to confirm: by shift, one by one or all that look right; objections; their history."""
 
 from models import DisputeState
-from services import disputes, hours
+from services import disputes, hours, remote
 from services.errors import Refusal
 from services.moments import MomentError, parse_duration
 from web.console import fields
-from web.console.framework import Goto, Page, Pages, Visit
+from web.console.framework import Download, Goto, Page, Pages, Visit
 
 pages = Pages()
 
@@ -65,6 +65,7 @@ async def show_one(visit: Visit, attendance_id: int) -> Page:
         "console/hours/one",
         {
             "history": found,
+            "report": await remote.of(visit.work, attendance_id),
             "own": own,
             "decides": not own
             and dispute is not None
@@ -73,6 +74,17 @@ async def show_one(visit: Visit, attendance_id: int) -> Page:
             "most": hours.REASON[1],
         },
     )
+
+
+@pages.look("/hours/of/{attendance_id}/report/{enclosure_id}")
+async def show_enclosure(visit: Visit, attendance_id: int, enclosure_id: int) -> Download:
+    """A photo or the voice of a report on remote service."""
+    found = await remote.content(visit.work, attendance_id, enclosure_id)
+
+    async def make() -> bytes:
+        return found.content
+
+    return Download(f"report-{enclosure_id}", found.content_type, make, inline=True)
 
 
 @pages.act("/hours/of/{attendance_id}/confirm", again=show_one)

@@ -8,6 +8,7 @@ from typing import Any
 from models import (
     Activity,
     Confirmation,
+    MarkKind,
     Organisation,
     QualificationKind,
     ServiceField,
@@ -32,7 +33,7 @@ NEEDS = ("skills", "qualifications", "languages")
 EMPTY: dict[str, Any] = {
     **dict.fromkeys(("title", "field", "description", "address", "confirmation"), ""),
     **dict.fromkeys(("deadline_day", "deadline_clock", "bring", "contact"), ""),
-    **dict.fromkeys(("post", "day", "begins", "ends", "quota", "least_age"), ""),
+    **dict.fromkeys(("post", "day", "begins", "ends", "quota", "least_age", "mark"), ""),
     **dict.fromkeys(NEEDS, ()),
 }
 """Every field with nothing in it."""
@@ -106,7 +107,8 @@ async def change(visit: Visit, activity_id: int) -> Page | Goto:
 
 
 def _plan(visit: Visit, before: Activity | None) -> Plan:
-    at = placing.required(visit)
+    remote = bool(visit.form.get("remote"))
+    at = None if remote else placing.required(visit)
     deadline = None
     if fields.words(visit, "deadline_day"):
         deadline = fields.moment(visit, "deadline_day", "deadline_clock")
@@ -115,13 +117,14 @@ def _plan(visit: Visit, before: Activity | None) -> Plan:
         title=fields.words(visit, "title"),
         description=fields.lines(visit, "description"),
         address=fields.words(visit, "address"),
-        latitude=at.latitude,
-        longitude=at.longitude,
+        latitude=at.latitude if at else None,
+        longitude=at.longitude if at else None,
         confirmation=fields.choice(visit, "confirmation", Confirmation),
         picture=before.picture if before is not None else None,
         enrolment_deadline=deadline,
         bring=fields.words(visit, "bring"),
         contact=fields.words(visit, "contact"),
+        remote=remote,
     )
 
 
@@ -225,6 +228,7 @@ async def _offered(visit: Visit) -> dict[str, Any]:
         "most_needs": shifts.MOST_NEEDS,
         "most_places": shifts.MOST_PLACES,
         "oldest": shifts.OLDEST,
+        "marks": [kind.value for kind in MarkKind],
         "longest_title": shifts.LONGEST_TITLE,
         "today": visit.work.today,
     }
@@ -240,6 +244,7 @@ def _shift_values(visit: Visit, before: ShiftPlan) -> dict[str, Any]:
         "ends": f"{end:%H:%M}",
         "quota": before.quota,
         "least_age": before.least_age or "",
+        "mark": before.mark.value if before.mark else "",
         **{name: getattr(before, name) for name in NEEDS},
     }
 
@@ -256,4 +261,5 @@ def _shift(visit: Visit) -> ShiftPlan:
         skills=tuple(visit.keys("skills")),
         qualifications=tuple(visit.keys("qualifications")),
         languages=tuple(visit.keys("languages")),
+        mark=fields.choice(visit, "mark", MarkKind) if visit.form.get("mark") else None,
     )

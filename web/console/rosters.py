@@ -4,7 +4,16 @@ import asyncio
 from typing import Any
 
 from models import ActivityState, EnrolmentState
-from services import access, attendees, codes, enrolment, roll, typesetting
+from services import (
+    access,
+    attendees,
+    codes,
+    enrolment,
+    roll,
+    tandems,
+    together,
+    typesetting,
+)
 from services.access import Right
 from services.attendees import Part
 from services.errors import Gone, Refusal
@@ -54,6 +63,10 @@ async def _roster(visit: Visit, shift_id: int, **shown: Any) -> Page:
             "plans": Right.PLAN_ACTIVITIES in rights,
             "with_phone": await _with_phone(work, found, rights),
             "confirms": Right.CONFIRM_HOURS in rights,
+            "groups": await together.names(
+                work, [line.enrolment.block_id for line in found.page.rows]
+            ),
+            "tandems": await tandems.on_roster(work, found.activity.id),
             **shown,
         },
     )

@@ -7,10 +7,13 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from models import QualificationKind, RoleKind, Skill
+from models import MarkKind, QualificationKind, RoleKind, Skill
 from services import (
+    affiliations,
     approvals,
     directory,
+    marks,
+    parties,
     roles,
     saved_filters,
     terms,
@@ -24,7 +27,7 @@ from web.console.framework import Goto, Page, Pages, Visit
 
 pages = Pages()
 
-SEVERAL = ("skills", "qualifications")
+SEVERAL = ("skills", "qualifications", "marks")
 ONE = ("typed", "organisation", "status", "telegram", "emergencies")
 
 
@@ -69,6 +72,7 @@ async def show_list(visit: Visit) -> Page:
             "skills": await terms.every(work.session, Skill),
             "kinds": await terms.every(work.session, QualificationKind),
             "statuses": STATUSES,
+            "marks": [kind.value for kind in MarkKind],
             "saved": await saved_filters.own(work),
         },
     )
@@ -130,6 +134,10 @@ async def _one(visit: Visit, person_id: int, revealed: dict[str, Any] | None = N
             "grantable": [kind.value for kind in roles.GRANTABLE],
             "granted_in": await volunteers.organisations_to_grant(work),
             "longest": volunteers.LONGEST_LETTER,
+            "marks": await marks.of(work, person_id),
+            "markable": [kind.value for kind in marks.GIVEN],
+            "affiliated": await affiliations.of_person(work, person_id),
+            "parties": await parties.of_person(work, person_id),
         },
     )
 

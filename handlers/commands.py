@@ -6,9 +6,10 @@ from handlers.routes import MENU, Audience
 from services.words import Words
 
 ORDER = (
-    "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty", "more",
+    "menu", "foryou", "browse", "mine", "checkin", "record", "certificate", "card", "duty",
+    "pairing", "helpme", "more",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
-    "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
+    "documents", "disputes", "care", "broadcasts", "audiences", "groups", "roles",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",
 )  # fmt: skip

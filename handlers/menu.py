@@ -4,7 +4,7 @@ from handlers import forms
 from handlers.replies import Reply, Show
 from handlers.routes import Audience, Who, button, command, linked
 from handlers.turns import Turn
-from services import access, accounts, desk, duty, roles
+from services import access, accounts, desk, duty, pairings, roles
 from services.errors import Gone
 
 
@@ -55,7 +55,7 @@ async def came_for(turn: Turn) -> Reply:
 @button("more", reads=True)
 async def more(turn: Turn) -> Reply:
     """What does not fit on the main menu."""
-    return Show("menu/more")
+    return Show("menu/more", {"pairing": await pairings.concerns(turn.work)})
 
 
 @command("help", who=Who.ANYONE, reads=True)

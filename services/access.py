@@ -30,6 +30,8 @@ class Right(StrEnum):
     """Phone, e-mail and emergency contact, one at a time."""
     SEE_SENSITIVE = "see_sensitive"
     """ID number and home, one at a time."""
+    CARE = "care"
+    """To open care files and see to requests for help; who sees inside a file is decided apart."""
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
     EXCHANGE = "exchange"
@@ -51,6 +53,7 @@ _COORDINATES = frozenset(
         Right.ISSUE_CERTIFICATES,
         Right.SEE_VOLUNTEERS,
         Right.SEE_CONTACTS,
+        Right.CARE,
     }
 )
 

@@ -19,7 +19,16 @@ from models import (
     Response,
     Shift,
 )
-from services import access, approvals, callouts, disputes, hours, qualifications
+from services import (
+    access,
+    approvals,
+    callouts,
+    care_alerts,
+    disputes,
+    help_requests,
+    hours,
+    qualifications,
+)
 from services.access import Right
 from services.errors import NotAllowed
 from services.work import Work
@@ -67,6 +76,8 @@ async def today(work: Work) -> list[Pile]:
     piles: list[Pile] = []
     for right, look in (
         (Right.LAUNCH_CALLOUTS, _incidents),
+        (Right.CARE, _care_alerts),
+        (Right.CARE, _help),
         (Right.TAKE_ROLL, _silent),
         (Right.TAKE_ROLL, _gaps),
         (Right.APPROVE_VOLUNTEERS, _approvals),
@@ -97,6 +108,19 @@ async def _incidents(work: Work) -> Pile:
     shown = [{**one, "sos": calling.get(one["id"], [])} for one in running]
     shown.sort(key=lambda one: not one["sos"])
     return Pile("incidents", len(shown), shown)
+
+
+async def _care_alerts(work: Work) -> Pile:
+    """Recipients at whose door nobody answered."""
+    found = await care_alerts.open_ones(work)
+    return Pile("care_alerts", len(found), found[:SHOWN])
+
+
+async def _help(work: Work) -> Pile:
+    """Requests for help that nobody has seen to."""
+    return Pile(
+        "help", await help_requests.waiting(work), await help_requests.listed(work, limit=SHOWN)
+    )
 
 
 async def _silent(work: Work) -> Pile:

@@ -116,6 +116,12 @@ async def remove(work: Work, subject: str, enclosure_id: int | None = None) -> i
     return len(keys)
 
 
+async def remove_all(work: Work, subjects: Sequence[str]) -> None:
+    """Takes everything off many things at once."""
+    which = select(Enclosure.id).where(Enclosure.subject.in_(subjects))
+    await _delete(work, list(await work.session.scalars(which)))
+
+
 def rows_about(person_id: int) -> dict[str, Any]:
     """As `services.personal_data` asks every topic."""
     return {"photos_and_voice": select(Enclosure).where(Enclosure.person_id == person_id)}

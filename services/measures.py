@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from models import MeasureCount, Organisation
-from services import counting, organisations
+from services import care_measures, counting, organisations
 from services.measuring import Measure, Unit
 from services.statistics import Span, check_sees, span
 from services.work import Work
 
-MEASURES: tuple[Measure, ...] = ()
+MEASURES: tuple[Measure, ...] = (*care_measures.MEASURES,)
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2
 AT_ONCE = 1_000

@@ -43,6 +43,7 @@ from models import (
     PaidMessages,
 )
 from services import traits
+from services.delivery import unsealed
 
 REASON_LENGTH = 200
 LANES = {int(lane): lane for lane in Lane}
@@ -122,7 +123,8 @@ class Due:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return self.wording.parameters | self.own if self.own else self.wording.parameters
+        both = self.wording.parameters | self.own if self.own else self.wording.parameters
+        return unsealed(both)
 
 
 _table = cast(Table, Delivery.__table__)

@@ -53,7 +53,18 @@ from models import (
     Trait,
     Word,
 )
-from services import audit, certificates, enclosures, enrolment, events, roles
+from services import (
+    audit,
+    care,
+    certificates,
+    enclosures,
+    enrolment,
+    events,
+    help_requests,
+    pairings,
+    roles,
+    visiting,
+)
 from services.delivery import storable
 from services.errors import Refusal
 from services.work import Work
@@ -69,7 +80,7 @@ class Topic(Protocol):
         """Drops what is only theirs, and blanks what others rest on."""
 
 
-TOPICS: tuple[Topic, ...] = (enclosures,)
+TOPICS: tuple[Topic, ...] = (enclosures, pairings, visiting, care, help_requests)
 
 HIDDEN = frozenset(
     {

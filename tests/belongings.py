@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -9,6 +10,9 @@ from models import (
     Attendance,
     Callout,
     CalloutState,
+    CareAccess,
+    CareAlert,
+    Circle,
     ConsoleSession,
     Dispatch,
     DispatchState,
@@ -18,8 +22,12 @@ from models import (
     Enrolment,
     Event,
     Group,
+    HelpFor,
+    HelpKind,
     HoursState,
     Means,
+    Pairing,
+    PairingState,
     Person,
     Qualification,
     QualificationKind,
@@ -27,12 +35,17 @@ from models import (
     Role,
     SavedFilter,
     Token,
+    Visit,
+    VisitState,
     Webhook,
+    Wellbeing,
 )
 from models.enrolment import EnrolmentState
 from playground.phone import Phone
-from services import audiences, broadcasts
+from services import audiences, broadcasts, care, enclosures, help_requests
 from services.audiences import Audience
+from services.enclosures import Voice
+from tests.caring import described
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
@@ -67,7 +80,41 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _exchange(city, victim),
         **await _handed_in(city, victim),
         **await _said(city, victim),
+        **await _care(city, victim),
     }
+
+
+async def _care(city: City, victim: Person) -> dict[str, int]:
+    """A care file with a circle, a visit by voice and an open alert, and a request for help."""
+    now, home = city.clock(), victim.organisation_id
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        recipient = await care.open_file(work, home, described(name=SECRET))
+        given = (await session.scalars(select(CareAccess))).one()
+        pairing = Pairing(
+            recipient_id=recipient.id, person_id=victim.id, circle=Circle.NEIGHBOUR,
+            state=PairingState.ACTIVE, asked_by_id=victim.id, asked_at=now,
+        )  # fmt: skip
+        visit = Visit(
+            recipient_id=recipient.id, planned=False, starts_at=now - timedelta(hours=1),
+            ends_at=now, person_id=victim.id, state=VisitState.DONE, wellbeing=Wellbeing.WELL,
+            note=SECRET, minutes=60, noted_at=now,
+        )  # fmt: skip
+        alert = CareAlert(
+            recipient_id=recipient.id, raised_by_id=victim.id, raised_at=now, level_id=home,
+            told_at=now,
+        )  # fmt: skip
+        session.add_all((pairing, visit, alert))
+        said = help_requests.Asked(
+            home, HelpKind.ERRAND, HelpFor.MYSELF, SECRET, SECRET, "now", SECRET, "+8613912345670"
+        )
+        request = await help_requests.take_call(work, said)
+        await session.flush()
+        await enclosures.add(work, care.visit_subject(visit.id), voice=Voice("x", 3))
+        return {
+            "recipient_id": recipient.id, "access_id": given.id, "pairing_id": pairing.id,
+            "visit_id": visit.id, "care_alert_id": alert.id, "request_id": request.id,
+        }  # fmt: skip
 
 
 async def _said(city: City, victim: Person) -> dict[str, int]:

@@ -482,6 +482,7 @@ SECTIONS = (
     Section("broadcasts", "/broadcasts", "megaphone", Right.ANNOUNCE),
     Section("callouts", "/callouts", "broadcast-pin", Right.LAUNCH_CALLOUTS),
     Section("organisations", "/organisations", "diagram-3", Right.SEE_VOLUNTEERS, "federation"),
+    Section("care", "/care", "heart", Right.CARE, "federation"),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS, "office"),
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES, "office"),
     Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT, "office"),

@@ -49,8 +49,8 @@ class PhonesApi:
         router.add_get("/api/phones/{id}/chats", self._chats)
         chat = "/api/phones/{id}/chats/{chat}"
         router.add_get(f"{chat}/messages", self._messages)
-        for action in ("text", "press", "contact", "location", "photo", "document", "voice", "block",
-                       "unblock", "start"):  # fmt: skip
+        for action in ("text", "press", "contact", "location", "photo", "document", "voice",
+                       "block", "unblock", "start"):  # fmt: skip
             router.add_post(f"{chat}/{action}", getattr(self, f"_{action}"))
         router.add_post("/api/phones/{id}/open", self._open)
         router.add_post("/api/phones/{id}/scan", self._scan)

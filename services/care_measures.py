@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Select, literal, select
+from sqlalchemy import literal, select
 
 from models import CareAlert, HelpRequest, HelpState, Recipient, Visit, VisitState
 from services.measuring import Measure, Unit
 
 
-def _visits(state: VisitState) -> Callable[[], Select[Any]]:
+def _files() -> Any:
+    return select(Recipient.organisation_id, Recipient.opened_at, literal(1))
+
+
+def _visits(state: VisitState) -> Callable[[], Any]:
     return lambda: (
         select(Recipient.organisation_id, Visit.starts_at, literal(1))
         .join(Visit, Visit.recipient_id == Recipient.id)
@@ -17,7 +21,7 @@ def _visits(state: VisitState) -> Callable[[], Select[Any]]:
     )
 
 
-def _minutes() -> Select[Any]:
+def _minutes() -> Any:
     return (
         select(Recipient.organisation_id, Visit.starts_at, Visit.minutes)
         .join(Visit, Visit.recipient_id == Recipient.id)
@@ -25,13 +29,17 @@ def _minutes() -> Select[Any]:
     )
 
 
-def _alerts() -> Select[Any]:
+def _alerts() -> Any:
     return select(Recipient.organisation_id, CareAlert.raised_at, literal(1)).join(
         CareAlert, CareAlert.recipient_id == Recipient.id
     )
 
 
-def _done() -> Select[Any]:
+def _requests() -> Any:
+    return select(HelpRequest.organisation_id, HelpRequest.asked_at, literal(1))
+
+
+def _done() -> Any:
     return select(HelpRequest.organisation_id, HelpRequest.done_at, literal(1)).where(
         HelpRequest.state.in_((HelpState.DONE, HelpState.THANKED))
     )
@@ -41,7 +49,7 @@ MEASURES = (
     Measure(
         "care_files",
         "care",
-        lambda: select(Recipient.organisation_id, Recipient.opened_at, literal(1)),
+        _files,
     ),
     Measure("visits_done", "care", _visits(VisitState.DONE)),
     Measure("visit_minutes", "care", _minutes, Unit.MINUTES),
@@ -50,7 +58,7 @@ MEASURES = (
     Measure(
         "help_requests",
         "help",
-        lambda: select(HelpRequest.organisation_id, HelpRequest.asked_at, literal(1)),
+        _requests,
     ),
     Measure("help_done", "help", _done),
 )

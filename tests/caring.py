@@ -1,11 +1,10 @@
 """Care as tests begin with it: a coordinator, a file, volunteers near by."""
 
-import re
 from typing import Any
 
 from sqlalchemy import select
 
-from models import CareCategory, ConsentBy, Delivery, Message, Organisation, Person, Recipient
+from models import CareCategory, Circle, ConsentBy, Delivery, Message, Person, Recipient
 from playground.phone import Phone
 from services import care, pairings, visiting
 from services.care import Described
@@ -63,7 +62,7 @@ class Care:
         person = await self.city.person(phone)
         async with self.city.database.write() as session:
             work = await self.work_of(self.wang, session)
-            await pairings.invite(work, self.key, pairings.Circle.NEIGHBOUR, [person.id])
+            await pairings.invite(work, self.key, Circle.NEIGHBOUR, [person.id])
         async with self.city.database.write() as session:
             work = await self.work_of(phone, session)
             (pairing, *_) = [one for one, _, _ in await pairings.mine(work)]
@@ -108,13 +107,3 @@ def seen(phone: Phone) -> str:
 def knows(phone: Phone) -> list[str]:
     """Which of the secrets are on a phone."""
     return [one for one in SECRETS if one in seen(phone)]
-
-
-async def organisation(city: City, code: str) -> Organisation:
-    return await city.making.organisation(code)
-
-
-def key_in(text: str) -> int:
-    found = re.search(r"(\d+) 号档案", text)
-    assert found
-    return int(found.group(1))

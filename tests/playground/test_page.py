@@ -132,7 +132,9 @@ async def drag_the_pin(page: Page) -> None:
     await expect(latitude).not_to_have_value(before)
 
 
-async def test_coordinates_are_typed_and_a_photo_and_a_voice_message_are_sent(page: Page, city: City) -> None:
+async def test_coordinates_are_typed_and_a_photo_and_a_voice_message_are_sent(
+    page: Page, city: City
+) -> None:
     chen = await city.volunteer("陈晓丽")
     async with desk(page, city.telegram) as hands:
         await hands.say(0, "/menu")

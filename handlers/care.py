@@ -80,6 +80,9 @@ async def overview(turn: Turn, page: int = 0) -> Reply:
             ],
             "requests": await help_requests.waiting(work),
         },
+        private=True,
+        fresh=True,
+        about=care.list_subject(work.person.id),
     )
 
 
@@ -240,7 +243,7 @@ FILE_OF_REQUEST = register(
     Form("care_file_of_request", (*_WHO, _AREA, *_WHAT), _open_for_request, _describe, "care_file")
 )
 CHANGED_FILE = register(
-    Form("care_file_change", (*_WHO, *_WHAT), _change, _describe, folder="care_file")
+    Form(care.CHANGE_FORM, (*_WHO, *_WHAT), _change, _describe, folder="care_file")
 )
 
 

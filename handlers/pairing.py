@@ -51,6 +51,9 @@ async def overview(turn: Turn) -> Reply:
             ],
             "help": await help_requests.mine(turn.work),
         },
+        private=True,
+        fresh=True,
+        about=care.list_subject(turn.work.person.id),
     )
 
 

@@ -20,6 +20,7 @@ from models import (
     ConsentBy,
     Message,
     Organisation,
+    Pairing,
     Person,
     Recipient,
     Role,
@@ -37,6 +38,8 @@ from services.work import Work
 KIND = "care"
 """The kind of all messages about care."""
 LENGTHS = {"name": (1, 64), "address": (2, 200), "needs": (2, 1000), "heed": (0, 500)}
+CHANGE_FORM = "care_file_change"
+"""The form in which a file is changed; half filled in, it holds what the file says."""
 REASON = (4, 300)
 """Characters of the reason for which somebody takes access."""
 LOOKS_SHOWN = 20
@@ -65,6 +68,11 @@ class Described:
 
 def subject(recipient_id: int) -> str:
     return f"recipient:{recipient_id}"
+
+
+def list_subject(person_id: int) -> str:
+    """Of the lists of recipients on somebody's phone."""
+    return f"care_of:{person_id}"
 
 
 def visit_subject(visit_id: int) -> str:
@@ -415,12 +423,20 @@ async def unsay(work: Work, recipient: Recipient, people: Sequence[int] | None =
 
 
 async def said_of(work: Work, recipient: Recipient) -> ColumnElement[bool]:
-    """The condition that a `Message` is about a recipient, one of their visits or an alert."""
+    """The condition that a `Message` names a recipient: about them, a visit, an alert; a list."""
     visits = await work.session.scalars(select(Visit.id).where(Visit.recipient_id == recipient.id))
     alerts = await work.session.scalars(
         select(CareAlert.id).where(CareAlert.recipient_id == recipient.id)
     )
-    subjects = [subject(recipient.id), *map(visit_subject, visits), *map(alert_subject, alerts)]
+    let_in = select(CareAccess.person_id).where(CareAccess.recipient_id == recipient.id)
+    around = select(Pairing.person_id).where(Pairing.recipient_id == recipient.id)
+    people = await work.session.scalars(let_in.union(around))
+    subjects = [
+        subject(recipient.id),
+        *map(visit_subject, visits),
+        *map(alert_subject, alerts),
+        *map(list_subject, people),
+    ]
     return Message.subject.in_(subjects)
 
 

@@ -1,8 +1,8 @@
 """The end of a care file: closed when the care ends, erased when they no longer wish it."""
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 
-from models import CareAccess, CareAlert, HelpRequest, Message, Recipient, Visit
+from models import CareAccess, CareAlert, Conversation, HelpRequest, Message, Recipient, Visit
 from services import care, delivery, enclosures, pairings, visiting
 from services.errors import Refusal
 from services.work import Work
@@ -46,6 +46,11 @@ async def erase(work: Work, recipient_id: int) -> Recipient:
         update(HelpRequest)
         .where(HelpRequest.recipient_id == recipient.id)
         .values(details=None, latitude=None, longitude=None)
+    )
+    await work.session.execute(
+        delete(Conversation).where(
+            Conversation.form == care.CHANGE_FORM, Conversation.subject_id == recipient.id
+        )
     )
     recipient.details = recipient.phone_hash = None
     recipient.latitude = recipient.longitude = None

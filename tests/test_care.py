@@ -88,7 +88,7 @@ async def test_who_has_no_access_sees_that_a_file_is_there_and_takes_it_with_a_r
     leader = await city.coordinator("周队", role=RoleKind.TEAM_LEADER)
     for phone in (he, above):
         await phone.say("/care")
-        assert "独居老人: 1" in (await phone.sees("关爱")).words
+        assert "独居老人 · 1" in (await phone.sees("关爱")).words
         await phone.press("🔒")
         await phone.sees("只给获准的人看")
         assert knows(phone) == []
@@ -209,7 +209,7 @@ async def test_what_is_known_of_a_recipient_leaves_the_phone_with_the_volunteer(
 
 
 def forgotten(phone: Phone) -> bool:
-    return ADDRESS not in seen(phone)
+    return ADDRESS not in seen(phone) and NAME not in seen(phone)
 
 
 async def test_a_recipient_is_erased_everywhere_and_the_hours_stay(city: City) -> None:
@@ -227,7 +227,10 @@ async def test_a_recipient_is_erased_everywhere_and_the_hours_stay(city: City) -
     told = await shown.wang.sees("附有语音")
     assert told.voice is not None
     wang = shown.wang
-    await wang.press("打开")
+    for phone, command in ((chen, "/pairing"), (wang, "/care")):
+        await phone.say(command)
+        await phone.wait(lambda message: any(NAME in label for label in labels(message)))
+    await wang.press(f"📂 {NAME}")
     await wang.press("删除")
     await wang.sees("永久删除")
     await wang.press("确认删除")

@@ -51,7 +51,7 @@ async def test_a_coordinator_settles_a_rhythm_and_turns_rotate(city: City) -> No
     await wang.press("14:00–17:00")
     await wang.sees("由谁去")
     await wang.press("大家轮流")
-    assert "周二、周五, 14:00–17:00" in (await wang.sees("周二、周五")).words
+    assert "周二、周五 · 14:00–17:00" in (await wang.sees("周二、周五")).words
     visits = await shown.rows(Visit)
     names = {(await city.person(phone)).id: phone for phone in (chen, zhao)}
     assert [one.starts_at.day for one in visits] == [24, 27]

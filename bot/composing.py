@@ -18,7 +18,9 @@ REMEMBERED = 200
 PLACES = {"venue": "sendVenue", "location": "sendLocation"}
 PAPER = "paper"
 """A file that is yet to be made."""
-CAPTIONED = {"photo": "sendPhoto", "document": "sendDocument", PAPER: "sendDocument"}
+CAPTIONED = {
+    "photo": "sendPhoto", "document": "sendDocument", "voice": "sendVoice", PAPER: "sendDocument",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

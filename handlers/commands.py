@@ -15,6 +15,7 @@ ORDER = (
     "projects",
     "reliability", "feedback", "complaints", "performance", "complain",
     "party", "school", "marks", "schools",
+    "pairing", "helpme", "care",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
     "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
     "organisation", "checklist",

@@ -130,7 +130,9 @@ class Dispatcher:
         async with self.database.write() as session:
             work = Work(session, self.clock(), self.policy)
             for show, message_id in kept:
-                post = Post(show.template, show.parameters, delivery.SCREEN, subject=show.about)
+                shown = show.parameters
+                stored = delivery.sealed(shown) if show.private else shown
+                post = Post(show.template, stored, delivery.SCREEN, subject=show.about)
                 await delivery.keep(work, post, chat_id, language, message_id)
 
     async def _turn_safely(self, update: Update) -> tuple[str, list[Part]]:

@@ -4,7 +4,7 @@ from handlers import forms
 from handlers.replies import Reply, Show
 from handlers.routes import Audience, Who, button, command, linked
 from handlers.turns import Turn
-from services import access, accounts, desk, duty, roles, teams
+from services import access, accounts, desk, duty, pairings, roles, teams
 from services.errors import Gone
 
 
@@ -55,7 +55,8 @@ async def came_for(turn: Turn) -> Reply:
 @button("more", reads=True)
 async def more(turn: Turn) -> Reply:
     """What does not fit on the main menu."""
-    return Show("menu/more", {"in_team": await teams.concerns(turn.work)})
+    in_team, paired = await teams.concerns(turn.work), await pairings.concerns(turn.work)
+    return Show("menu/more", {"in_team": in_team, "pairing": paired})
 
 
 @command("help", who=Who.ANYONE, reads=True)

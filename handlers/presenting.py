@@ -84,7 +84,7 @@ class Presenter:
         """Edits the pressed message; where that can't be, sends a new one and answers its id."""
         message = pressed.message
         rendered = self.words.render(show.template, language, **show.parameters)
-        simple = show.picture is None and show.document is None and show.venue is None
+        simple = not (show.picture or show.voice or show.document or show.venue)
         if isinstance(message, Message) and message.text and simple and not rendered.keyboard.keys:
             try:
                 await self.bot.edit_message_text(
@@ -135,6 +135,9 @@ class Presenter:
         if show.picture is not None:
             picture = await _content(show.picture)
             sent = await self._try(lambda: self.bot.send_photo(photo=picture, **caption, **common))
+        elif show.voice is not None:
+            voice = show.voice
+            sent = await self._try(lambda: self.bot.send_voice(voice=voice, **caption, **common))
         elif show.document is not None:
             content = await _content(show.document.content)
             file = InputFile(content, filename=show.document.filename)

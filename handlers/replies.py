@@ -26,14 +26,16 @@ class Venue:
 class Show:
     """A screen: it replaces the one whose button was pressed, unless it is `fresh`.
 
-    `picture` is Telegram's file id or something that draws one. `private` screens can't be
-    forwarded or saved. One that is `about` something is kept like a delivery when it is sent, so
-    that it can be corrected when that has become untrue.
+    `picture` is Telegram's file id or something that draws one, `voice` one of a voice message.
+    `private` screens can't be forwarded or saved. One that is `about` something is kept like a
+    delivery when it is sent, a private one sealed, so that it can be corrected when that has become
+    untrue.
     """
 
     template: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     picture: str | Bytes | None = None
+    voice: str | None = None
     document: Document | None = None
     venue: Venue | None = None
     fresh: bool = False

@@ -68,8 +68,8 @@ class Message(Base):
     kind: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str | None] = mapped_column(String(48), index=True)
     attachment: Mapped[dict[str, Any] | None]
-    """{"photo": file id}, {"document": file id}, {"paper": {"name", ...}}, which is made when it is
-    sent (`bot.papers`), {"location": {"latitude", "longitude"}} or
+    """{"photo": file id}, {"document": file id}, {"voice": file id}, {"paper": {"name", ...}},
+    which is made when it is sent (`bot.papers`), {"location": {"latitude", "longitude"}} or
     {"venue": {"latitude", "longitude", "title", "address"}}."""
     silent: Mapped[bool] = mapped_column(default=False)
     deletes: Mapped[bool] = mapped_column(default=False)

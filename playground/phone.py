@@ -229,8 +229,12 @@ class Phone:
         kind = mime or "application/octet-stream"
         return self._speak(document=self.world.store("document", content, name, kind))
 
-    async def send_voice(self, content: bytes) -> Message:
-        return self._speak(voice=self.world.store("voice", content, "voice.ogg", "audio/ogg"))
+    async def send_voice(
+        self, content: bytes, seconds: int = 0, mime: str = "audio/ogg"
+    ) -> Message:
+        stored = self.world.store("voice", content, "voice.ogg", mime)
+        stored.duration = seconds
+        return self._speak(voice=stored)
 
     async def block(self) -> None:
         self.world.block(self.chat, True)

@@ -49,8 +49,8 @@ class PhonesApi:
         router.add_get("/api/phones/{id}/chats", self._chats)
         chat = "/api/phones/{id}/chats/{chat}"
         router.add_get(f"{chat}/messages", self._messages)
-        for action in ("text", "press", "contact", "location", "photo", "document", "block",
-                       "unblock", "start"):  # fmt: skip
+        for action in ("text", "press", "contact", "location", "photo", "document", "voice",
+                       "block", "unblock", "start"):  # fmt: skip
             router.add_post(f"{chat}/{action}", getattr(self, f"_{action}"))
         router.add_post("/api/phones/{id}/open", self._open)
         router.add_post("/api/phones/{id}/scan", self._scan)
@@ -206,6 +206,13 @@ class PhonesApi:
         await self._at_chat(request).send_document(content, name)
         return web.json_response({})
 
+    async def _voice(self, request: web.Request) -> web.Response:
+        """The caption says how long it is, in seconds."""
+        content, _, seconds = await _uploaded(request)
+        length = int(seconds) if seconds.isdecimal() else 0
+        await self._at_chat(request).send_voice(content, length, "audio/wav")
+        return web.json_response({})
+
     async def _block(self, request: web.Request) -> web.Response:
         await self._at_chat(request).block()
         return web.json_response({})
@@ -250,7 +257,8 @@ class PhonesApi:
         if stored is None:
             raise web.HTTPNotFound
         headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
-        kind = stored.mime if stored.kind == "photo" else "application/octet-stream"
+        plays = stored.kind in ("photo", "voice")
+        kind = stored.mime if plays else "application/octet-stream"
         return web.Response(body=stored.content, content_type=kind, headers=headers)
 
     # Weather
@@ -403,7 +411,7 @@ def _message(message: Message, viewer: Person) -> dict[str, Any]:
         "revision": message.revision,
         "photo": _photo(message.photo) if message.photo else None,
         "document": _document(message.document) if message.document else None,
-        "voice": {"duration": message.voice.duration} if message.voice else None,
+        "voice": _voice(message.voice) if message.voice else None,
         "venue": None,
         "location": None,
         "contact": None,
@@ -443,6 +451,10 @@ def _photo(file: StoredFile) -> dict[str, Any]:
         "height": file.height,
         "qr": qr_of(file),
     }
+
+
+def _voice(file: StoredFile) -> dict[str, Any]:
+    return {"duration": file.duration, "url": f"/api/files/{file.id}"}
 
 
 def _document(file: StoredFile) -> dict[str, Any]:

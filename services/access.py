@@ -32,6 +32,8 @@ class Right(StrEnum):
     """Phone, e-mail and emergency contact, one at a time."""
     SEE_SENSITIVE = "see_sensitive"
     """ID number and home, one at a time."""
+    CARE = "care"
+    """To open care files and see to requests for help; who sees inside a file is decided apart."""
     MANAGE_ORGANISATIONS = "manage_organisations"
     SEE_AUDIT = "see_audit"
     REVIEW_PROJECTS = "review_projects"
@@ -59,6 +61,7 @@ _COORDINATES = frozenset(
         Right.SEE_CONTACTS,
         Right.REVIEW_PROJECTS,
         Right.HANDLE_COMPLAINTS,
+        Right.CARE,
     }
 )
 

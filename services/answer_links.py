@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from models import Account, Delivery, Message, Person
 from models.sealed import keyring
+from services.delivery import unsealed
 from services.errors import Gone, Refusal
 from services.words import TEMPLATES, Button, Rendered, Words
 from services.work import Work
@@ -93,7 +94,7 @@ async def open_letter(work: Work, delivery_id: int, words: Words) -> Letter:
     if row is None:
         raise Gone
     delivery, message, person = row
-    parameters = impersonal({**message.parameters, **(delivery.parameters or {})})
+    parameters = impersonal(unsealed({**message.parameters, **(delivery.parameters or {})}))
     rendered = words.render(message.template, delivery.language, **parameters)
     if rendered.keyboard.only_in_chat:
         raise Refusal("only_in_chat")

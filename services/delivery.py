@@ -103,6 +103,11 @@ def due(post: Post, due_at: datetime, due_below: Sequence[tuple[str, datetime]])
     return replace(post, due_at=due_at, due_below=due_below)
 
 
+def voice(file_id: str | None) -> dict[str, str] | None:
+    """A voice message as an attachment."""
+    return {"voice": file_id} if file_id else None
+
+
 def photo(file_id: str | None) -> dict[str, str] | None:
     """A picture as an attachment."""
     return {"photo": file_id} if file_id else None
@@ -299,14 +304,15 @@ async def tell_elsewhere(
 
 
 def sealed(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """As parameters are kept that nobody may read in the database."""
-    return {SEALED: b64encode(keyring().seal(json.dumps(parameters).encode())).decode()}
+    """As parameters are kept that nobody may read in the database; moments as they are."""
+    plain = json.dumps(storable(parameters))
+    return {SEALED: b64encode(keyring().seal(plain.encode())).decode()}
 
 
 def unsealed(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as a template takes them, whether they were sealed or not."""
     found = dict(parameters)
-    if SEALED in found:
+    if found.get(SEALED):
         found |= json.loads(keyring().unseal(b64decode(found.pop(SEALED))))
     return found
 
@@ -380,10 +386,15 @@ async def correct(
     What may have arrived without our knowing which message it became is followed by a new one.
     `kind` narrows it to messages of that kind, `people` to those with these keys.
     """
-    messages = select(Message.id).where(Message.subject == subject)
-    if kind:
-        messages = messages.where(Message.kind == kind)
-    about: ColumnElement[bool] = Delivery.message_id.in_(messages)
+    which = Message.subject == subject
+    await correct_all(work, and_(which, Message.kind == kind) if kind else which, post, people)
+
+
+async def correct_all(
+    work: Work, which: ColumnElement[bool], post: Post, people: Select[int] | None = None
+) -> None:
+    """As `correct`, of all messages of which a condition holds."""
+    about: ColumnElement[bool] = Delivery.message_id.in_(select(Message.id).where(which))
     if people is not None:
         about = and_(about, Delivery.person_id.in_(people))
     message = await write(work, post)

@@ -25,8 +25,10 @@ from services import (
     approvals,
     awards,
     callouts,
+    care_alerts,
     complaints,
     disputes,
+    help_requests,
     hours,
     plans,
     project_list,
@@ -84,6 +86,8 @@ async def today(work: Work) -> list[Pile]:
     piles: list[Pile] = []
     for right, look in (
         (Right.LAUNCH_CALLOUTS, _incidents),
+        (Right.CARE, _care_alerts),
+        (Right.CARE, _help),
         (Right.TAKE_ROLL, _silent),
         (Right.TAKE_ROLL, _gaps),
         (Right.APPROVE_VOLUNTEERS, _approvals),
@@ -121,6 +125,19 @@ async def _incidents(work: Work) -> Pile:
     shown = [{**one, "sos": calling.get(one["id"], [])} for one in running]
     shown.sort(key=lambda one: not one["sos"])
     return Pile("incidents", len(shown), shown)
+
+
+async def _care_alerts(work: Work) -> Pile:
+    """Recipients at whose door nobody answered."""
+    found = await care_alerts.open_ones(work)
+    return Pile("care_alerts", len(found), found[:SHOWN])
+
+
+async def _help(work: Work) -> Pile:
+    """Requests for help that nobody has seen to."""
+    return Pile(
+        "help", await help_requests.waiting(work), await help_requests.listed(work, limit=SHOWN)
+    )
 
 
 async def _silent(work: Work) -> Pile:

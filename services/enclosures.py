@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from models import Enclosure, EnclosureContent, EnclosureKind
 from models.sealed import keyring
@@ -121,6 +121,12 @@ async def remove(work: Work, subject: str, enclosure_id: int | None = None) -> i
     return len(keys)
 
 
+async def remove_all(work: Work, subjects: Sequence[str]) -> None:
+    """Takes everything off many things at once."""
+    which = select(Enclosure.id).where(Enclosure.subject.in_(subjects))
+    await _delete(work, list(await work.session.scalars(which)))
+
+
 def rows_about(person_id: int) -> dict[str, Any]:
     """As `services.personal_data` asks every topic."""
     return {"photos_and_voice": select(Enclosure).where(Enclosure.person_id == person_id)}
@@ -148,12 +154,15 @@ async def waiting(work: Work, limit: int) -> list[Enclosure]:
 
 
 async def keep(work: Work, enclosure_id: int, copy: bytes) -> None:
-    """Seals the copy that was fetched; nothing where the thing was taken off meanwhile."""
-    row = await work.session.get(Enclosure, enclosure_id)
-    if row is None or row.fetch_at is None:
+    """Seals the copy that was fetched; nothing where it is here, or was taken off meanwhile."""
+    taken = await work.session.execute(
+        update(Enclosure)
+        .where(Enclosure.id == enclosure_id, Enclosure.fetch_at.is_not(None))
+        .values(fetch_at=None)
+    )
+    if not getattr(taken, "rowcount", 0):
         return
-    row.fetch_at = None
-    work.session.add(EnclosureContent(enclosure_id=row.id, sealed=keyring().seal(copy)))
+    work.session.add(EnclosureContent(enclosure_id=enclosure_id, sealed=keyring().seal(copy)))
     await work.session.flush()
 
 

@@ -14,6 +14,7 @@ from models import MeasureCount, Organisation
 from services import (
     activity_files,
     affiliations,
+    care_measures,
     complaints,
     counting,
     drills,
@@ -58,6 +59,7 @@ MEASURES: tuple[Measure, ...] = (
     *parties.MEASURES,
     *affiliations.MEASURES,
     *marks.MEASURES,
+    *care_measures.MEASURES,
 )
 """In the order in which they are shown; those of a topic stand together."""
 MONTHS_LATELY = 2

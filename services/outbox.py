@@ -123,7 +123,8 @@ class Due:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return self.wording.parameters | unsealed(self.own) if self.own else self.wording.parameters
+        shared = unsealed(self.wording.parameters)
+        return shared | unsealed(self.own) if self.own else shared
 
 
 _table = cast(Table, Delivery.__table__)

@@ -57,14 +57,17 @@ from services import (
     affiliations,
     appraisals,
     audit,
+    care,
     certificates,
     complaints,
     enclosures,
     enrolment,
     events,
+    help_requests,
     incidents,
     insurance,
     marks,
+    pairings,
     parties,
     plans,
     projects,
@@ -78,6 +81,7 @@ from services import (
     stories,
     teams,
     training,
+    visiting,
 )
 from services.delivery import storable
 from services.errors import Refusal
@@ -114,6 +118,10 @@ TOPICS: tuple[Topic, ...] = (
     parties,
     affiliations,
     remote,
+    pairings,
+    visiting,
+    care,
+    help_requests,
 )
 
 HIDDEN = frozenset(

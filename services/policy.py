@@ -144,6 +144,33 @@ class Policy(BaseModel):
     project_reviewers_share: int = Field(
         40, ge=0, description="What the reviewers count for in a project's score."
     )
+    care_reminder_minutes: int = Field(
+        24 * 60, ge=0, description="Minutes before a standing visit; 0: no reminder."
+    )
+    care_grace_minutes: int = Field(
+        60, ge=0, description="After a visit's time, before it is asked whether it took place."
+    )
+    care_circle_minutes: int = Field(
+        180, ge=5, description="In which the circle may take over a missed visit."
+    )
+    care_alert_minutes: int = Field(
+        10, ge=1, description="In which an alert must be taken on; then it goes a level up."
+    )
+    care_longest_minutes: int = Field(
+        4 * 60, ge=15, description="Of one visit or errand at most that count as service."
+    )
+    care_radius: float = Field(
+        5_000, gt=0, description="Metres from a recipient within which volunteers are proposed."
+    )
+    help_requests_per_day: int = Field(
+        3, ge=1, description="Requests for help from one chat in 24 hours."
+    )
+    help_waits_minutes: int = Field(
+        4 * 60, ge=10, description="After which its coordinators are reminded of a request."
+    )
+    help_keep_days: int = Field(
+        90, ge=1, description="After a request's end until what it says is erased."
+    )
 
     registered_goal: float = Field(
         0.12,

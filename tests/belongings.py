@@ -19,6 +19,9 @@ from models import (
     Callout,
     CalloutState,
     CardKind,
+    CareAccess,
+    CareAlert,
+    Circle,
     Complaint,
     ComplaintState,
     ConsoleSession,
@@ -38,6 +41,8 @@ from models import (
     Excuse,
     Gravity,
     Group,
+    HelpFor,
+    HelpKind,
     HoursState,
     Incident,
     IncidentKind,
@@ -51,6 +56,8 @@ from models import (
     Organisation,
     OrganisationKind,
     OrganisationRequest,
+    Pairing,
+    PairingState,
     Person,
     Plan,
     PlanState,
@@ -74,8 +81,11 @@ from models import (
     ThingState,
     Token,
     TreeChange,
+    Visit,
+    VisitState,
     VolunteerDay,
     Webhook,
+    Wellbeing,
 )
 from models.enrolment import EnrolmentState
 from models.sealed import keyring
@@ -84,16 +94,20 @@ from services import (
     audiences,
     audit,
     broadcasts,
+    care,
     courses,
     enclosures,
+    help_requests,
     project_money,
     questions,
     recognition,
     stories,
 )
 from services.audiences import Audience
+from services.enclosures import Voice
 from services.project_money import Bought
 from tests.attending import place
+from tests.caring import described
 from tests.certified import RECORD, issued
 from tests.city import City
 from tests.consoles import desk_of
@@ -139,6 +153,7 @@ async def examples(city: City, phone: Phone | None = None) -> dict[str, int]:
         **await _team(city, victim),
         **await _organising(city, victim),
         **await _complaint(city, victim),
+        **await _care(city, victim),
         **await _protection(city, victim),
         **await _recognised(city, victim),
         **await _project(city, victim),
@@ -249,6 +264,39 @@ async def _complaint(city: City, victim: Person) -> dict[str, int]:
         await enclosures.keep(work, photo.id, picture())
         audit.note(work, "complaint.seen", f"complaint:{complaint.id}", organisation_id=home)
         return {"complaint_id": complaint.id, "enclosure_id": photo.id, "excuse_id": excuse.id}
+
+
+async def _care(city: City, victim: Person) -> dict[str, int]:
+    """A care file with a circle, a visit by voice and an open alert, and a request for help."""
+    now, home = city.clock(), victim.organisation_id
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        recipient = await care.open_file(work, home, described(name=SECRET))
+        given = (await session.scalars(select(CareAccess))).one()
+        pairing = Pairing(
+            recipient_id=recipient.id, person_id=victim.id, circle=Circle.NEIGHBOUR,
+            state=PairingState.ACTIVE, asked_by_id=victim.id, asked_at=now,
+        )  # fmt: skip
+        visit = Visit(
+            recipient_id=recipient.id, planned=False, starts_at=now - timedelta(hours=1),
+            ends_at=now, person_id=victim.id, state=VisitState.DONE, wellbeing=Wellbeing.WELL,
+            note=SECRET, minutes=60, noted_at=now,
+        )  # fmt: skip
+        alert = CareAlert(
+            recipient_id=recipient.id, raised_by_id=victim.id, raised_at=now, level_id=home,
+            told_at=now,
+        )  # fmt: skip
+        session.add_all((pairing, visit, alert))
+        said = help_requests.Asked(
+            home, HelpKind.ERRAND, HelpFor.MYSELF, SECRET, SECRET, "now", SECRET, "+8613912345670"
+        )
+        request = await help_requests.take_call(work, said)
+        await session.flush()
+        await enclosures.add(work, care.visit_subject(visit.id), voice=Voice("x", 3))
+        return {
+            "recipient_id": recipient.id, "access_id": given.id, "pairing_id": pairing.id,
+            "visit_id": visit.id, "care_alert_id": alert.id, "request_id": request.id,
+        }  # fmt: skip
 
 
 async def _said(city: City, victim: Person) -> dict[str, int]:

@@ -57,6 +57,7 @@ export function chatOf(person, chat) {
     shareLocation: (latitude, longitude) => post(`${path}/location`, { latitude, longitude }),
     sendPhoto: (file, caption) => upload(`${path}/photo`, file, caption),
     sendDocument: (file) => upload(`${path}/document`, file),
+    sendVoice: (file, seconds) => upload(`${path}/voice`, file, String(seconds)),
     block: () => post(`${path}/block`),
     unblock: () => post(`${path}/unblock`),
   };

@@ -28,7 +28,7 @@ function bubble(message, { replied, showSender, does }) {
   if (replied) content.append(quote(replied));
   if (message.photo) content.append(picture(message, does));
   if (message.document) content.append(documentCard(message.document));
-  if (message.voice) content.append(row("voice", say("voice", { seconds: message.voice.duration })));
+  if (message.voice) content.append(spoken(message.voice));
   if (message.venue) content.append(place(message.venue, message.venue.title, message.venue.address));
   if (message.location) content.append(location(message.location));
   if (message.contact) content.append(contact(message.contact));
@@ -39,6 +39,12 @@ function bubble(message, { replied, showSender, does }) {
   content.append(signs);
   if (message.photo && !message.photo.qr && !html) content.classList.add("bare");
   return content;
+}
+
+function spoken(voice) {
+  const label = say("voice", { seconds: voice.duration });
+  const player = el("audio", { controls: true, preload: "none", src: voice.url, "aria-label": label });
+  return el("div", { class: "spoken" }, row("voice", label), player);
 }
 
 /** The one place where HTML goes in: the server has escaped the text and made the tags itself. */

@@ -7,7 +7,7 @@ import { avatar, el, icon, iconButton } from "./dom.js";
 import { recall, remember } from "./memory.js";
 import { plainText } from "./message.js";
 import { asPerson, personFields } from "./people.js";
-import { chooseContact, chooseFile, choosePlace, previewPicture } from "./sharing.js";
+import { chooseContact, chooseFile, choosePlace, hum, previewPicture } from "./sharing.js";
 import { Sheets } from "./sheets.js";
 import { say, sayIfKnown, timeOfDay } from "./words.js";
 
@@ -443,6 +443,7 @@ export class Phone {
     this.sheets.choose(say("attach"), [
       { text: say("photo"), sign: "photo", choose: () => this.#pickPicture() },
       { text: say("document"), sign: "document", choose: () => this.#pickDocument() },
+      { text: say("send_voice"), sign: "voice", choose: () => this.#speak() },
       { text: say("location"), sign: "location", choose: () => this.#choosePlace() },
       { text: say("contact"), sign: "contact", choose: () => this.#chooseContact() },
     ]);
@@ -460,6 +461,11 @@ export class Phone {
   async #pickDocument() {
     const file = await chooseFile("");
     if (file) this.#do((chat) => chat.sendDocument(file));
+  }
+
+  #speak() {
+    const seconds = 3;
+    this.#do((chat) => chat.sendVoice(hum(seconds), seconds));
   }
 
   #choosePlace() {

@@ -35,6 +35,32 @@ export function previewPicture(sheets, file, send) {
   sheets.show(say("send_photo"), form, [button]);
 }
 
+/** A made-up voice message of some seconds: a hum that rises and falls, as a WAV file. */
+export function hum(seconds) {
+  const rate = 8_000;
+  const sound = new DataView(new ArrayBuffer(44 + rate * seconds));
+  const put = (at, text) => [...text].forEach((sign, i) => sound.setUint8(at + i, sign.charCodeAt(0)));
+  put(0, "RIFF");
+  sound.setUint32(4, sound.byteLength - 8, true);
+  put(8, "WAVEfmt ");
+  sound.setUint32(16, 16, true);
+  sound.setUint16(20, 1, true); // PCM
+  sound.setUint16(22, 1, true); // one channel
+  sound.setUint32(24, rate, true);
+  sound.setUint32(28, rate, true);
+  sound.setUint16(32, 1, true);
+  sound.setUint16(34, 8, true); // bits
+  put(36, "data");
+  sound.setUint32(40, rate * seconds, true);
+  for (let i = 0; i < rate * seconds; i += 1) {
+    const at = i / rate;
+    const pitch = 170 + 50 * Math.sin(at * 5);
+    const loud = 40 * Math.abs(Math.sin(at * 9));
+    sound.setUint8(44 + i, 128 + loud * Math.sin(2 * Math.PI * pitch * at));
+  }
+  return new File([sound], "voice.wav", { type: "audio/wav" });
+}
+
 /** The own card or another number; `send(number or null)`. */
 export function chooseContact(sheets, person, send) {
   const number = el("input", { type: "tel", required: true, placeholder: "+86138…", autocomplete: "off" });

@@ -132,7 +132,9 @@ async def drag_the_pin(page: Page) -> None:
     await expect(latitude).not_to_have_value(before)
 
 
-async def test_coordinates_are_typed_and_a_photo_is_sent(page: Page, city: City) -> None:
+async def test_coordinates_are_typed_and_a_photo_and_a_voice_message_are_sent(
+    page: Page, city: City
+) -> None:
     chen = await city.volunteer("陈晓丽")
     async with desk(page, city.telegram) as hands:
         await hands.say(0, "/menu")
@@ -152,6 +154,11 @@ async def test_coordinates_are_typed_and_a_photo_is_sent(page: Page, city: City)
         )
         await hands.page.get_by_role("button", name="发送图片").last.click()
         await chen.wait_until(lambda: any(message.photo for message in chen.messages))
+        await hands.attach(0, "语音")
+        await chen.wait_until(lambda: any(message.voice for message in chen.messages))
+        spoken = await hands.sees(0, "语音 3 秒")
+        player = spoken.locator("audio")
+        assert await player.evaluate("async (node) => { await node.play(); return node.duration }")
 
 
 async def test_a_code_is_scanned_by_another_phone_with_a_click(page: Page, city: City) -> None:

@@ -502,6 +502,7 @@ SECTIONS = (
     Section("feedback", "/feedback", "chat-heart", Right.SEE_STATISTICS, "federation"),
     Section("kinds", "/kinds", "person-hearts", Right.SEE_VOLUNTEERS, "federation"),
     Section("affiliates", "/affiliates", "mortarboard", Right.SEE_VOLUNTEERS, "federation"),
+    Section("care", "/care", "heart", Right.CARE, "federation"),
     Section("statistics", "/statistics", "bar-chart-line", Right.SEE_STATISTICS, "office"),
     Section("certificates", "/certificates", "patch-check", Right.ISSUE_CERTIFICATES, "office"),
     Section("imports", "/imports", "file-earmark-arrow-up", Right.IMPORT, "office"),

@@ -114,7 +114,6 @@ from tests.consoles import desk_of
 from tests.databases import SILENT
 from tests.importing import VOLUNTEERS, Bringing, written
 from tests.pictures import photo
-from tests.pictures import photo as picture
 from tests.proposing import Library
 from tests.schooling import online
 from web.console.framework import Entry
@@ -174,7 +173,7 @@ async def _project(city: City, victim: Person) -> dict[str, int]:
     return {
         "project_id": project.id,
         "spending_id": noted.spending.id,
-        "enclosure_id": receipt,
+        "receipt_id": receipt,
     }
 
 
@@ -239,10 +238,10 @@ async def _organising(city: City, victim: Person) -> dict[str, int]:
         await session.flush()
         activity = (await session.scalars(select(Activity.id).limit(1))).one()
         work = city.making.work(session, await session.get_one(Person, victim.id))
-        (photo,) = await enclosures.add(work, f"activity:{activity}", ["x"])
+        (sent,) = await enclosures.add(work, f"activity:{activity}", ["x"])
         content = keyring().seal(photo())
-        session.add(EnclosureContent(enclosure_id=photo.id, sealed=content))
-        return {"request_id": request.id, "plan_id": plan.id, "photo_id": photo.id}
+        session.add(EnclosureContent(enclosure_id=sent.id, sealed=content))
+        return {"request_id": request.id, "plan_id": plan.id, "photo_id": sent.id}
 
 
 async def _complaint(city: City, victim: Person) -> dict[str, int]:
@@ -260,10 +259,14 @@ async def _complaint(city: City, victim: Person) -> dict[str, int]:
         session.add_all((complaint, excuse))
         await session.flush()
         work = city.making.work(session, await session.get_one(Person, victim.id))
-        (photo,) = await enclosures.add(work, f"complaint:{complaint.id}", ["x"])
-        await enclosures.keep(work, photo.id, picture())
+        (sent,) = await enclosures.add(work, f"complaint:{complaint.id}", ["x"])
+        await enclosures.keep(work, sent.id, photo())
         audit.note(work, "complaint.seen", f"complaint:{complaint.id}", organisation_id=home)
-        return {"complaint_id": complaint.id, "enclosure_id": photo.id, "excuse_id": excuse.id}
+        return {
+            "complaint_id": complaint.id,
+            "complaint_photo_id": sent.id,
+            "excuse_id": excuse.id,
+        }
 
 
 async def _care(city: City, victim: Person) -> dict[str, int]:
@@ -295,7 +298,7 @@ async def _care(city: City, victim: Person) -> dict[str, int]:
         await enclosures.add(work, care.visit_subject(visit.id), voice=Voice("x", 3))
         return {
             "recipient_id": recipient.id, "access_id": given.id, "pairing_id": pairing.id,
-            "visit_id": visit.id, "care_alert_id": alert.id, "request_id": request.id,
+            "visit_id": visit.id, "care_alert_id": alert.id, "help_request_id": request.id,
         }  # fmt: skip
 
 
@@ -347,7 +350,7 @@ async def _culture(city: City, victim: Person) -> dict[str, int]:
         await session.flush()
         return {
             "story_id": story.id,
-            "enclosure_id": sent.id,
+            "story_photo_id": sent.id,
             "series_id": made.id,
             "card_id": card.id,
             "day_id": day.id,
@@ -371,7 +374,14 @@ async def _protection(city: City, victim: Person) -> dict[str, int]:
         session.add_all((policy, incident))
         await session.flush()
         session.add(Insured(insurance_id=policy.id, person_id=victim.id, since=now))
-        return {"insurance_id": policy.id, "incident_id": incident.id}
+        work = city.making.work(session, await session.get_one(Person, victim.id))
+        (seen,) = await enclosures.add(work, f"incident:{incident.id}", ["x"])
+        await enclosures.keep(work, seen.id, photo())
+        return {
+            "insurance_id": policy.id,
+            "incident_id": incident.id,
+            "incident_photo_id": seen.id,
+        }
 
 
 async def _recognised(city: City, victim: Person) -> dict[str, int]:
@@ -396,11 +406,11 @@ async def _recognised(city: City, victim: Person) -> dict[str, int]:
         session.add_all((opened, star, bar, letter))
         await session.flush()
         work = city.making.work(session, await session.get_one(Person, victim.id))
-        (photo,) = await enclosures.add(work, recognition.letter_subject(letter.id), ["x"])
-        await enclosures.keep(work, photo.id, b"x")
+        (sent,) = await enclosures.add(work, recognition.letter_subject(letter.id), ["x"])
+        await enclosures.keep(work, sent.id, b"x")
         return {
             "recognition_id": star.id, "award_kind_id": kind.id, "round_id": opened.id,
-            "letter_id": letter.id, "enclosure_id": photo.id, "bar_id": bar.id,
+            "letter_id": letter.id, "letter_photo_id": sent.id, "bar_id": bar.id,
         }  # fmt: skip
 
 
@@ -484,7 +494,7 @@ async def _activity(city: City, victim: Person) -> dict[str, int]:
         session.add_all((objection, report))
         await session.flush()
         return {
-            "enclosure_id": report.id,
+            "report_id": report.id,
             "activity_id": activity.id,
             "shift_id": shift.id,
             "enrolment_id": held.id,

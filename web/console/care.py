@@ -171,52 +171,52 @@ async def show_requests(visit: Visit) -> Page:
     return Page("console/care/requests", {"found": found, "over": over})
 
 
-@pages.look("/care/requests/{request_id}")
-async def show_request(visit: Visit, request_id: int) -> Page:
+@pages.look("/care/requests/{help_request_id}")
+async def show_request(visit: Visit, help_request_id: int) -> Page:
     """What kind of help, and how far it is; who and where by a press."""
-    request = await help_requests.coordinated(visit.work, request_id)
+    request = await help_requests.coordinated(visit.work, help_request_id)
     shown = await help_requests.shown(visit.work, request)
-    return Page("console/care/request", {**await _near_request(visit, request_id), **shown,
+    return Page("console/care/request", {**await _near_request(visit, help_request_id), **shown,
                                          "open": False})  # fmt: skip
 
 
-@pages.act("/care/requests/{request_id}/open", again=show_request)
-async def open_request(visit: Visit, request_id: int) -> Page:
+@pages.act("/care/requests/{help_request_id}/open", again=show_request)
+async def open_request(visit: Visit, help_request_id: int) -> Page:
     looks.count(visit)
-    shown = await help_requests.look(visit.work, request_id)
-    return Page("console/care/request", {**await _near_request(visit, request_id), **shown,
+    shown = await help_requests.look(visit.work, help_request_id)
+    return Page("console/care/request", {**await _near_request(visit, help_request_id), **shown,
                                          "open": True})  # fmt: skip
 
 
-async def _near_request(visit: Visit, request_id: int) -> dict[str, Any]:
+async def _near_request(visit: Visit, help_request_id: int) -> dict[str, Any]:
     typed = visit.query.get("q", "").strip()
-    found = await help_requests.candidates(visit.work, request_id, typed)
+    found = await help_requests.candidates(visit.work, help_request_id, typed)
     return {"near": found[: help_requests.ASKED_AT_ONCE]}
 
 
-def _at_request(request_id: int) -> Goto:
-    return Goto(f"/care/requests/{request_id}", done="saved")
+def _at_request(help_request_id: int) -> Goto:
+    return Goto(f"/care/requests/{help_request_id}", done="saved")
 
 
-@pages.act("/care/requests/{request_id}/ask", again=show_request)
-async def ask(visit: Visit, request_id: int) -> Goto:
-    await help_requests.ask_volunteers(visit.work, request_id, visit.keys("people"))
-    return _at_request(request_id)
+@pages.act("/care/requests/{help_request_id}/ask", again=show_request)
+async def ask(visit: Visit, help_request_id: int) -> Goto:
+    await help_requests.ask_volunteers(visit.work, help_request_id, visit.keys("people"))
+    return _at_request(help_request_id)
 
 
-@pages.act("/care/requests/{request_id}/choose", again=show_request)
-async def choose(visit: Visit, request_id: int) -> Goto:
-    await help_requests.choose(visit.work, request_id, visit.key("person"))
-    return _at_request(request_id)
+@pages.act("/care/requests/{help_request_id}/choose", again=show_request)
+async def choose(visit: Visit, help_request_id: int) -> Goto:
+    await help_requests.choose(visit.work, help_request_id, visit.key("person"))
+    return _at_request(help_request_id)
 
 
-@pages.act("/care/requests/{request_id}/done", again=show_request)
-async def close_request(visit: Visit, request_id: int) -> Goto:
-    await help_requests.close_done(visit.work, request_id)
-    return _at_request(request_id)
+@pages.act("/care/requests/{help_request_id}/done", again=show_request)
+async def close_request(visit: Visit, help_request_id: int) -> Goto:
+    await help_requests.close_done(visit.work, help_request_id)
+    return _at_request(help_request_id)
 
 
-@pages.act("/care/requests/{request_id}/cancel", again=show_request)
-async def cancel(visit: Visit, request_id: int) -> Goto:
-    await help_requests.cancel_for(visit.work, request_id)
-    return _at_request(request_id)
+@pages.act("/care/requests/{help_request_id}/cancel", again=show_request)
+async def cancel(visit: Visit, help_request_id: int) -> Goto:
+    await help_requests.cancel_for(visit.work, help_request_id)
+    return _at_request(help_request_id)

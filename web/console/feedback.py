@@ -159,14 +159,14 @@ async def read(visit: Visit, complaint_id: int) -> Page:
     return Page("console/feedback/complaint", {"line": line, "case": case, **await _tabs(visit)})
 
 
-@pages.look("/feedback/complaints/{complaint_id}/photos/{enclosure_id}")
-async def show_photo(visit: Visit, complaint_id: int, enclosure_id: int) -> Download:
-    found = await complaints.photo(visit.work, complaint_id, enclosure_id)
+@pages.look("/feedback/complaints/{complaint_id}/photos/{complaint_photo_id}")
+async def show_photo(visit: Visit, complaint_id: int, complaint_photo_id: int) -> Download:
+    found = await complaints.photo(visit.work, complaint_id, complaint_photo_id)
 
     async def make() -> bytes:
         return found.content
 
-    return Download(f"{enclosure_id}.jpg", found.content_type, make, inline=True)
+    return Download(f"{complaint_photo_id}.jpg", found.content_type, make, inline=True)
 
 
 @pages.act("/feedback/complaints/{complaint_id}/answer", again=_still_open)

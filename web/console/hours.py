@@ -76,15 +76,15 @@ async def show_one(visit: Visit, attendance_id: int) -> Page:
     )
 
 
-@pages.look("/hours/of/{attendance_id}/report/{enclosure_id}")
-async def show_enclosure(visit: Visit, attendance_id: int, enclosure_id: int) -> Download:
+@pages.look("/hours/of/{attendance_id}/report/{report_id}")
+async def show_enclosure(visit: Visit, attendance_id: int, report_id: int) -> Download:
     """A photo or the voice of a report on remote service."""
-    found = await remote.content(visit.work, attendance_id, enclosure_id)
+    found = await remote.content(visit.work, attendance_id, report_id)
 
     async def make() -> bytes:
         return found.content
 
-    return Download(f"report-{enclosure_id}", found.content_type, make, inline=True)
+    return Download(f"report-{report_id}", found.content_type, make, inline=True)
 
 
 @pages.act("/hours/of/{attendance_id}/confirm", again=show_one)

@@ -20,14 +20,14 @@ async def show(visit: Visit, incident_id: int) -> Page:
     return Page("console/incidents/one", {"case": await incidents.opened(visit.work, incident_id)})
 
 
-@pages.look("/incidents/{incident_id}/photos/{enclosure_id}")
-async def show_photo(visit: Visit, incident_id: int, enclosure_id: int) -> Download:
-    photo = await incidents.photo(visit.work, incident_id, enclosure_id)
+@pages.look("/incidents/{incident_id}/photos/{incident_photo_id}")
+async def show_photo(visit: Visit, incident_id: int, incident_photo_id: int) -> Download:
+    photo = await incidents.photo(visit.work, incident_id, incident_photo_id)
 
     async def make() -> bytes:
         return photo.content
 
-    return Download(f"{enclosure_id}.jpg", photo.content_type, make, inline=True)
+    return Download(f"{incident_photo_id}.jpg", photo.content_type, make, inline=True)
 
 
 @pages.act("/incidents/{incident_id}/take", again=show)

@@ -77,15 +77,15 @@ async def show(visit: Visit, project_id: int) -> Page:
     )
 
 
-@pages.look("/projects/spendings/{spending_id}/receipts/{enclosure_id}")
-async def receipt(visit: Visit, spending_id: int, enclosure_id: int) -> Download:
+@pages.look("/projects/spendings/{spending_id}/receipts/{receipt_id}")
+async def receipt(visit: Visit, spending_id: int, receipt_id: int) -> Download:
     """A receipt's picture, to those who may see the money."""
-    kept = await project_money.receipt(visit.work, spending_id, enclosure_id)
+    kept = await project_money.receipt(visit.work, spending_id, receipt_id)
 
     async def content() -> bytes:
         return kept.content
 
-    return Download(f"{enclosure_id}.jpg", kept.content_type, content, inline=True)
+    return Download(f"{receipt_id}.jpg", kept.content_type, content, inline=True)
 
 
 # Reviewing

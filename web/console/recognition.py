@@ -228,16 +228,16 @@ async def _volunteer(visit: Visit) -> Person:
     return await own_volunteer(visit.work, Right.RECOGNISE, _typed(visit, "volunteer"))
 
 
-@pages.look("/recognition/letters/{letter_id}/photos/{enclosure_id}")
-async def show_photo(visit: Visit, letter_id: int, enclosure_id: int) -> Download:
+@pages.look("/recognition/letters/{letter_id}/photos/{letter_photo_id}")
+async def show_photo(visit: Visit, letter_id: int, letter_photo_id: int) -> Download:
     await recognition.letter(visit.work, letter_id)
     subject = recognition.letter_subject(letter_id)
-    photo = await enclosures.content(visit.work, subject, enclosure_id)
+    photo = await enclosures.content(visit.work, subject, letter_photo_id)
 
     async def make() -> bytes:
         return photo.content
 
-    return Download(f"{enclosure_id}.jpg", photo.content_type, make, inline=True)
+    return Download(f"{letter_photo_id}.jpg", photo.content_type, make, inline=True)
 
 
 # Bars

@@ -35,14 +35,14 @@ async def show(visit: Visit, story_id: int) -> Page:
     )
 
 
-@pages.look("/stories/{story_id}/photos/{enclosure_id}")
-async def show_photo(visit: Visit, story_id: int, enclosure_id: int) -> Download:
-    photo = await stories.photo_to_review(visit.work, story_id, enclosure_id)
+@pages.look("/stories/{story_id}/photos/{story_photo_id}")
+async def show_photo(visit: Visit, story_id: int, story_photo_id: int) -> Download:
+    photo = await stories.photo_to_review(visit.work, story_id, story_photo_id)
 
     async def make() -> bytes:
         return photo.content
 
-    return Download(f"{enclosure_id}.jpg", photo.content_type, make, inline=True)
+    return Download(f"{story_photo_id}.jpg", photo.content_type, make, inline=True)
 
 
 @pages.act("/stories/{story_id}/publish", again=show)

@@ -169,7 +169,11 @@ async def _project(city: City, victim: Person) -> dict[str, int]:
     bought = Bought(100, SECRET, receipts=("x",))
     noted = await library.do(victim, project_money.spend, line.id, bought)
     async with city.database.read() as session:
-        receipt = (await session.scalars(select(Enclosure.id))).one()
+        receipt = (
+            await session.scalars(
+                select(Enclosure.id).where(Enclosure.subject.startswith("spending:"))
+            )
+        ).one()
     return {
         "project_id": project.id,
         "spending_id": noted.spending.id,

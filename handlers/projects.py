@@ -12,6 +12,7 @@ from services import (
     project_evaluation,
     project_library,
     project_list,
+    project_performance,
     project_review,
     projects,
 )
@@ -83,6 +84,13 @@ async def turn_to(turn: Turn, heading: str, page: int = 1) -> Reply:
 
 
 @link("pj", reads=True)
+@button("project.performance", reads=True)
+async def show_performance(turn: Turn, project_id: int) -> Reply:
+    """Its figures beside the median of others."""
+    found = await project_performance.of(turn.work, project_id)
+    return Show("projects/performance", {"project_id": project_id, "performance": found})
+
+
 @button("project", reads=True)
 async def open_project(turn: Turn, project_id: int) -> Reply:
     return await show(turn, project_id)

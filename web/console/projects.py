@@ -7,6 +7,7 @@ from services import (
     project_library,
     project_list,
     project_money,
+    project_performance,
     project_review,
     projects,
     terms,
@@ -72,6 +73,7 @@ async def show(visit: Visit, project_id: int) -> Page:
             "words_said": [(voice.value, words) for voice, words in outcome.words],
             "score": outcome.score(project_evaluation.shares(work)),
             "copies": await project_list.copies(work, project_id),
+            "performance": await project_performance.of(work, project_id),
             "is_public": project.state in projects.PUBLIC,
         },
     )

@@ -52,7 +52,12 @@ def _place(presence: Presence) -> dict[str, Any]:
 
 @button("checkin.here")
 async def check_in_here(turn: Turn, shift_id: int) -> Reply:
-    presence = await attendance.check_may_come(turn.work, shift_id)
+    try:
+        presence = await attendance.check_may_come(turn.work, shift_id)
+    except Refusal as refusal:
+        if refusal.code != "briefing_unread":
+            raise
+        return Show(refusal.template, refusal.parameters)  # with the way to it, not as an alert
     if presence.activity.remote:
         return remote.ready(presence)
     return await start(turn, HERE, subject_id=shift_id)

@@ -841,7 +841,10 @@ async def test_the_fullest_activity_still_fits_a_message(
         shown = await announcements.preview(work, activity)
     for language in LANGUAGES:
         for template, parameters in (
-            ("activities/manage", {"about": about, "news": "drafted"}),
+            (
+                "activities/manage",
+                {"about": about, "news": "drafted", "course": None, "begun": False},
+            ),
             ("activities/preview", {"preview": shown}),
             ("activities/announcement", {"about": shown.about, "distance": 12_345.6}),
         ):

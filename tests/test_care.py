@@ -180,7 +180,7 @@ async def test_the_circle_is_asked_and_learns_nothing_before_it_says_yes(city: C
     await chen.press("结对")
     await chen.press(NAME)
     await chen.press("退出小组")
-    await chen.press("确认退出")
+    await chen.press("确定退出")
     await city.settle()
     await wang.sees("陈晓丽 退出了")
     await chen.wait_until(lambda: ADDRESS not in seen(chen))

@@ -358,7 +358,7 @@ async def test_a_complaint_is_made_answered_and_settled_in_chat_and_at_the_desk(
         assert "已答复" in (await desk.open("/feedback/complaints?over=1")).words
     await city.sent()
     await li.sees("有答复了")
-    await li.press("查看")
+    await li.press("📮 看一看")
     await li.sees("他会向你道歉")
     await li.press("满意")
     await li.sees("已办结")

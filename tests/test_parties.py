@@ -141,7 +141,7 @@ async def test_whom_one_invites_by_number_says_yes_or_no_and_is_not_asked_twice(
     await li.say("/party")
     await li.press("环保小队")
     await li.press("退出小组")
-    await li.press("是，退出")
+    await li.press("确定退出")
     await chen.sees("李雷 退出了“环保小队”")
 
 

@@ -127,7 +127,7 @@ async def test_what_is_missing_is_shown_and_one_press_reminds_those_concerned_on
     await root.say("/checklist")
     shown = await root.sees("2026 年第 4 季度检查清单")
     assert "太平社区志愿服务站: 没有已批准的年度计划" in shown.words
-    assert "70 个组织中有 70 个不齐全" in shown.words
+    assert "71 个组织中有 71 个不齐全" in shown.words
     await root.press("一键提醒")
     told = await root.sees("已提醒")
     assert "太平社区志愿服务站: 李雷" in told.words
@@ -171,6 +171,6 @@ async def test_a_plan_is_written_submitted_and_approved_at_the_console(city: Cit
         approved = await above.send(f"/plans/{plan.id}/approve")
         assert "已批准" in approved.words and "请补充培训" in approved.words
         assert (await above.send(f"/plans/{plan.id}/approve")).status == 400
-        assert "70 个组织中有" in (await above.open("/organisations/checklist")).words
+        assert "71 个组织中有" in (await above.open("/organisations/checklist")).words
         told = await above.send("/organisations/checklist/remind")
         assert "石岐街道志愿服务协会" in told.words

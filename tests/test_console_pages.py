@@ -5,6 +5,7 @@ The pages are those of the route table, so that a new one is looked at as well.
 
 from urllib.parse import urlsplit
 
+import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, Request
 from sqlalchemy import update
@@ -23,7 +24,8 @@ GRAVE = {"serious", "critical"}
 
 
 @ON_SQLITE
-async def test_every_page_is_fit_for_a_phone_and_a_screen_reader(city: City) -> None:
+@pytest.mark.parametrize("half", [0, 1])
+async def test_every_page_is_fit_for_a_phone_and_a_screen_reader(city: City, half: int) -> None:
     """Also asks for nothing that is not Muster's own; pages take turns in language and look."""
     phone = await city.coordinator("何市长", role=RoleKind.ADMINISTRATOR)
     keys = await examples(city, phone)
@@ -38,7 +40,8 @@ async def test_every_page_is_fit_for_a_phone_and_a_screen_reader(city: City) -> 
 
         home = urlsplit(page.url)
         page.on("request", note)
-        for number, entry in enumerate(one for one in ENTRIES if one.method == "GET"):
+        pages = [one for one in ENTRIES if one.method == "GET"]
+        for number, entry in enumerate(pages[half::2]):
             address = f"{home.scheme}://{home.netloc}/console{filled(entry, keys)}"
             if entry.live or not await is_page(page, address):
                 continue
@@ -51,7 +54,7 @@ async def test_every_page_is_fit_for_a_phone_and_a_screen_reader(city: City) -> 
             faults = [one for one in found.response["violations"] if one["impact"] in GRAVE]
             assert faults == [], f"{address} {scheme}: {found.generate_report()}"
             looked_at += 1
-    assert looked_at > 40
+    assert looked_at > 30
     assert strangers == set()
 
 

@@ -13,16 +13,17 @@ from models import (
     RoleKind,
     Visit,
     VisitState,
+    Wellbeing,
 )
 from playground.phone import Phone
-from services import measures, visiting
+from services import care_alerts, measures, pairings, visiting
 from services.enclosures import content, of
 from services.errors import Refusal
-from services.visiting import Rhythmic
+from services.visiting import Report, Rhythmic
 from tests.caring import ADDRESS, CONTACT_PHONE, NAME, Care, knows, seen
 from tests.city import City
 from tests.consoles import desk_of
-from tests.databases import ON_POSTGRESQL
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 
 
 def test_days_of_a_rhythm() -> None:
@@ -217,9 +218,50 @@ async def test_nobody_answers_the_door_and_everyone_hears_until_somebody_says_ho
     assert (await shown.rows(Visit))[0].state is VisitState.NO_ANSWER
 
 
-async def pairing_of(shown: Care, phone: Phone) -> int:
-    from services import pairings
+@ON_SQLITE
+async def test_nothing_of_a_recipient_comes_back_on_the_phone_of_who_has_left(city: City) -> None:
+    shown = await Care(city).prepare()
+    chen, zhao = [await shown.member(name) for name in ("陈晓丽", "赵远")]
+    await shown.settle_weekly()
+    await city.go_to("2026-11-23 13:10")
+    assert ADDRESS in seen(chen)
+    (visit, *_) = await shown.rows(Visit)
+    async with city.database.write() as session:
+        work = await shown.work_of(chen, session)
+        await visiting.cannot_go(work, visit.id)
+        await pairings.leave(work, await pairing_of(shown, chen))
+    await city.settle()
+    assert knows(chen) == []
+    async with city.database.write() as session:
+        work = await shown.work_of(zhao, session)
+        await visiting.take_over(work, visit.id)
+        await visiting.note(work, visit.id, Report(Wellbeing.WELL, 30), "十一月")
+    await city.settle()
+    assert knows(chen) == []
+    assert "谁能去看望" not in seen(zhao), "the newest words stay"
 
+
+@ON_SQLITE
+async def test_an_alert_taken_on_says_nothing_to_who_left_the_circle(city: City) -> None:
+    shown = await Care(city).prepare()
+    chen, zhao = [await shown.member(name) for name in ("陈晓丽", "赵远")]
+    async with city.database.write() as session:
+        work = await shown.work_of(chen, session)
+        alert = await care_alerts.raise_for_pairing(work, await pairing_of(shown, chen))
+    await city.settle()
+    assert ADDRESS in seen(zhao)
+    async with city.database.write() as session:
+        work = await shown.work_of(zhao, session)
+        await pairings.leave(work, await pairing_of(shown, zhao))
+    await city.settle()
+    assert knows(zhao) == []
+    async with city.database.write() as session:
+        await care_alerts.take_on(await shown.work_of(shown.wang, session), alert.id)
+    await city.settle()
+    assert knows(zhao) == []
+
+
+async def pairing_of(shown: Care, phone: Phone) -> int:
     async with shown.city.database.read() as session:
         work = await shown.work_of(phone, session)
         return (await pairings.mine(work))[0][0].id

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select, update
 
 from models import (
+    Account,
     AuditEntry,
     CareAccess,
     CareAlert,
     CareCategory,
     ConsentBy,
+    Conversation,
     Message,
     Organisation,
     Pairing,
@@ -40,6 +42,8 @@ KIND = "care"
 LENGTHS = {"name": (1, 64), "address": (2, 200), "needs": (2, 1000), "heed": (0, 500)}
 CHANGE_FORM = "care_file_change"
 """The form in which a file is changed; half filled in, it holds what the file says."""
+FORM_OF_REQUEST = "care_file_of_request"
+"""The form in which a file is opened for somebody who asked for help; about the request."""
 REASON = (4, 300)
 """Characters of the reason for which somebody takes access."""
 LOOKS_SHOWN = 20
@@ -268,8 +272,23 @@ async def end_access(work: Work, access_id: int) -> Recipient:
     given.until = work.now
     await work.session.flush()
     note(work, "access_ended", recipient, person_id=given.person_id)
-    await unsay(work, recipient, [given.person_id])
+    await let_out(work, recipient, given.person_id)
     return recipient
+
+
+async def let_out(work: Work, recipient: Recipient, person_id: int) -> None:
+    """Nothing of what was inside stays on somebody's phone, nor in a form half filled in."""
+    await unsay(work, recipient, [person_id])
+    accounts = select(Account.id).where(Account.person_id == person_id)
+    await work.session.execute(
+        delete(Conversation)
+        .where(
+            Conversation.form == CHANGE_FORM,
+            Conversation.subject_id == recipient.id,
+            Conversation.account_id.in_(accounts),
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _add_access(
@@ -526,7 +545,14 @@ def rows_about(person_id: int) -> dict[str, Select[Any]]:
 
 
 async def forget_person(work: Work, person_id: int) -> None:
-    """They see nothing any more, and their words go."""
+    """They see nothing any more, also on their phone, and their words go."""
+    saw = await work.session.scalars(
+        select(Recipient)
+        .join(CareAccess, CareAccess.recipient_id == Recipient.id)
+        .where(CareAccess.person_id == person_id, CareAccess.until.is_(None))
+    )
+    for recipient in saw.all():
+        await let_out(work, recipient, person_id)
     await work.session.execute(
         update(CareAccess)
         .where(CareAccess.person_id == person_id)

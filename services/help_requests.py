@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, u
 from models import (
     Account,
     Activity,
+    Delivery,
     HelpAnswer,
     HelpAsk,
     HelpFor,
@@ -110,6 +111,7 @@ async def take_call(work: Work, said: Asked) -> HelpRequest:
     caller = await work.session.scalar(
         select(Person.id).where(
             Person.phone_hash == keyring().fingerprint(said.phone),
+            Person.phone_verified,
             Person.standing == Standing.ACTIVE,
         )
     )
@@ -516,9 +518,34 @@ async def cancel_for(work: Work, request_id: int) -> HelpRequest:
 
 async def _unsay_to_helper(work: Work, request: HelpRequest) -> None:
     """For whom it was and where leaves the volunteer's phone."""
-    gone = Post("help/unsaid", await told(work, request), kind=KIND)
     which = select(Person.id).where(Person.id == request.helper_id)
-    await delivery.correct(work, subject(request.id), gone, people=which)
+    await _unsay(work, request, which)
+
+
+async def _unsay(work: Work, request: HelpRequest, people: Select[int] | None = None) -> None:
+    """Who asked and where they live leaves the phones: of these people, or of everyone."""
+    gone = Post("help/unsaid", await told(work, request), kind=KIND)
+    await delivery.correct(work, subject(request.id), gone, people=people)
+
+
+async def _unsay_to(work: Work, person_id: int) -> None:
+    """All that somebody's phone shows of any request."""
+    named = Message.subject.startswith(subject(0)[:-1])
+    shown_to = select(Message.subject).join(Delivery, Delivery.message_id == Message.id)
+    found = await work.session.scalars(
+        shown_to.where(Delivery.person_id == person_id, named).distinct()
+    )
+    keys = [int((one or "").partition(":")[2]) for one in found]
+    requests = await work.session.scalars(select(HelpRequest).where(HelpRequest.id.in_(keys)))
+    for request in requests.all():
+        await _unsay(work, request, select(Person.id).where(Person.id == person_id))
+
+
+async def unsay_all(work: Work, requests: Sequence[HelpRequest]) -> None:
+    """Nothing of these requests is left on the phones, nor in what was sent."""
+    for request in requests:
+        await _unsay(work, request)
+    await _blank_messages(work, [one.id for one in requests])
 
 
 async def _seen_to(work: Work, request: HelpRequest) -> None:
@@ -559,6 +586,12 @@ def _asked_by(account: Account) -> ColumnElement[bool]:
         return in_chat
     called = and_(HelpRequest.account_id.is_(None), HelpRequest.person_id == account.person_id)
     return or_(in_chat, called)
+
+
+def _asked_by_person(person_id: int) -> ColumnElement[bool]:
+    """Also before they had signed up, in the chat that is theirs now."""
+    chats = select(Account.id).where(Account.person_id == person_id)
+    return or_(HelpRequest.person_id == person_id, HelpRequest.account_id.in_(chats))
 
 
 async def _tell_asker(work: Work, request: HelpRequest, template: str, **more: Any) -> None:
@@ -669,12 +702,11 @@ async def forget(work: Work) -> int:
         update(HelpRequest)
         .where(HelpRequest.details.is_not(None), ~HelpRequest.state.in_(LIVE[:2]), over <= before)
         .values(details=None, latitude=None, longitude=None)
-        .returning(HelpRequest.id)
-        .execution_options(synchronize_session=False)
+        .returning(HelpRequest)
     )
-    keys = erased.all()
-    await _blank_messages(work, keys)
-    return len(keys)
+    over_long = erased.all()
+    await unsay_all(work, over_long)
+    return len(over_long)
 
 
 async def _blank_messages(work: Work, request_ids: Sequence[int]) -> None:
@@ -701,7 +733,7 @@ def _note(work: Work, what: str, request: HelpRequest, **details: Any) -> None:
 
 def rows_about(person_id: int) -> dict[str, Select[Any]]:
     """As `services.personal_data` asks every topic."""
-    mine = HelpRequest.person_id == person_id
+    mine = _asked_by_person(person_id)
     return {
         "help_asked_for": select(HelpRequest).where(mine, HelpRequest.noted_by_id.is_(None)),
         "help_asked_of_me": select(HelpAsk).where(HelpAsk.person_id == person_id),
@@ -710,9 +742,13 @@ def rows_about(person_id: int) -> dict[str, Select[Any]]:
 
 async def forget_person(work: Work, person_id: int) -> None:
     """What they asked for is about nobody any more; what they promised is open again."""
+    await _unsay_to(work, person_id)
+    theirs = _asked_by_person(person_id)
+    found = await work.session.scalars(select(HelpRequest).where(theirs))
+    await unsay_all(work, found.all())
     await work.session.execute(
         update(HelpRequest)
-        .where(HelpRequest.person_id == person_id)
+        .where(theirs)
         .values(details=None, latitude=None, longitude=None, person_id=None, account_id=None)
         .execution_options(synchronize_session=False)
     )

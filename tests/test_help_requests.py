@@ -14,7 +14,7 @@ from models import (
 )
 from models.sealed import keyring
 from playground.phone import Phone, labels
-from services import help_requests, personal_data
+from services import accounts, help_requests, personal_data
 from services.errors import Refusal
 from tests.caring import Care, seen
 from tests.city import City
@@ -46,7 +46,7 @@ async def asked(stranger: Phone) -> None:
     await stranger.sees("回电打哪个号码")
     await stranger.say("13912349999")
     await stranger.sees("核对")
-    await stranger.press("发出求助")
+    await stranger.press("我要求助")
     await stranger.sees("求助已收到")
 
 
@@ -120,6 +120,8 @@ async def test_what_was_not_done_is_open_again_and_waiting_is_told_once(city: Ci
     request = await request_of(city)
     await city.forward(hours=4, minutes=1)
     await wang.sees("还有一条求助没人处理")
+    await wang.press("去处理")
+    await wang.sees(ADDRESS)
     await city.forward(hours=4)
     assert seen(wang).count("还有一条求助没人处理") == 1
     helper = await city.person(chen)
@@ -146,6 +148,40 @@ async def test_what_was_not_done_is_open_again_and_waiting_is_told_once(city: Ci
     assert (await request_of(city)).state is HelpState.CANCELLED
     await city.forward(days=91)
     assert (await request_of(city)).details is None
+    await wang.wait_until(lambda: knows(wang) == [])
+
+
+@ON_SQLITE
+async def test_who_asked_before_they_signed_up_is_forgotten_with_what_they_asked(
+    city: City,
+) -> None:
+    wang = await city.coordinator("王强")
+    he = await city.volunteer("何姨")
+    asker = await city.person(he)
+    said = help_requests.Asked(
+        asker.organisation_id, help_requests.HelpKind.REPAIR, help_requests.HelpFor.MYSELF,
+        NAME, "修灯", "今天", ADDRESS, PHONE,
+    )  # fmt: skip
+    async with city.database.write() as session:
+        mine = await Care(city).work_of(he, session)
+        account = await accounts.of_person(mine, asker.id)
+        request = await help_requests.ask(mine, account, said)
+        request.person_id = None
+        mine.person.phone_hash, mine.person.phone_verified = keyring().fingerprint(PHONE), False
+    await city.settle()
+    await wang.press("去处理")
+    await wang.sees(ADDRESS)
+    async with city.database.write() as session:
+        called = await help_requests.take_call(await Care(city).work_of(wang, session), said)
+        assert called.person_id is None, "a number that nobody has shown to be theirs"
+        await help_requests.cancel_for(await Care(city).work_of(wang, session), called.id)
+        mine = await Care(city).work_of(he, session)
+        assert len((await personal_data.everything_about(mine))["help_asked_for"]) == 1
+        await personal_data.forget(mine)
+        request = await session.get_one(HelpRequest, request.id)
+        assert (request.details, request.account_id) == (None, None)
+    await city.settle()
+    await wang.wait_until(lambda: ADDRESS not in wang.screen.words)
 
 
 async def test_one_chat_cannot_flood_the_coordinators(city: City) -> None:
@@ -186,7 +222,7 @@ async def test_a_coordinator_notes_a_call_and_is_reminded_to_call_back(city: Cit
     await wang.press("都不是")
     await wang.say(ADDRESS)
     await wang.sees("核对")
-    await wang.press("发出求助")
+    await wang.press("我要求助")
     await wang.sees("每一步请打电话")
     request = await request_of(city)
     helper = await city.person(chen)
@@ -269,8 +305,6 @@ async def test_who_leaves_gives_back_what_they_promised(city: City) -> None:
     helper, asker = await city.person(chen), await city.person(he)
     async with city.database.write() as session:
         mine = await Care(city).work_of(he, session)
-        from services import accounts
-
         account = await accounts.of_person(mine, asker.id)
         said = help_requests.Asked(
             asker.organisation_id, help_requests.HelpKind.REPAIR, help_requests.HelpFor.MYSELF,

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from models import (
     Account,
@@ -48,6 +49,8 @@ REASON = (4, 300)
 """Characters of the reason for which somebody takes access."""
 LOOKS_SHOWN = 20
 FILES_SHOWN = 50
+PORTION = 100
+"""Accesses that one sweep ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,31 +339,60 @@ async def keepers(work: Work, recipient: Recipient) -> tuple[list[int], bool]:
 
     Those who do, if there are any; else those who hold the right for the organisation.
     """
-    path = (
-        select(Organisation.path)
-        .where(Organisation.id == recipient.organisation_id)
-        .scalar_subquery()
-    )
-    holds = (
-        select(Role.id)
-        .join(Organisation, Organisation.id == Role.organisation_id)
-        .where(
-            Role.person_id == CareAccess.person_id,
-            Role.kind.in_(access.roles_with(Right.CARE)),
-            path.like(Organisation.path + literal("%")),
-        )
-    )
     found = await work.session.scalars(
         select(CareAccess.person_id).where(
             CareAccess.recipient_id == recipient.id,
             CareAccess.until.is_(None),
-            holds.exists(),
+            _holds_right(recipient.organisation_id),
         )
     )
     people = list(found)
     if people:
         return people, True
     return await access.holders(work, Right.CARE, recipient.organisation_id), False
+
+
+def _holds_right(
+    organisation_id: int | InstrumentedAttribute[int],
+) -> ColumnElement[bool]:
+    """The condition that whom a `CareAccess` is for holds the right for an organisation."""
+    home, above = aliased(Organisation), aliased(Organisation)
+    path = select(home.path).where(home.id == organisation_id)
+    return (
+        select(Role.id)
+        .join(above, above.id == Role.organisation_id)
+        .where(
+            Role.person_id == CareAccess.person_id,
+            Role.kind.in_(access.roles_with(Right.CARE)),
+            path.correlate(Recipient).scalar_subquery().like(above.path + literal("%")),
+        )
+        .exists()
+    )
+
+
+async def let_go(work: Work) -> int:
+    """Sweep: whoever holds the right no more sees inside no more, also on their phone."""
+    rows = await work.session.execute(
+        select(CareAccess, Recipient)
+        .join(Recipient, Recipient.id == CareAccess.recipient_id)
+        .join(Person, Person.id == CareAccess.person_id)
+        .where(
+            CareAccess.until.is_(None),
+            or_(
+                Person.standing != Standing.ACTIVE,
+                ~_holds_right(Recipient.organisation_id),
+            ),
+        )
+        .order_by(CareAccess.id)
+        .limit(PORTION)
+    )
+    found = rows.all()
+    for given, recipient in found:
+        given.until = work.now
+        await work.session.flush()
+        note(work, "access_ended", recipient, person_id=given.person_id)
+        await let_out(work, recipient, given.person_id)
+    return len(found)
 
 
 async def accesses(work: Work, recipient_id: int) -> list[tuple[CareAccess, Person]]:

@@ -499,9 +499,7 @@ async def _correct_each(work: Work, about: ColumnElement[bool]) -> None:
     edited = select(edit.id).where(
         edit.edits_id == Delivery.id, edit.state != DeliveryState.REVOKED
     )
-    mine = and_(
-        about, Delivery.edits_id.is_(None), Delivery.channel == TELEGRAM, ~edited.exists()
-    )
+    mine = and_(about, Delivery.edits_id.is_(None), Delivery.channel == TELEGRAM, ~edited.exists())
     under_way = and_(mine, Delivery.state == DeliveryState.SENDING)
     await work.session.execute(select(Delivery.id).where(under_way).with_for_update())
     landed = and_(Delivery.state == DeliveryState.SENT, Delivery.telegram_message_id.is_not(None))

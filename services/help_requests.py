@@ -38,7 +38,6 @@ from services import (
     lengths,
     organisations,
     pairings,
-    people,
 )
 from services.access import Right
 from services.delivery import Post
@@ -245,8 +244,7 @@ async def ask_volunteers(work: Work, request_id: int, person_ids: Sequence[int])
     request = await _open(work, request_id)
     if not 1 <= len(person_ids) <= ASKED_AT_ONCE:
         raise Refusal("care_invite_some", most=ASKED_AT_ONCE)
-    for person_id in person_ids:
-        await people.check_known(work, Right.SEE_VOLUNTEERS, person_id)
+    await pairings.check_may_be_asked(work, person_ids)
     known = set(
         await work.session.scalars(
             select(HelpAsk.person_id).where(HelpAsk.request_id == request.id)
@@ -286,11 +284,16 @@ async def choose(work: Work, request_id: int, person_id: int) -> HelpRequest:
     """One of those who said yes goes, and learns for whom. Raises Gone, NotAllowed, Refusal."""
     request = await _open(work, request_id)
     asked = await work.session.get(HelpAsk, (request_id, person_id))
-    if asked is None or asked.answer is not HelpAnswer.YES:
+    helper = await work.session.get_one(Person, person_id) if asked else None
+    if (
+        asked is None
+        or helper is None
+        or asked.answer is not HelpAnswer.YES
+        or helper.standing is not Standing.ACTIVE
+    ):
         raise Gone
     request.helper_id = person_id
     await _is_matched(work, request)
-    helper = await work.session.get_one(Person, person_id)
     about = {**await told(work, request), **_details(request)}
     await delivery.tell(work, _sealed("help/yours", about, request), [person_id])
     await _tell_asker(work, request, "help/matched", helper=helper.name)
@@ -434,6 +437,7 @@ async def _open_again(work: Work, request: HelpRequest) -> None:
     request.state = HelpState.OPEN
     request.helper_id = request.recipient_id = request.activity_id = None
     request.matched_at = request.done_at = request.waiting_told_at = None
+    request.minutes = request.attendance_id = None
     await work.session.execute(delete(HelpAsk).where(HelpAsk.request_id == request.id))
     await work.session.flush()
 
@@ -454,6 +458,7 @@ async def say_whether_done(
         await work.session.flush()
         return request
     about = await told(work, request)
+    await care_hours.take_back(work, request.attendance_id)
     await _open_again(work, request)
     request.ended_at = None
     await work.session.flush()
@@ -694,6 +699,28 @@ async def remind(work: Work) -> int:
     return len(due)
 
 
+async def let_go(work: Work) -> int:
+    """Sweep: what somebody promised who is no volunteer any more is open again."""
+    found = await work.session.scalars(
+        select(HelpRequest)
+        .join(Person, Person.id == HelpRequest.helper_id)
+        .where(HelpRequest.state == HelpState.MATCHED, Person.standing != Standing.ACTIVE)
+        .order_by(HelpRequest.id)
+        .limit(PORTION)
+        .with_for_update(of=HelpRequest)
+    )
+    promised = found.all()
+    for request in promised:
+        await _helper_is_gone(work, request)
+    return len(promised)
+
+
+async def _helper_is_gone(work: Work, request: HelpRequest) -> None:
+    await _unsay_to_helper(work, request)
+    await _open_again(work, request)
+    await _tell_coordinators(work, request, "help/still_waits")
+
+
 async def forget(work: Work) -> int:
     """Sweep: what a request said is erased once it has been over for long."""
     before = work.now - timedelta(days=work.policy.help_keep_days)
@@ -758,6 +785,5 @@ async def forget_person(work: Work, person_id: int) -> None:
         )
     )
     for request in promised.all():
-        await _open_again(work, request)
-        await _tell_coordinators(work, request, "help/still_waits")
+        await _helper_is_gone(work, request)
     await work.session.execute(delete(HelpAsk).where(HelpAsk.person_id == person_id))

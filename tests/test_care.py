@@ -148,6 +148,10 @@ async def test_a_colleague_is_let_in_case_by_case(city: City) -> None:
     await city.making.without_roles(await city.person(he))
     answer = await he.press_data(f"care.file:{shown.key}")
     assert "权限" in answer.text
+    await city.forward(minutes=11)
+    await he.wait_until(lambda: ADDRESS not in seen(he))
+    still = [one for one in await shown.rows(CareAccess) if one.until is None]
+    assert len(still) == 1, "who holds the right no more sees inside no more"
 
 
 async def test_the_circle_is_asked_and_learns_nothing_before_it_says_yes(city: City) -> None:

@@ -1,21 +1,26 @@
 """Help asked for in chat or by telephone: told, matched, done, thanked, and seen by nobody else."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import select
 
 from models import (
+    Account,
     Attendance,
     HelpAsk,
     HelpRequest,
     HelpState,
+    HoursState,
     Message,
     Person,
     Recipient,
+    Standing,
 )
 from models.sealed import keyring
 from playground.phone import Phone, labels
 from services import accounts, help_requests, personal_data
-from services.errors import Refusal
+from services.errors import Gone, Refusal
 from tests.caring import Care, seen
 from tests.city import City
 from tests.databases import ON_POSTGRESQL, ON_SQLITE
@@ -149,6 +154,56 @@ async def test_what_was_not_done_is_open_again_and_waiting_is_told_once(city: Ci
     await city.forward(days=91)
     assert (await request_of(city)).details is None
     await wang.wait_until(lambda: knows(wang) == [])
+
+
+@ON_SQLITE
+async def test_who_withdraws_gives_back_what_they_promised_and_undone_hours_are_none(
+    city: City,
+) -> None:
+    wang = await city.coordinator("王强")
+    chen, zhao = [await city.volunteer(name) for name in ("陈晓丽", "赵远")]
+    child = await city.person(await city.volunteer("小明", birth_date=date(2012, 1, 1)))
+    hua = city.stranger("华仔")
+    await asked(hua)
+    request = await request_of(city)
+    helpers = [await city.person(one) for one in (chen, zhao)]
+    async with city.database.write() as session:
+        work = await Care(city).work_of(wang, session)
+        for key in (child.id, work.person.id):
+            with pytest.raises(Gone):
+                await help_requests.ask_volunteers(work, request.id, [key])
+        await help_requests.ask_volunteers(work, request.id, [one.id for one in helpers])
+        for phone in (chen, zhao):
+            mine = await Care(city).work_of(phone, session)
+            await help_requests.answer(mine, request.id, yes=True)
+        mine.person.standing = Standing.WITHDRAWN
+        with pytest.raises(Gone):
+            await help_requests.choose(work, request.id, helpers[1].id)
+        await help_requests.choose(work, request.id, helpers[0].id)
+    await city.settle()
+    assert ADDRESS in seen(chen)
+    async with city.database.write() as session:
+        (await Care(city).work_of(chen, session)).person.standing = Standing.WITHDRAWN
+    await city.forward(minutes=11)
+    await chen.wait_until(lambda: knows(chen) == [])
+    assert (await request_of(city)).state is HelpState.OPEN
+    async with city.database.write() as session:
+        mine = await Care(city).work_of(chen, session)
+        mine.person.standing = Standing.ACTIVE
+        await help_requests.ask_volunteers(
+            await Care(city).work_of(wang, session), request.id, [helpers[0].id]
+        )
+        await help_requests.answer(mine, request.id, yes=True)
+        work = await Care(city).work_of(wang, session)
+        await help_requests.choose(work, request.id, helpers[0].id)
+        await help_requests.done(mine, request.id, 20, "十一月")
+        row = await session.get_one(HelpRequest, request.id)
+        account = await session.get_one(Account, row.account_id)
+        await help_requests.say_whether_done(mine, account, request.id, done=False)
+        (attendance,) = await session.scalars(select(Attendance))
+        await session.refresh(attendance)
+        assert attendance.state is HoursState.REJECTED
+        assert (row.attendance_id, row.minutes) == (None, None)
 
 
 @ON_SQLITE

@@ -126,7 +126,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(hours.remind_coordinators, 60),
     Sweep(awards.give, 5, awards.due, goes_on=True),
     Sweep(stars.report, 300),
-    Sweep(greetings.send, 300, greetings.look),
+    Sweep(greetings.send, 60, greetings.look),
     Sweep(greetings.offer_review, 60, greetings.look_at_year),
     Sweep(complaints.escalate, 600),
     Sweep(complaints.remind, 600),

@@ -238,12 +238,42 @@ async def _change(turn: Turn, filled: Filled) -> Reply:
     return _files("care/changed", await _file(turn, recipient))
 
 
-FILE = register(Form("care_file", (*_WHO, _AREA, *_WHAT), _open, _describe))
+async def _describe_changed(turn: Turn, filled: Filled) -> dict[str, Any]:
+    await care.open_to(turn.work, filled.subject_id or 0)
+    return await _describe(turn, filled)
+
+
+FILE = register(
+    Form(
+        "care_file",
+        (*_WHO, _AREA, *_WHAT),
+        _open,
+        _describe,
+        private=True,
+        about=lambda turn, _key: care.list_subject(turn.work.person.id),
+    )
+)
 FILE_OF_REQUEST = register(
-    Form("care_file_of_request", (*_WHO, _AREA, *_WHAT), _open_for_request, _describe, "care_file")
+    Form(
+        care.FORM_OF_REQUEST,
+        (*_WHO, _AREA, *_WHAT),
+        _open_for_request,
+        _describe,
+        folder="care_file",
+        private=True,
+        about=lambda _turn, key: help_requests.subject(key or 0),
+    )
 )
 CHANGED_FILE = register(
-    Form(care.CHANGE_FORM, (*_WHO, *_WHAT), _change, _describe, folder="care_file")
+    Form(
+        care.CHANGE_FORM,
+        (*_WHO, *_WHAT),
+        _change,
+        _describe_changed,
+        folder="care_file",
+        private=True,
+        about=lambda _turn, key: care.subject(key or 0),
+    )
 )
 
 

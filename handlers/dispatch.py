@@ -130,7 +130,7 @@ class Dispatcher:
         async with self.database.write() as session:
             work = Work(session, self.clock(), self.policy)
             for show, message_id in kept:
-                shown = show.parameters
+                shown = show.parameters if show.kept is None else show.kept
                 stored = delivery.sealed(shown) if show.private else shown
                 post = Post(show.template, stored, delivery.SCREEN, subject=show.about)
                 await delivery.keep(work, post, chat_id, language, message_id)

@@ -48,7 +48,9 @@ class Form:
     """`describe` gives the parameters of the summary `<name>/summary`; without it there is none
     and the last answer submits. The prompt of a field is the template `<name>/<field>`; forms that
     ask the same questions share one `folder` of templates instead. Typed words that answer none of
-    its questions are kept as the answer that `notes` names, line by line.
+    its questions are kept as the answer that `notes` names, line by line. The screens of a
+    `private` form can't be forwarded, and are kept as `about` says (see `Show`); it gets the key of
+    what the form is about.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Form:
     notes: str = ""
     numbered: bool = True
     """Whether each question says which of how many it is."""
+    private: bool = False
+    about: Callable[[Turn, int | None], str] | None = None
 
     def field(self, name: str) -> Field:
         """Raises Gone for a field that the form no longer has."""
@@ -439,7 +443,10 @@ async def _show(
             raise Gone
         filled = Filled(answers, conversation.subject_id)
         described = await form.describe(turn, filled)
-        return Show(
+        return _screen(
+            turn,
+            form,
+            conversation,
             "forms/summary",
             {
                 "form": form.folder or form.name,
@@ -454,7 +461,10 @@ async def _show(
     asked = _asked(turn, form, conversation)
     names = [f.name for f in form.relevant(answers)]
     step = names.index(asked.field.name) + 1 if asked.field.name in names else 1
-    screen = Show(
+    screen = _screen(
+        turn,
+        form,
+        conversation,
         "forms/question",
         {
             "form": form.name,
@@ -474,3 +484,12 @@ async def _show(
     )
     keys = asked.field.kind.keys
     return [screen, Show(keys, fresh=True)] if keys and wrong is None else screen
+
+
+def _screen(
+    turn: Turn, form: Form, conversation: Conversation, template: str, shown: dict[str, Any]
+) -> Show:
+    """Of a private form always a message of its own: an edit can't protect one that is there."""
+    about = form.about(turn, conversation.subject_id) if form.about else None
+    private = form.private
+    return Show(template, shown, private=private, fresh=private, about=about, kept={})

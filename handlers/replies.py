@@ -41,6 +41,8 @@ class Show:
     fresh: bool = False
     private: bool = False
     about: str | None = None
+    kept: Mapping[str, Any] | None = None
+    """What is kept of one that is `about` something; None: all its parameters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,8 +225,8 @@ class Visit(Base):
             "recipient_id",
             "starts_at",
             unique=True,
-            sqlite_where=text("planned"),
-            postgresql_where=text("planned"),
+            sqlite_where=text("planned AND state <> 'cancelled'"),
+            postgresql_where=text("planned AND state <> 'cancelled'"),
         ),
         Index("ix_care_visit_state_ends_at", "state", "ends_at"),
     )

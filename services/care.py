@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, literal, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from models import (
+    Account,
     AuditEntry,
     CareAccess,
     CareAlert,
     CareCategory,
     ConsentBy,
+    Conversation,
     Message,
     Organisation,
     Pairing,
@@ -40,10 +43,14 @@ KIND = "care"
 LENGTHS = {"name": (1, 64), "address": (2, 200), "needs": (2, 1000), "heed": (0, 500)}
 CHANGE_FORM = "care_file_change"
 """The form in which a file is changed; half filled in, it holds what the file says."""
+FORM_OF_REQUEST = "care_file_of_request"
+"""The form in which a file is opened for somebody who asked for help; about the request."""
 REASON = (4, 300)
 """Characters of the reason for which somebody takes access."""
 LOOKS_SHOWN = 20
 FILES_SHOWN = 50
+PORTION = 100
+"""Accesses that one sweep ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +275,23 @@ async def end_access(work: Work, access_id: int) -> Recipient:
     given.until = work.now
     await work.session.flush()
     note(work, "access_ended", recipient, person_id=given.person_id)
-    await unsay(work, recipient, [given.person_id])
+    await let_out(work, recipient, given.person_id)
     return recipient
+
+
+async def let_out(work: Work, recipient: Recipient, person_id: int) -> None:
+    """Nothing of what was inside stays on somebody's phone, nor in a form half filled in."""
+    await unsay(work, recipient, [person_id])
+    accounts = select(Account.id).where(Account.person_id == person_id)
+    await work.session.execute(
+        delete(Conversation)
+        .where(
+            Conversation.form == CHANGE_FORM,
+            Conversation.subject_id == recipient.id,
+            Conversation.account_id.in_(accounts),
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _add_access(
@@ -317,31 +339,60 @@ async def keepers(work: Work, recipient: Recipient) -> tuple[list[int], bool]:
 
     Those who do, if there are any; else those who hold the right for the organisation.
     """
-    path = (
-        select(Organisation.path)
-        .where(Organisation.id == recipient.organisation_id)
-        .scalar_subquery()
-    )
-    holds = (
-        select(Role.id)
-        .join(Organisation, Organisation.id == Role.organisation_id)
-        .where(
-            Role.person_id == CareAccess.person_id,
-            Role.kind.in_(access.roles_with(Right.CARE)),
-            path.like(Organisation.path + literal("%")),
-        )
-    )
     found = await work.session.scalars(
         select(CareAccess.person_id).where(
             CareAccess.recipient_id == recipient.id,
             CareAccess.until.is_(None),
-            holds.exists(),
+            _holds_right(recipient.organisation_id),
         )
     )
     people = list(found)
     if people:
         return people, True
     return await access.holders(work, Right.CARE, recipient.organisation_id), False
+
+
+def _holds_right(
+    organisation_id: int | InstrumentedAttribute[int],
+) -> ColumnElement[bool]:
+    """The condition that whom a `CareAccess` is for holds the right for an organisation."""
+    home, above = aliased(Organisation), aliased(Organisation)
+    path = select(home.path).where(home.id == organisation_id)
+    return (
+        select(Role.id)
+        .join(above, above.id == Role.organisation_id)
+        .where(
+            Role.person_id == CareAccess.person_id,
+            Role.kind.in_(access.roles_with(Right.CARE)),
+            path.correlate(Recipient).scalar_subquery().like(above.path + literal("%")),
+        )
+        .exists()
+    )
+
+
+async def let_go(work: Work) -> int:
+    """Sweep: whoever holds the right no more sees inside no more, also on their phone."""
+    rows = await work.session.execute(
+        select(CareAccess, Recipient)
+        .join(Recipient, Recipient.id == CareAccess.recipient_id)
+        .join(Person, Person.id == CareAccess.person_id)
+        .where(
+            CareAccess.until.is_(None),
+            or_(
+                Person.standing != Standing.ACTIVE,
+                ~_holds_right(Recipient.organisation_id),
+            ),
+        )
+        .order_by(CareAccess.id)
+        .limit(PORTION)
+    )
+    found = rows.all()
+    for given, recipient in found:
+        given.until = work.now
+        await work.session.flush()
+        note(work, "access_ended", recipient, person_id=given.person_id)
+        await let_out(work, recipient, given.person_id)
+    return len(found)
 
 
 async def accesses(work: Work, recipient_id: int) -> list[tuple[CareAccess, Person]]:
@@ -526,7 +577,14 @@ def rows_about(person_id: int) -> dict[str, Select[Any]]:
 
 
 async def forget_person(work: Work, person_id: int) -> None:
-    """They see nothing any more, and their words go."""
+    """They see nothing any more, also on their phone, and their words go."""
+    saw = await work.session.scalars(
+        select(Recipient)
+        .join(CareAccess, CareAccess.recipient_id == Recipient.id)
+        .where(CareAccess.person_id == person_id, CareAccess.until.is_(None))
+    )
+    for recipient in saw.all():
+        await let_out(work, recipient, person_id)
     await work.session.execute(
         update(CareAccess)
         .where(CareAccess.person_id == person_id)

@@ -185,7 +185,9 @@ async def _reword(work: Work, alert: CareAlert, recipient: Recipient) -> None:
     let_in = inside if see else []
     subject = care.alert_subject(alert.id)
     circle = await _to_circle(work, alert, recipient)
-    await delivery.correct(work, subject, circle, kind=CIRCLE)
+    members = await pairings.members(work, recipient.id)
+    still_in = select(Person.id).where(Person.id.in_(members))
+    await delivery.correct(work, subject, circle, kind=CIRCLE, people=still_in)
     for sees in (True, False):
         which = Person.id.in_(let_in) if sees else Person.id.not_in(let_in)
         post = await _to_keepers(work, alert, recipient, see=sees)

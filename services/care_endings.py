@@ -1,9 +1,9 @@
 """The end of a care file: closed when the care ends, erased when they no longer wish it."""
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from models import CareAccess, CareAlert, Conversation, HelpRequest, Message, Recipient, Visit
-from services import care, delivery, enclosures, pairings, visiting
+from services import care, delivery, enclosures, help_requests, pairings, visiting
 from services.errors import Refusal
 from services.work import Work
 
@@ -42,6 +42,11 @@ async def erase(work: Work, recipient_id: int) -> Recipient:
     await work.session.execute(
         update(CareAccess).where(CareAccess.recipient_id == recipient.id).values(reason=None)
     )
+    asked = await work.session.scalars(
+        select(HelpRequest).where(HelpRequest.recipient_id == recipient.id)
+    )
+    requests = asked.all()
+    await help_requests.unsay_all(work, requests)
     await work.session.execute(
         update(HelpRequest)
         .where(HelpRequest.recipient_id == recipient.id)
@@ -49,7 +54,15 @@ async def erase(work: Work, recipient_id: int) -> Recipient:
     )
     await work.session.execute(
         delete(Conversation).where(
-            Conversation.form == care.CHANGE_FORM, Conversation.subject_id == recipient.id
+            or_(
+                and_(
+                    Conversation.form == care.CHANGE_FORM, Conversation.subject_id == recipient.id
+                ),
+                and_(
+                    Conversation.form == care.FORM_OF_REQUEST,
+                    Conversation.subject_id.in_([one.id for one in requests]),
+                ),
+            )
         )
     )
     recipient.details = recipient.phone_hash = None

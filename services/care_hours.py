@@ -6,7 +6,7 @@ makes itself with the first visit and says nothing of any recipient; each visit 
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from models import (
     Activity,
@@ -19,10 +19,13 @@ from models import (
     HoursState,
     Means,
     Organisation,
+    Person,
     ServiceField,
     Shift,
+    Standing,
 )
-from services import organisations
+from services import access, organisations
+from services.access import Right
 from services.errors import Gone
 from services.work import Work
 
@@ -67,6 +70,16 @@ async def propose(
     return attendance.id
 
 
+async def take_back(work: Work, attendance_id: int | None) -> None:
+    """Hours of what was not done after all are none, unless a coordinator has decided already."""
+    await work.session.execute(
+        update(Attendance)
+        .where(Attendance.id == attendance_id, Attendance.state == HoursState.PROPOSED)
+        .values(state=HoursState.REJECTED, decided_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def _of_month(work: Work, organisation_id: int, title: str) -> int:
     """The activity of the present month; the organisation's row keeps two from making it."""
     first = work.today.replace(day=1)
@@ -100,7 +113,7 @@ async def _make(work: Work, home: Organisation, first: date, title: str) -> Care
         latitude=latitude,
         longitude=longitude,
         confirmation=Confirmation.AUTOMATIC,
-        created_by_id=work.person.id,
+        created_by_id=await _in_charge(work, home),
         created_at=work.now,
         published_at=work.now,
     )
@@ -110,6 +123,17 @@ async def _make(work: Work, home: Organisation, first: date, title: str) -> Care
     work.session.add(made)
     await work.session.flush()
     return made
+
+
+async def _in_charge(work: Work, home: Organisation) -> int:
+    """Who answers for it: a coordinator, never whoever happened to visit first."""
+    holders = await access.holders(work, Right.CARE, home.id)
+    active = await work.session.scalar(
+        select(func.min(Person.id)).where(
+            Person.id.in_(holders), Person.standing == Standing.ACTIVE
+        )
+    )
+    return active or work.person.id
 
 
 async def _place_of(work: Work, home: Organisation) -> tuple[float, float]:

@@ -461,7 +461,10 @@ async def drop_edits(work: Work, subject: str, *, kind: str) -> None:
 
 
 async def close(work: Work, subject: str, *, kind: str) -> None:
-    """What was said about `subject` keeps its words and loses its buttons; unsent is revoked."""
+    """What was said about `subject` keeps its words and loses its buttons; unsent is revoked.
+
+    What was edited since has other words by now, and stays as it is.
+    """
     found = await work.session.scalars(
         select(Message).where(Message.subject == subject, Message.kind == kind)
     )
@@ -492,7 +495,11 @@ def _without_buttons(work: Work, original: Message) -> Message:
 
 async def _correct_each(work: Work, about: ColumnElement[bool]) -> None:
     """As `_correct_everywhere`, each delivery by the closing copy of its own message."""
-    mine = and_(about, Delivery.edits_id.is_(None), Delivery.channel == TELEGRAM)
+    edit = aliased(Delivery)
+    edited = select(edit.id).where(
+        edit.edits_id == Delivery.id, edit.state != DeliveryState.REVOKED
+    )
+    mine = and_(about, Delivery.edits_id.is_(None), Delivery.channel == TELEGRAM, ~edited.exists())
     under_way = and_(mine, Delivery.state == DeliveryState.SENDING)
     await work.session.execute(select(Delivery.id).where(under_way).with_for_update())
     landed = and_(Delivery.state == DeliveryState.SENT, Delivery.telegram_message_id.is_not(None))

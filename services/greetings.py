@@ -1,8 +1,8 @@
 """Thanks by the calendar: on a birthday, on the day of registration, and for the year.
 
 Each is one statement by an index, written once: a message that is there is the mark that the
-day, or the portion of the year's, has been seen to. Whoever was not told on the day is not told
-later: a birthday that has passed is none.
+day, or a portion of its anniversaries or of the year's reviews, has been seen to. Whoever was not
+told on the day is not told later: a birthday that has passed is none.
 """
 
 from calendar import isleap
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select
 
 from models import Account, Lane, LedgerEntry, Message, Person, Trait
 from services import delivery
@@ -23,7 +23,7 @@ OLDEST = 120
 YEARS = 60
 """Of registration that are looked back on; nobody's is older."""
 AT_ONCE = 10_000
-"""Keys of people in a portion of the year's offers; they are written a minute apart."""
+"""Keys of people in a portion of a day's anniversaries, or of the year's offers."""
 JANUARY, DECEMBER = 1, 12
 
 
@@ -37,8 +37,18 @@ async def look(work: Work) -> list[str] | None:
     """What is due today, asked in a transaction that nobody waits for."""
     if not _is_time(work):
         return None
-    wanted = [f"{what}:{work.today.isoformat()}" for what in ("birthday", "anniversary")]
-    return await _unwritten(work, wanted)
+    day = work.today.isoformat()
+    anniversaries = [f"anniversary:{day}:{one}" for one in await _portions(work)]
+    return [
+        *await _unwritten(work, [f"birthday:{day}"]),
+        *(await _unwritten(work, anniversaries))[:1],
+    ]
+
+
+async def _portions(work: Work) -> range:
+    """By key: a city that was imported has registered on a single day."""
+    last = await work.session.scalar(select(func.max(Trait.person_id))) or 0
+    return range(last // AT_ONCE + 1)
 
 
 async def _unwritten(work: Work, subjects: Sequence[str]) -> list[str]:
@@ -51,10 +61,18 @@ async def send(work: Work, due: list[str] | None) -> int:
     """Sweep: thanks of the day, each once a year to each person; answers to how many."""
     told = 0
     for subject in due or ():
-        what = subject.partition(":")[0]
-        recipients = _born_today(work) if what == "birthday" else _registered_today(work)
+        what, _, rest = subject.partition(":")
+        if what == "birthday":
+            recipients = _born_today(work)
+        else:
+            recipients = _registered_today(work).where(_portion(int(rest.partition(":")[2])))
         told += await delivery.tell_all(work, _post(work, what, subject), recipients)
     return told
+
+
+def _portion(number: int) -> ColumnElement[bool]:
+    first = number * AT_ONCE
+    return and_(Trait.person_id >= first, Trait.person_id < first + AT_ONCE)
 
 
 def _post(work: Work, what: str, subject: str) -> Post:
@@ -145,8 +163,7 @@ async def look_at_year(work: Work) -> str | None:
     year = reviewed_year(work)
     if year is None or not _is_time(work):
         return None
-    last = await work.session.scalar(select(func.max(Trait.person_id))) or 0
-    wanted = [f"review:{year}:{portion}" for portion in range(last // AT_ONCE + 1)]
+    wanted = [f"review:{year}:{portion}" for portion in await _portions(work)]
     left = await _unwritten(work, wanted)
     return left[0] if left else None
 
@@ -156,7 +173,6 @@ async def offer_review(work: Work, due: str | None) -> int:
     if due is None:
         return 0
     _, year, portion = due.split(":")
-    first = int(portion) * AT_ONCE
     start, end = (datetime(at, 1, 1, tzinfo=work.policy.zone) for at in (int(year), int(year) + 1))
     served = exists().where(
         LedgerEntry.person_id == Trait.person_id,
@@ -172,6 +188,6 @@ async def offer_review(work: Work, due: str | None) -> int:
         dedupe=f"review:{year}",
     )
     recipients = _told(work, delivery.own_parameters(work, "name", Person.name)).where(
-        Trait.person_id >= first, Trait.person_id < first + AT_ONCE, Trait.minutes > 0, served
+        _portion(int(portion)), Trait.minutes > 0, served
     )
     return await delivery.tell_all(work, post, recipients)

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, u
 from models import (
     Account,
     Activity,
+    Delivery,
     HelpAnswer,
     HelpAsk,
     HelpFor,
@@ -37,7 +38,6 @@ from services import (
     lengths,
     organisations,
     pairings,
-    people,
 )
 from services.access import Right
 from services.delivery import Post
@@ -110,6 +110,7 @@ async def take_call(work: Work, said: Asked) -> HelpRequest:
     caller = await work.session.scalar(
         select(Person.id).where(
             Person.phone_hash == keyring().fingerprint(said.phone),
+            Person.phone_verified,
             Person.standing == Standing.ACTIVE,
         )
     )
@@ -243,8 +244,7 @@ async def ask_volunteers(work: Work, request_id: int, person_ids: Sequence[int])
     request = await _open(work, request_id)
     if not 1 <= len(person_ids) <= ASKED_AT_ONCE:
         raise Refusal("care_invite_some", most=ASKED_AT_ONCE)
-    for person_id in person_ids:
-        await people.check_known(work, Right.SEE_VOLUNTEERS, person_id)
+    await pairings.check_may_be_asked(work, person_ids)
     known = set(
         await work.session.scalars(
             select(HelpAsk.person_id).where(HelpAsk.request_id == request.id)
@@ -284,11 +284,16 @@ async def choose(work: Work, request_id: int, person_id: int) -> HelpRequest:
     """One of those who said yes goes, and learns for whom. Raises Gone, NotAllowed, Refusal."""
     request = await _open(work, request_id)
     asked = await work.session.get(HelpAsk, (request_id, person_id))
-    if asked is None or asked.answer is not HelpAnswer.YES:
+    helper = await work.session.get_one(Person, person_id) if asked else None
+    if (
+        asked is None
+        or helper is None
+        or asked.answer is not HelpAnswer.YES
+        or helper.standing is not Standing.ACTIVE
+    ):
         raise Gone
     request.helper_id = person_id
     await _is_matched(work, request)
-    helper = await work.session.get_one(Person, person_id)
     about = {**await told(work, request), **_details(request)}
     await delivery.tell(work, _sealed("help/yours", about, request), [person_id])
     await _tell_asker(work, request, "help/matched", helper=helper.name)
@@ -432,6 +437,7 @@ async def _open_again(work: Work, request: HelpRequest) -> None:
     request.state = HelpState.OPEN
     request.helper_id = request.recipient_id = request.activity_id = None
     request.matched_at = request.done_at = request.waiting_told_at = None
+    request.minutes = request.attendance_id = None
     await work.session.execute(delete(HelpAsk).where(HelpAsk.request_id == request.id))
     await work.session.flush()
 
@@ -452,6 +458,7 @@ async def say_whether_done(
         await work.session.flush()
         return request
     about = await told(work, request)
+    await care_hours.take_back(work, request.attendance_id)
     await _open_again(work, request)
     request.ended_at = None
     await work.session.flush()
@@ -516,9 +523,34 @@ async def cancel_for(work: Work, request_id: int) -> HelpRequest:
 
 async def _unsay_to_helper(work: Work, request: HelpRequest) -> None:
     """For whom it was and where leaves the volunteer's phone."""
-    gone = Post("help/unsaid", await told(work, request), kind=KIND)
     which = select(Person.id).where(Person.id == request.helper_id)
-    await delivery.correct(work, subject(request.id), gone, people=which)
+    await _unsay(work, request, which)
+
+
+async def _unsay(work: Work, request: HelpRequest, people: Select[int] | None = None) -> None:
+    """Who asked and where they live leaves the phones: of these people, or of everyone."""
+    gone = Post("help/unsaid", await told(work, request), kind=KIND)
+    await delivery.correct(work, subject(request.id), gone, people=people)
+
+
+async def _unsay_to(work: Work, person_id: int) -> None:
+    """All that somebody's phone shows of any request."""
+    named = Message.subject.startswith(subject(0)[:-1])
+    shown_to = select(Message.subject).join(Delivery, Delivery.message_id == Message.id)
+    found = await work.session.scalars(
+        shown_to.where(Delivery.person_id == person_id, named).distinct()
+    )
+    keys = [int((one or "").partition(":")[2]) for one in found]
+    requests = await work.session.scalars(select(HelpRequest).where(HelpRequest.id.in_(keys)))
+    for request in requests.all():
+        await _unsay(work, request, select(Person.id).where(Person.id == person_id))
+
+
+async def unsay_all(work: Work, requests: Sequence[HelpRequest]) -> None:
+    """Nothing of these requests is left on the phones, nor in what was sent."""
+    for request in requests:
+        await _unsay(work, request)
+    await _blank_messages(work, [one.id for one in requests])
 
 
 async def _seen_to(work: Work, request: HelpRequest) -> None:
@@ -559,6 +591,12 @@ def _asked_by(account: Account) -> ColumnElement[bool]:
         return in_chat
     called = and_(HelpRequest.account_id.is_(None), HelpRequest.person_id == account.person_id)
     return or_(in_chat, called)
+
+
+def _asked_by_person(person_id: int) -> ColumnElement[bool]:
+    """Also before they had signed up, in the chat that is theirs now."""
+    chats = select(Account.id).where(Account.person_id == person_id)
+    return or_(HelpRequest.person_id == person_id, HelpRequest.account_id.in_(chats))
 
 
 async def _tell_asker(work: Work, request: HelpRequest, template: str, **more: Any) -> None:
@@ -661,6 +699,28 @@ async def remind(work: Work) -> int:
     return len(due)
 
 
+async def let_go(work: Work) -> int:
+    """Sweep: what somebody promised who is no volunteer any more is open again."""
+    found = await work.session.scalars(
+        select(HelpRequest)
+        .join(Person, Person.id == HelpRequest.helper_id)
+        .where(HelpRequest.state == HelpState.MATCHED, Person.standing != Standing.ACTIVE)
+        .order_by(HelpRequest.id)
+        .limit(PORTION)
+        .with_for_update(of=HelpRequest)
+    )
+    promised = found.all()
+    for request in promised:
+        await _helper_is_gone(work, request)
+    return len(promised)
+
+
+async def _helper_is_gone(work: Work, request: HelpRequest) -> None:
+    await _unsay_to_helper(work, request)
+    await _open_again(work, request)
+    await _tell_coordinators(work, request, "help/still_waits")
+
+
 async def forget(work: Work) -> int:
     """Sweep: what a request said is erased once it has been over for long."""
     before = work.now - timedelta(days=work.policy.help_keep_days)
@@ -669,12 +729,11 @@ async def forget(work: Work) -> int:
         update(HelpRequest)
         .where(HelpRequest.details.is_not(None), ~HelpRequest.state.in_(LIVE[:2]), over <= before)
         .values(details=None, latitude=None, longitude=None)
-        .returning(HelpRequest.id)
-        .execution_options(synchronize_session=False)
+        .returning(HelpRequest)
     )
-    keys = erased.all()
-    await _blank_messages(work, keys)
-    return len(keys)
+    over_long = erased.all()
+    await unsay_all(work, over_long)
+    return len(over_long)
 
 
 async def _blank_messages(work: Work, request_ids: Sequence[int]) -> None:
@@ -701,7 +760,7 @@ def _note(work: Work, what: str, request: HelpRequest, **details: Any) -> None:
 
 def rows_about(person_id: int) -> dict[str, Select[Any]]:
     """As `services.personal_data` asks every topic."""
-    mine = HelpRequest.person_id == person_id
+    mine = _asked_by_person(person_id)
     return {
         "help_asked_for": select(HelpRequest).where(mine, HelpRequest.noted_by_id.is_(None)),
         "help_asked_of_me": select(HelpAsk).where(HelpAsk.person_id == person_id),
@@ -710,9 +769,13 @@ def rows_about(person_id: int) -> dict[str, Select[Any]]:
 
 async def forget_person(work: Work, person_id: int) -> None:
     """What they asked for is about nobody any more; what they promised is open again."""
+    await _unsay_to(work, person_id)
+    theirs = _asked_by_person(person_id)
+    found = await work.session.scalars(select(HelpRequest).where(theirs))
+    await unsay_all(work, found.all())
     await work.session.execute(
         update(HelpRequest)
-        .where(HelpRequest.person_id == person_id)
+        .where(theirs)
         .values(details=None, latitude=None, longitude=None, person_id=None, account_id=None)
         .execution_options(synchronize_session=False)
     )
@@ -722,6 +785,5 @@ async def forget_person(work: Work, person_id: int) -> None:
         )
     )
     for request in promised.all():
-        await _open_again(work, request)
-        await _tell_coordinators(work, request, "help/still_waits")
+        await _helper_is_gone(work, request)
     await work.session.execute(delete(HelpAsk).where(HelpAsk.person_id == person_id))

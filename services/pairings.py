@@ -4,10 +4,11 @@ An invitation says what kind of recipient it is, which area and how often; who i
 live is for those alone who have said yes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Float, Select, cast, null, or_, select, update
+from sqlalchemy import ColumnElement, Float, Select, cast, null, or_, select, update
 
 from models import (
     Circle,
@@ -70,14 +71,7 @@ async def near(work: Work, where: Where, without: Select[Any], typed: str = "") 
     With a typed name those of that name, wherever they live.
     """
     squared = None
-    fits: list[Any] = [
-        Person.standing == Standing.ACTIVE,
-        Person.id != work.person.id,
-        Person.id.not_in(without),
-        Person.birth_date <= audiences.years_before(work.today, work.policy.adult_age),
-        ~audiences.paused(work),
-        await people.in_reach(work, Right.SEE_VOLUNTEERS),
-    ]
+    fits: list[Any] = [*await _may_be_asked(work), Person.id.not_in(without)]
     if where.latitude is not None and where.longitude is not None:
         squared = audiences.squared_distance(Trait, where.latitude, where.longitude)
         if not typed:
@@ -97,6 +91,25 @@ async def near(work: Work, where: Where, without: Select[Any], typed: str = "") 
         .limit(PROPOSED)
     )
     return [Near(person, None if far is None else float(far) ** 0.5) for person, far in rows]
+
+
+async def _may_be_asked(work: Work) -> list[ColumnElement[bool]]:
+    """The conditions of whom the actor may ask."""
+    return [
+        Person.standing == Standing.ACTIVE,
+        Person.id != work.person.id,
+        Person.birth_date <= audiences.years_before(work.today, work.policy.adult_age),
+        ~audiences.paused(work),
+        await people.in_reach(work, Right.SEE_VOLUNTEERS),
+    ]
+
+
+async def check_may_be_asked(work: Work, person_ids: Sequence[int]) -> None:
+    """Raises Gone where one of them is none of those whom `near` proposes."""
+    wanted = set(person_ids)
+    fitting = select(Person.id).where(Person.id.in_(wanted), *await _may_be_asked(work))
+    if set(await work.session.scalars(fitting)) != wanted:
+        raise Gone
 
 
 async def candidates(work: Work, recipient_id: int, typed: str = "") -> list[Near]:
@@ -124,8 +137,7 @@ async def invite(work: Work, recipient_id: int, circle: Circle, person_ids: list
     recipient = await care.open_to(work, recipient_id)
     if not 1 <= len(person_ids) <= INVITED:
         raise Refusal("care_invite_some", most=INVITED)
-    for person_id in person_ids:
-        await people.check_known(work, Right.SEE_VOLUNTEERS, person_id)
+    await check_may_be_asked(work, person_ids)
     asked = []
     for person_id in sorted(set(person_ids)):
         pairing = await _asked(work, recipient, circle, person_id)

@@ -20,6 +20,7 @@ from models import (
     ConsoleSession,
     Conversation,
     Delivery,
+    DeliveryState,
     Directory,
     Dispute,
     Duty,
@@ -83,7 +84,7 @@ from services import (
     training,
     visiting,
 )
-from services.delivery import storable
+from services.delivery import WAITING, storable
 from services.errors import Refusal
 from services.work import Work
 
@@ -123,6 +124,11 @@ TOPICS: tuple[Topic, ...] = (
     care,
     help_requests,
 )
+
+UNSAYING: tuple[Topic, ...] = (pairings, care, help_requests)
+"""Those that take what they said of others off the phone of whoever goes, before all else goes."""
+UNSAID = (care.KIND, help_requests.KIND)
+"""The kinds of what still goes out to their phone."""
 
 HIDDEN = frozenset(
     {
@@ -253,10 +259,12 @@ async def forget(work: Work) -> None:
     if await roles.is_last_administrator(work, person.id):
         raise Refusal("forget_last_administrator")
     await enrolment.leave_everything(work, person.id)
+    for topic in UNSAYING:
+        await topic.forget_person(work, person.id)
     await _drop_what_is_only_theirs(work, person.id)
     await _blank_what_others_refer_to(work, person.id)
     await certificates.erase(work, person.id)
-    for topic in TOPICS:
+    for topic in (one for one in TOPICS if one not in UNSAYING):
         await topic.forget_person(work, person.id)
     person.standing = Standing.ERASED
     for name in ("number", "birth_date", "phone", "phone_hash", "id_number", "id_number_hash",
@@ -322,27 +330,53 @@ async def _blank_what_others_refer_to(work: Work, person_id: int) -> None:
         .values(text="")
         .execution_options(synchronize_session=False)
     )
-    own = select(Delivery.message_id).where(Delivery.person_id == person_id)
-    others = select(Delivery.message_id).where(
-        or_(Delivery.person_id.is_(None), Delivery.person_id != person_id)
-    )
-    await work.session.execute(
-        update(Message)
-        .where(Message.id.in_(own), Message.id.not_in(others))
-        .values(parameters={})
-        .execution_options(synchronize_session=False)
-    )
     await _delete(work, ConsoleSession, ConsoleSession.person_id == person_id)
-    deliveries = select(Delivery.id).where(Delivery.person_id == person_id)
-    await _delete(work, Attempt, Attempt.delivery_id.in_(deliveries))
-    await _delete(work, Delivery, Delivery.edits_id.is_not(None), Delivery.person_id == person_id)
-    await _delete(work, Delivery, Delivery.person_id == person_id)
+    await _blank_deliveries(work, person_id)
     await work.session.execute(
         update(Account)
         .where(Account.person_id == person_id)
         .values(person_id=None, came_for=None)
         .execution_options(synchronize_session=False)
     )
+
+
+async def _blank_deliveries(work: Work, person_id: int) -> None:
+    """What they were told goes; what takes others' data off their phone still goes out."""
+    rows = await work.session.execute(
+        select(Delivery.id, Delivery.edits_id, Delivery.message_id)
+        .join(Message, Message.id == Delivery.message_id)
+        .where(
+            Delivery.person_id == person_id,
+            Delivery.edits_id.is_not(None),
+            Delivery.state.in_((*WAITING, DeliveryState.SENDING)),
+            Message.kind.in_(UNSAID),
+        )
+    )
+    going = rows.all()
+    own = select(Delivery.message_id).where(Delivery.person_id == person_id)
+    others = select(Delivery.message_id).where(
+        or_(Delivery.person_id.is_(None), Delivery.person_id != person_id)
+    )
+    await work.session.execute(
+        update(Message)
+        .where(
+            Message.id.in_(own),
+            Message.id.not_in(others),
+            Message.id.not_in([one.message_id for one in going]),
+        )
+        .values(parameters={})
+        .execution_options(synchronize_session=False)
+    )
+    await work.session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_([key for one in going for key in (one.id, one.edits_id)]))
+        .values(person_id=None, parameters=None)
+        .execution_options(synchronize_session=False)
+    )
+    deliveries = select(Delivery.id).where(Delivery.person_id == person_id)
+    await _delete(work, Attempt, Attempt.delivery_id.in_(deliveries))
+    await _delete(work, Delivery, Delivery.edits_id.is_not(None), Delivery.person_id == person_id)
+    await _delete(work, Delivery, Delivery.person_id == person_id)
 
 
 async def _delete(work: Work, table: Any, *which: Any) -> None:

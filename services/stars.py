@@ -199,7 +199,8 @@ async def _deciders(work: Work, one: Case) -> list[int]:
     found = await access.holders(work, Right.RECOGNISE, one.body.id)
     own = {one.person.id, work.actor.id if work.actor else 0}
     others = [key for key in found if key not in own]
-    return others or await access.holders_above(work, Right.RECOGNISE, one.body.id)
+    above = await access.holders_above(work, Right.RECOGNISE, one.body.id)
+    return others or [key for key in above if key not in own]
 
 
 async def report(work: Work) -> int:
@@ -252,13 +253,21 @@ async def applications(work: Work) -> list[Waiting]:
 
 
 async def application(work: Work, recognition_id: int) -> Waiting:
-    """One, for those who decide. Raises Gone, NotAllowed."""
+    """One, for those who decide; not one's own. Raises Gone, NotAllowed."""
+    one = await _on_notice(work, recognition_id)
+    if one.person.id == work.person.id:
+        raise Gone
+    (waits,) = await _with_objections(work, [one])
+    return waits
+
+
+async def _on_notice(work: Work, recognition_id: int) -> Case:
+    """Raises Gone, NotAllowed."""
     one = await recognition.case(work, recognition_id)
     await access.require(work, Right.RECOGNISE, one.body.id)
     if one.recognition.state is not RecognitionState.NOTICE:
         raise Gone
-    (waits,) = await _with_objections(work, [one])
-    return waits
+    return one
 
 
 async def _with_objections(work: Work, some: Sequence[Case]) -> list[Waiting]:
@@ -317,10 +326,10 @@ async def refuse(work: Work, recognition_id: int, remark: str) -> Case:
 
 
 async def _to_decide(work: Work, recognition_id: int) -> Waiting:
-    waits = await application(work, recognition_id)
-    if waits.case.person.id == work.person.id:
+    one = await _on_notice(work, recognition_id)
+    if one.person.id == work.person.id:
         raise Refusal("recognition_own")
-    return waits
+    return await application(work, recognition_id)
 
 
 # Bars

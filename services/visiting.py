@@ -139,7 +139,12 @@ async def drop(work: Work, recipient: Recipient) -> None:
     for key in keys:
         over = Post("visiting/off", {}, kind=care.KIND)
         await delivery.correct(work, care.visit_subject(key), over)
-    await work.session.execute(delete(Visit).where(Visit.id.in_(keys)))
+    await work.session.execute(
+        update(Visit)
+        .where(Visit.id.in_(keys))
+        .values(state=VisitState.CANCELLED)
+        .execution_options(synchronize_session=False)
+    )
     await work.session.flush()
 
 
@@ -166,17 +171,31 @@ async def plan(work: Work, recipient_id: int | None = None) -> int:
     )
     rhythms = found.all()
     turns = await _turns(work, [one.recipient_id for one in rhythms])
+    known = await _laid_down(work, [one.recipient_id for one in rhythms])
     made = 0
     for rhythm in rhythms:
         for day in days(rhythm, rhythm.next_on, until):
             starts_at, ends_at = _hours(work, rhythm, day)
-            if ends_at > work.now:
+            if ends_at > work.now and (rhythm.recipient_id, starts_at) not in known:
                 person_id = turns.next(rhythm, starts_at)
                 work.session.add(_planned(rhythm, starts_at, ends_at, person_id))
                 made += 1
         rhythm.next_on = _next_on(rhythm, until)
     await work.session.flush()
     return made
+
+
+async def _laid_down(work: Work, recipient_ids: Sequence[int]) -> set[tuple[int, datetime]]:
+    """Visits that a new rhythm finds there: noted already, or with an alert."""
+    rows = await work.session.execute(
+        select(Visit.recipient_id, Visit.starts_at).where(
+            Visit.recipient_id.in_(recipient_ids),
+            Visit.planned,
+            Visit.state != VisitState.CANCELLED,
+            Visit.ends_at > work.now,
+        )
+    )
+    return {(row[0], row[1]) for row in rows}
 
 
 def _planned(
@@ -245,7 +264,11 @@ async def _turns(work: Work, recipient_ids: Sequence[int]) -> _Turns:
     )
     last = await work.session.execute(
         select(Visit.recipient_id, Visit.person_id, func.max(Visit.starts_at))
-        .where(Visit.recipient_id.in_(recipient_ids), Visit.person_id.is_not(None))
+        .where(
+            Visit.recipient_id.in_(recipient_ids),
+            Visit.person_id.is_not(None),
+            Visit.state != VisitState.CANCELLED,
+        )
         .group_by(Visit.recipient_id, Visit.person_id)
     )
     return _Turns(
@@ -291,7 +314,11 @@ async def follow_up(work: Work) -> int:
 async def _ask_visitors(work: Work) -> int:
     grace = timedelta(minutes=work.policy.care_grace_minutes)
     due = await _claim(
-        work, Visit.asked_at, Visit.person_id.is_not(None), Visit.ends_at <= work.now - grace
+        work,
+        Visit.asked_at,
+        Visit.person_id.is_not(None),
+        Visit.ends_at <= work.now - grace,
+        Visit.ends_at > work.now - TOO_LATE,
     )
     for visit, recipient in due:
         about = await _inside(work, visit, recipient)
@@ -305,6 +332,7 @@ async def _offer_to_circles(work: Work) -> int:
     due = await _claim(
         work,
         Visit.offered_at,
+        Visit.ends_at > work.now - TOO_LATE,
         or_(
             and_(Visit.person_id.is_(None), Visit.starts_at <= work.now + OFFERED_AHEAD),
             Visit.asked_at <= work.now - grace,
@@ -428,7 +456,7 @@ async def own(work: Work, visit_id: int, *, lock: bool = False) -> tuple[Visit, 
     """A visit to a recipient of the actor's, whose turn it is. Raises Gone."""
     query = select(Visit).where(Visit.id == visit_id).execution_options(populate_existing=lock)
     visit = await work.session.scalar(query.with_for_update() if lock else query)
-    if visit is None or visit.person_id != work.person.id:
+    if visit is None or visit.person_id != work.person.id or visit.state is VisitState.CANCELLED:
         raise Gone
     await pairings.member(work, visit.recipient_id)
     return visit, await work.session.get_one(Recipient, visit.recipient_id)
@@ -453,7 +481,10 @@ async def coming(work: Work) -> list[tuple[Visit, Recipient]]:
     rows = await work.session.execute(
         select(Visit, Recipient)
         .join(Recipient, Recipient.id == Visit.recipient_id)
+        .join(Pairing, Pairing.recipient_id == Visit.recipient_id)
         .where(
+            Pairing.person_id == work.person.id,
+            Pairing.state == PairingState.ACTIVE,
             Visit.person_id == work.person.id,
             Visit.state.in_(OPEN),
             Visit.ends_at > work.now - NOTED_LATE,
@@ -566,7 +597,7 @@ async def cannot_go(work: Work, visit_id: int) -> Visit:
 async def take_over(work: Work, visit_id: int) -> Visit:
     """The first of the circle who presses goes instead. Raises Gone, Refusal("visit_taken")."""
     visit = await work.session.get(Visit, visit_id)
-    if visit is None:
+    if visit is None or visit.state is VisitState.CANCELLED:
         raise Gone
     await pairings.member(work, visit.recipient_id)
     hours = timedelta(minutes=work.policy.care_circle_minutes)
@@ -577,6 +608,7 @@ async def take_over(work: Work, visit_id: int) -> Visit:
             Visit.id == visit_id,
             Visit.offered_at.is_not(None),
             Visit.state.in_((VisitState.DUE, VisitState.MISSED)),
+            Visit.ends_at > work.now - TOO_LATE,
         )
         .values(
             person_id=work.person.id,
@@ -622,7 +654,7 @@ async def history(work: Work, recipient_id: int, limit: int = SHOWN) -> list[Lin
     rows = await work.session.execute(
         select(Visit, Person.name)
         .outerjoin(Person, Person.id == Visit.person_id)
-        .where(Visit.recipient_id == recipient.id)
+        .where(Visit.recipient_id == recipient.id, Visit.state != VisitState.CANCELLED)
         .order_by(Visit.starts_at.desc())
         .limit(limit)
     )

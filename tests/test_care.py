@@ -10,6 +10,8 @@ from models import (
     AuditEntry,
     CareAccess,
     Circle,
+    Conversation,
+    Delivery,
     Enclosure,
     Pairing,
     PairingState,
@@ -109,6 +111,11 @@ async def test_who_has_no_access_sees_that_a_file_is_there_and_takes_it_with_a_r
     await he.sees("4")
     await he.say("梁婆婆住院，要通知家属")
     assert NAME in (await he.sees("陪聊、买菜")).words
+    await he.press("修改")
+    assert (await he.sees("请核对")).protected
+    for name in ("name", "heed", "phone", "skills", "consent"):
+        await he.press_data(f"f:summary:edit:{name}")
+        await he.press("返回")
     await city.settle()
     await shown.wang.sees("何敏 说明理由后")
     await shown.wang.press("谁能看")
@@ -118,6 +125,10 @@ async def test_who_has_no_access_sees_that_a_file_is_there_and_takes_it_with_a_r
     await city.settle()
     await he.sees("已从这部手机上撤下")
     assert "陪聊、买菜" not in seen(he)
+    assert ADDRESS not in seen(he), "nor in the form in which they were changing it"
+    await he.say("/menu")
+    async with city.database.read() as session:
+        assert list(await session.scalars(select(Conversation))) == []
     answer = await he.press_data(f"care.file:{shown.key}")
     assert NAME not in he.screen.words
 
@@ -137,6 +148,10 @@ async def test_a_colleague_is_let_in_case_by_case(city: City) -> None:
     await city.making.without_roles(await city.person(he))
     answer = await he.press_data(f"care.file:{shown.key}")
     assert "权限" in answer.text
+    await city.forward(minutes=11)
+    await he.wait_until(lambda: ADDRESS not in seen(he))
+    still = [one for one in await shown.rows(CareAccess) if one.until is None]
+    assert len(still) == 1, "who holds the right no more sees inside no more"
 
 
 async def test_the_circle_is_asked_and_learns_nothing_before_it_says_yes(city: City) -> None:
@@ -206,6 +221,33 @@ async def test_what_is_known_of_a_recipient_leaves_the_phone_with_the_volunteer(
         assert pairing.person_id == chen_row.id and pairing.state is PairingState.ENDED
     async with city.database.write() as session:
         await personal_data.forget(await shown.work_of(chen, session))
+
+
+@ON_SQLITE
+async def test_who_is_forgotten_keeps_nothing_of_a_recipient_on_their_phone(city: City) -> None:
+    await city.coordinator("李敏", organisation="zs", role=RoleKind.ADMINISTRATOR)
+    shown = await Care(city).prepare()
+    chen = await shown.member("陈晓丽")
+    await chen.say("/pairing")
+    await chen.press(NAME)
+    await chen.sees(ADDRESS)
+    await shown.wang.say("/care")
+    await shown.wang.press(f"📂 {NAME}")
+    await shown.wang.sees(ADDRESS)
+    await shown.wang.press("修改")
+    await shown.wang.sees("请核对")
+    for phone in (chen, shown.wang):
+        async with city.database.write() as session:
+            await personal_data.forget(await shown.work_of(phone, session))
+        await city.settle()
+        await phone.wait_until(partial(forgotten, phone))
+    async with city.database.read() as session:
+        kept = list(
+            await session.scalars(
+                select(Delivery).where(Delivery.chat_id == chen.id, Delivery.edits_id.is_not(None))
+            )
+        )
+    assert {one.person_id for one in kept} == {None}
 
 
 def forgotten(phone: Phone) -> bool:

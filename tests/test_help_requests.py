@@ -1,21 +1,26 @@
 """Help asked for in chat or by telephone: told, matched, done, thanked, and seen by nobody else."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import select
 
 from models import (
+    Account,
     Attendance,
     HelpAsk,
     HelpRequest,
     HelpState,
+    HoursState,
     Message,
     Person,
     Recipient,
+    Standing,
 )
 from models.sealed import keyring
 from playground.phone import Phone, labels
-from services import help_requests, personal_data
-from services.errors import Refusal
+from services import accounts, help_requests, personal_data
+from services.errors import Gone, Refusal
 from tests.caring import Care, seen
 from tests.city import City
 from tests.databases import ON_POSTGRESQL, ON_SQLITE
@@ -46,7 +51,7 @@ async def asked(stranger: Phone) -> None:
     await stranger.sees("回电打哪个号码")
     await stranger.say("13912349999")
     await stranger.sees("核对")
-    await stranger.press("发出求助")
+    await stranger.press("我要求助")
     await stranger.sees("求助已收到")
 
 
@@ -120,6 +125,8 @@ async def test_what_was_not_done_is_open_again_and_waiting_is_told_once(city: Ci
     request = await request_of(city)
     await city.forward(hours=4, minutes=1)
     await wang.sees("还有一条求助没人处理")
+    await wang.press("去处理")
+    await wang.sees(ADDRESS)
     await city.forward(hours=4)
     assert seen(wang).count("还有一条求助没人处理") == 1
     helper = await city.person(chen)
@@ -146,6 +153,90 @@ async def test_what_was_not_done_is_open_again_and_waiting_is_told_once(city: Ci
     assert (await request_of(city)).state is HelpState.CANCELLED
     await city.forward(days=91)
     assert (await request_of(city)).details is None
+    await wang.wait_until(lambda: knows(wang) == [])
+
+
+@ON_SQLITE
+async def test_who_withdraws_gives_back_what_they_promised_and_undone_hours_are_none(
+    city: City,
+) -> None:
+    wang = await city.coordinator("王强")
+    chen, zhao = [await city.volunteer(name) for name in ("陈晓丽", "赵远")]
+    child = await city.person(await city.volunteer("小明", birth_date=date(2012, 1, 1)))
+    hua = city.stranger("华仔")
+    await asked(hua)
+    request = await request_of(city)
+    helpers = [await city.person(one) for one in (chen, zhao)]
+    async with city.database.write() as session:
+        work = await Care(city).work_of(wang, session)
+        for key in (child.id, work.person.id):
+            with pytest.raises(Gone):
+                await help_requests.ask_volunteers(work, request.id, [key])
+        await help_requests.ask_volunteers(work, request.id, [one.id for one in helpers])
+        for phone in (chen, zhao):
+            mine = await Care(city).work_of(phone, session)
+            await help_requests.answer(mine, request.id, yes=True)
+        mine.person.standing = Standing.WITHDRAWN
+        with pytest.raises(Gone):
+            await help_requests.choose(work, request.id, helpers[1].id)
+        await help_requests.choose(work, request.id, helpers[0].id)
+    await city.settle()
+    assert ADDRESS in seen(chen)
+    async with city.database.write() as session:
+        (await Care(city).work_of(chen, session)).person.standing = Standing.WITHDRAWN
+    await city.forward(minutes=11)
+    await chen.wait_until(lambda: knows(chen) == [])
+    assert (await request_of(city)).state is HelpState.OPEN
+    async with city.database.write() as session:
+        mine = await Care(city).work_of(chen, session)
+        mine.person.standing = Standing.ACTIVE
+        await help_requests.ask_volunteers(
+            await Care(city).work_of(wang, session), request.id, [helpers[0].id]
+        )
+        await help_requests.answer(mine, request.id, yes=True)
+        work = await Care(city).work_of(wang, session)
+        await help_requests.choose(work, request.id, helpers[0].id)
+        await help_requests.done(mine, request.id, 20, "十一月")
+        row = await session.get_one(HelpRequest, request.id)
+        account = await session.get_one(Account, row.account_id)
+        await help_requests.say_whether_done(mine, account, request.id, done=False)
+        (attendance,) = await session.scalars(select(Attendance))
+        await session.refresh(attendance)
+        assert attendance.state is HoursState.REJECTED
+        assert (row.attendance_id, row.minutes) == (None, None)
+
+
+@ON_SQLITE
+async def test_who_asked_before_they_signed_up_is_forgotten_with_what_they_asked(
+    city: City,
+) -> None:
+    wang = await city.coordinator("王强")
+    he = await city.volunteer("何姨")
+    asker = await city.person(he)
+    said = help_requests.Asked(
+        asker.organisation_id, help_requests.HelpKind.REPAIR, help_requests.HelpFor.MYSELF,
+        NAME, "修灯", "今天", ADDRESS, PHONE,
+    )  # fmt: skip
+    async with city.database.write() as session:
+        mine = await Care(city).work_of(he, session)
+        account = await accounts.of_person(mine, asker.id)
+        request = await help_requests.ask(mine, account, said)
+        request.person_id = None
+        mine.person.phone_hash, mine.person.phone_verified = keyring().fingerprint(PHONE), False
+    await city.settle()
+    await wang.press("去处理")
+    await wang.sees(ADDRESS)
+    async with city.database.write() as session:
+        called = await help_requests.take_call(await Care(city).work_of(wang, session), said)
+        assert called.person_id is None, "a number that nobody has shown to be theirs"
+        await help_requests.cancel_for(await Care(city).work_of(wang, session), called.id)
+        mine = await Care(city).work_of(he, session)
+        assert len((await personal_data.everything_about(mine))["help_asked_for"]) == 1
+        await personal_data.forget(mine)
+        request = await session.get_one(HelpRequest, request.id)
+        assert (request.details, request.account_id) == (None, None)
+    await city.settle()
+    await wang.wait_until(lambda: ADDRESS not in wang.screen.words)
 
 
 async def test_one_chat_cannot_flood_the_coordinators(city: City) -> None:
@@ -186,7 +277,7 @@ async def test_a_coordinator_notes_a_call_and_is_reminded_to_call_back(city: Cit
     await wang.press("都不是")
     await wang.say(ADDRESS)
     await wang.sees("核对")
-    await wang.press("发出求助")
+    await wang.press("我要求助")
     await wang.sees("每一步请打电话")
     request = await request_of(city)
     helper = await city.person(chen)
@@ -269,8 +360,6 @@ async def test_who_leaves_gives_back_what_they_promised(city: City) -> None:
     helper, asker = await city.person(chen), await city.person(he)
     async with city.database.write() as session:
         mine = await Care(city).work_of(he, session)
-        from services import accounts
-
         account = await accounts.of_person(mine, asker.id)
         said = help_requests.Asked(
             asker.organisation_id, help_requests.HelpKind.REPAIR, help_requests.HelpFor.MYSELF,

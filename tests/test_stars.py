@@ -120,6 +120,7 @@ async def test_hours_that_are_gone_and_coordinators_themselves(staff: Staff) -> 
     assert [w.id for w in await staff.act(staff.wang, stars.applications)] == [one.id]
     staff.making.clock.forward(days=9)
     assert await staff.refused(staff.wang, stars.award, own.id) == "recognition_own"
+    assert await staff.refused(staff.wang, stars.application, own.id) == "gone"
     await staff.act(staff.wang, hours.correct, attendance, 300, "核实后更正")
     assert await staff.refused(staff.wang, stars.award, one.id) == "star_hours_gone"
     await staff.act(staff.wang, stars.refuse, one.id, "时长已更正")

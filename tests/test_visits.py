@@ -13,16 +13,17 @@ from models import (
     RoleKind,
     Visit,
     VisitState,
+    Wellbeing,
 )
 from playground.phone import Phone
-from services import measures, visiting
+from services import care_alerts, care_endings, measures, pairings, visiting
 from services.enclosures import content, of
 from services.errors import Refusal
-from services.visiting import Rhythmic
-from tests.caring import ADDRESS, CONTACT_PHONE, NAME, Care, knows, seen
+from services.visiting import Report, Rhythmic
+from tests.caring import ADDRESS, CONTACT_PHONE, NAME, SECRETS, Care, knows, seen
 from tests.city import City
 from tests.consoles import desk_of
-from tests.databases import ON_POSTGRESQL
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 
 
 def test_days_of_a_rhythm() -> None:
@@ -97,6 +98,7 @@ async def test_a_visit_is_noted_by_voice_and_its_hours_go_the_usual_way(city: Ci
         (activity,) = await session.scalars(select(Activity))
         assert attendance.state is HoursState.PROPOSED and attendance.minutes == 240
         assert activity.title == "结对帮扶与邻里互助 2026年11月"
+        assert activity.created_by_id == (await city.person(shown.wang)).id
         assert NAME not in activity.title + activity.description + activity.address
     await chen.press_data(f"visit.note:{visit.id}")
     await chen.say("/pairing")
@@ -217,9 +219,102 @@ async def test_nobody_answers_the_door_and_everyone_hears_until_somebody_says_ho
     assert (await shown.rows(Visit))[0].state is VisitState.NO_ANSWER
 
 
-async def pairing_of(shown: Care, phone: Phone) -> int:
-    from services import pairings
+@ON_SQLITE
+async def test_nothing_of_a_recipient_comes_back_on_the_phone_of_who_has_left(city: City) -> None:
+    shown = await Care(city).prepare()
+    chen, zhao = [await shown.member(name) for name in ("陈晓丽", "赵远")]
+    await shown.settle_weekly()
+    await city.go_to("2026-11-23 13:10")
+    assert ADDRESS in seen(chen)
+    (visit, *_) = await shown.rows(Visit)
+    async with city.database.write() as session:
+        work = await shown.work_of(chen, session)
+        await visiting.cannot_go(work, visit.id)
+        await pairings.leave(work, await pairing_of(shown, chen))
+    await city.settle()
+    assert knows(chen) == []
+    async with city.database.write() as session:
+        work = await shown.work_of(zhao, session)
+        await visiting.take_over(work, visit.id)
+        await visiting.note(work, visit.id, Report(Wellbeing.WELL, 30), "十一月")
+    await city.settle()
+    assert knows(chen) == []
+    assert "谁能去看望" not in seen(zhao), "the newest words stay"
 
+
+@ON_SQLITE
+async def test_a_rhythm_settled_anew_keeps_what_was_noted_and_mixes_no_visits(city: City) -> None:
+    shown = await Care(city).prepare()
+    chen = await shown.member("陈晓丽")
+    await shown.settle_weekly()
+    await city.go_to("2026-11-23 14:10")
+    (visit, *rest) = await shown.rows(Visit)
+    async with city.database.write() as session:
+        work = await shown.work_of(chen, session)
+        await visiting.note(work, visit.id, Report(Wellbeing.WELL, 30), "十一月")
+    await shown.settle_weekly()
+    await shown.settle_weekly()
+    visits = await shown.rows(Visit)
+    assert [one.state for one in visits if one.id == visit.id] == [VisitState.DONE]
+    assert [one.state for one in visits if one.id in {one.id for one in rest}] == [
+        VisitState.CANCELLED for _ in rest
+    ]
+    due = [one.starts_at for one in visits if one.state is VisitState.DUE]
+    assert len(due) == len(set(due)) and visit.starts_at not in due
+    async with city.database.write() as session:
+        work = await shown.work_of(shown.wang, session)
+        await care_endings.erase(work, shown.key)
+    await city.settle()
+    stored = await shown.stored()
+    assert not [one for one in SECRETS if one in stored]
+
+
+@ON_SQLITE
+async def test_after_downtime_no_visitor_is_asked_and_none_is_named_to_who_has_left(
+    city: City,
+) -> None:
+    shown = await Care(city).prepare()
+    chen = await shown.member("陈晓丽")
+    await shown.settle_weekly(first_on=date(2026, 11, 24))
+    (visit, *_) = await shown.rows(Visit)
+    city.clock.forward(days=4)
+    async with city.database.write() as session:
+        assert await visiting._ask_visitors(city.making.work(session)) == 0
+        assert await visiting._offer_to_circles(city.making.work(session)) == 0
+        row = await session.get_one(Visit, visit.id)
+        row.offered_at = city.clock()
+        await session.flush()
+        with pytest.raises(Refusal):
+            await visiting.take_over(await shown.work_of(chen, session), visit.id)
+        row.state, row.ends_at = VisitState.NO_ANSWER, city.clock()
+        await session.flush()
+        work = await shown.work_of(chen, session)
+        assert len(await visiting.coming(work)) == 1
+        await pairings.leave(work, await pairing_of(shown, chen))
+        assert await visiting.coming(work) == []
+
+
+@ON_SQLITE
+async def test_an_alert_taken_on_says_nothing_to_who_left_the_circle(city: City) -> None:
+    shown = await Care(city).prepare()
+    chen, zhao = [await shown.member(name) for name in ("陈晓丽", "赵远")]
+    async with city.database.write() as session:
+        work = await shown.work_of(chen, session)
+        alert = await care_alerts.raise_for_pairing(work, await pairing_of(shown, chen))
+    await city.settle()
+    assert ADDRESS in seen(zhao)
+    async with city.database.write() as session:
+        work = await shown.work_of(zhao, session)
+        await pairings.leave(work, await pairing_of(shown, zhao))
+    await city.settle()
+    assert knows(zhao) == []
+    async with city.database.write() as session:
+        await care_alerts.take_on(await shown.work_of(shown.wang, session), alert.id)
+    await city.settle()
+    assert knows(zhao) == []
+
+
+async def pairing_of(shown: Care, phone: Phone) -> int:
     async with shown.city.database.read() as session:
         work = await shown.work_of(phone, session)
         return (await pairings.mine(work))[0][0].id

@@ -172,6 +172,9 @@ class Policy(BaseModel):
         90, ge=1, description="After a request's end until what it says is erased."
     )
 
+    joins_per_day: int = Field(
+        3, ge=1, description="Organisations that one person asks to let join in 24 hours."
+    )
     registered_goal: float = Field(
         0.12,
         gt=0,

@@ -83,7 +83,6 @@ async def turn_to(turn: Turn, heading: str, page: int = 1) -> Reply:
 # One project
 
 
-@link("pj", reads=True)
 @button("project.performance", reads=True)
 async def show_performance(turn: Turn, project_id: int) -> Reply:
     """Its figures beside the median of others."""
@@ -91,6 +90,7 @@ async def show_performance(turn: Turn, project_id: int) -> Reply:
     return Show("projects/performance", {"project_id": project_id, "performance": found})
 
 
+@link("pj", reads=True)
 @button("project", reads=True)
 async def open_project(turn: Turn, project_id: int) -> Reply:
     return await show(turn, project_id)

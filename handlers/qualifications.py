@@ -104,6 +104,7 @@ async def look(turn: Turn, document_id: int) -> Reply:
             "number": person.number,
             "medical": kind.medical,
             "first": document.first_by_id is not None,
+            "course": await qualifications.course_of(turn.work, document),
         },
         picture=picture,
         private=True,

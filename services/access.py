@@ -104,6 +104,22 @@ def _in_bounds(work: Work, path: Any) -> ColumnElement[bool]:
     return type_coerce(path, String).startswith(work.bounds.path, autoescape=True)
 
 
+async def holds(work: Work, person_id: int, right: Right, organisation_id: int) -> bool:
+    """As `may`, of anybody, whoever acts."""
+    target = select(Organisation.path).where(Organisation.id == organisation_id).scalar_subquery()
+    held = (
+        select(Role.id)
+        .join(Organisation, Organisation.id == Role.organisation_id)
+        .where(
+            Role.person_id == person_id,
+            Role.kind.in_(roles_with(right)),
+            target.like(Organisation.path + literal("%")),
+        )
+        .limit(1)
+    )
+    return await work.session.scalar(held) is not None
+
+
 async def require(work: Work, right: Right, organisation_id: int) -> None:
     """Raises NotAllowed."""
     if not await may(work, right, organisation_id):

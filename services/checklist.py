@@ -154,8 +154,8 @@ async def remind(work: Work) -> list[Told]:
     fresh = await _note_today(work, list(gaps))
     reminded = [gaps[key] for key in sorted(fresh, key=lambda key: gaps[key].organisation.path)]
     told, letters = await _to_whom(work, reminded)
-    due_at, _ = await quiet_hours.times(work)
-    post = Post("checklist/reminder", {"by": work.person.name}, kind=KIND, due_at=due_at)
+    about = {"by": work.person.name}
+    post = await quiet_hours.kept(work, Post("checklist/reminder", about, kind=KIND))
     await delivery.tell_each(work, post, {key: {"gaps": some} for key, some in letters.items()})
     audit.note(work, "checklist.reminded", f"person:{work.person.id}", count=len(reminded))
     return told

@@ -38,6 +38,7 @@ from services import (
     audit,
     delivery,
     lengths,
+    organisations,
     planning,
     questions,
     quizzes,
@@ -155,6 +156,7 @@ async def planned(work: Work, course_id: int) -> Course:
 async def draft(work: Work, organisation_id: int, plan: CoursePlan) -> Course:
     """A course that nobody sees yet. Raises Gone, NotAllowed or Refusal."""
     await access.require(work, Right.PLAN_ACTIVITIES, organisation_id)
+    await organisations.require_open(work, organisation_id)
     await _check(work, plan)
     course = Course(
         organisation_id=organisation_id,

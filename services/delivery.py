@@ -225,7 +225,9 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
     return int(getattr(done, "rowcount", 0))
 
 
-def _due(work: Work, post: Post, person: ColumnElement[int]) -> ColumnElement[datetime]:
+def _due(
+    work: Work, post: Post, person: ColumnElement[int] | InstrumentedAttribute[int]
+) -> ColumnElement[datetime]:
     """When each recipient is told."""
     usual = literal(post.due_at or work.now, Delivery.due_at.type)
     if not post.due_below:
@@ -249,10 +251,11 @@ async def tell_each(work: Work, post: Post, people: Mapping[int, Mapping[str, An
         return
     message = await write(work, post)
     work.session.info[POSTED] = True
+    one = aliased(Person)
     chats = await work.session.execute(
-        select(Person.id, Account.telegram_id, Person.language)
-        .outerjoin(Account, Account.person_id == Person.id)
-        .where(Person.id.in_(list(people)))
+        select(one.id, Account.telegram_id, one.language, _due(work, post, one.id))
+        .outerjoin(Account, Account.person_id == one.id)
+        .where(one.id.in_(list(people)))
     )
     rows = [
         {
@@ -264,11 +267,11 @@ async def tell_each(work: Work, post: Post, people: Mapping[int, Mapping[str, An
             "state": DeliveryState.QUEUED if chat is not None else DeliveryState.FAILED,
             "parameters": storable(people[person_id]),
             "created_at": work.now,
-            "due_at": post.due_at or work.now,
+            "due_at": due_at,
             "reason": None if chat is not None else NO_TELEGRAM,
             "finished_at": None if chat is not None else work.now,
         }
-        for person_id, chat, language in chats
+        for person_id, chat, language, due_at in chats
     ]
     if rows:
         await work.session.execute(insert(Delivery), rows)

@@ -20,7 +20,16 @@ from models import (
     Response,
     TeamEquipment,
 )
-from services import access, aftermath, audit, callouts, delivery, fitness, teams
+from services import (
+    access,
+    aftermath,
+    audit,
+    callouts,
+    delivery,
+    fitness,
+    quiet_hours,
+    teams,
+)
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
@@ -259,8 +268,10 @@ async def _tell(
         "what": task.what,
         "due_on": task.due_on,
     }
-    later = delivery.after_quiet_hours(work, work.now) if work.actor is None else None
-    await delivery.tell(work, Post(template, about, kind=teams.KIND, due_at=later), people)
+    post = Post(template, about, kind=teams.KIND)
+    if work.actor is None:
+        post = await quiet_hours.kept(work, post)
+    await delivery.tell(work, post, people)
 
 
 # What the clock says

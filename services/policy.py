@@ -144,6 +144,9 @@ class Policy(BaseModel):
     project_reviewers_share: int = Field(
         40, ge=0, description="What the reviewers count for in a project's score."
     )
+    sponsor_keep_days: int = Field(
+        180, ge=1, description="After an offer's or its project's end until it names nobody."
+    )
     care_reminder_minutes: int = Field(
         24 * 60, ge=0, description="Minutes before a standing visit; 0: no reminder."
     )
@@ -172,6 +175,9 @@ class Policy(BaseModel):
         90, ge=1, description="After a request's end until what it says is erased."
     )
 
+    joins_per_day: int = Field(
+        3, ge=1, description="Organisations that one person asks to let join in 24 hours."
+    )
     registered_goal: float = Field(
         0.12,
         gt=0,

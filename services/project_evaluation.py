@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from models import (
@@ -107,25 +107,13 @@ async def evaluate(work: Work, project_id: int, scores: Mapping[int, int], words
     values = {"results": words} if leads else {}
     await hold(work, project, EVALUATING, **values)
     once = "leader" if leads else f"reviewer:{work.person.id}"
-    await _drop(work, project_id, once)
+    await projects.drop_opinion(work, project_id, once)
     opinion = ProjectEvaluation(
         project_id=project_id, voice=voice, person_id=work.person.id, once=once, words=words,
         at=work.now,
     )  # fmt: skip
     await _keep(work, opinion, scores)
     return project
-
-
-async def _drop(work: Work, project_id: int, once: str) -> None:
-    key = await work.session.scalar(
-        select(ProjectEvaluation.id).where(
-            ProjectEvaluation.project_id == project_id, ProjectEvaluation.once == once
-        )
-    )
-    if key is not None:
-        scores = delete(ProjectScore).where(ProjectScore.evaluation_id == key)
-        await work.session.execute(scores)
-        await work.session.execute(delete(ProjectEvaluation).where(ProjectEvaluation.id == key))
 
 
 async def _keep(work: Work, opinion: ProjectEvaluation, scores: Mapping[int, int]) -> None:

@@ -1,8 +1,10 @@
 """What the library is for: a catalogue for everybody, projects that spread, and their sponsors."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models import (
@@ -268,3 +270,33 @@ async def answer_offer(work: Work, offer_id: int, words: str, *, accept: bool) -
         post = Post("projects/offer_answered", told, kind=KIND)
         await delivery.tell(work, post, [found.person_id])
     return project
+
+
+async def to_forget(work: Work) -> list[int]:
+    """Offers that have been over for long and still say who made them."""
+    before = work.now - timedelta(days=work.policy.sponsor_keep_days)
+    over = case(
+        (Sponsorship.state == SponsorshipState.OFFERED, Sponsorship.offered_at),
+        (Sponsorship.state == SponsorshipState.DECLINED, Sponsorship.decided_at),
+        else_=Project.closed_at,
+    )
+    rows = await work.session.execute(
+        select(Sponsorship.id, Sponsorship.name)
+        .join(Project, Project.id == Sponsorship.project_id)
+        .where(over <= before)
+    )
+    return [key for key, name in rows if name]
+
+
+async def forget(work: Work, offers: Sequence[int]) -> int:
+    """Sweep: nobody needs to reach these any more; one that nobody answered is declined by it."""
+    some = Sponsorship.id.in_(offers)
+    nobody = {"name": "", "offer": "", "contact": ""}
+    waiting = {"state": SponsorshipState.DECLINED, "decided_at": work.now}
+    for which, values in (
+        (and_(some, Sponsorship.state == SponsorshipState.OFFERED), waiting),
+        (some, nobody),
+    ):
+        forgotten = update(Sponsorship).where(which).values(values)
+        await work.session.execute(forgotten.execution_options(synchronize_session=False))
+    return len(offers)

@@ -1,5 +1,6 @@
 """Proposals under review: submitting, talking about them, deciding from the level above."""
 
+from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import select
@@ -14,6 +15,8 @@ from services.work import Work
 
 WORDS = (2, 800)
 """Characters of a comment or a reason."""
+AGAIN_AFTER = timedelta(hours=1)
+"""Of a submission on which nobody decided: all reviewers are told of each."""
 
 
 class Verdict(StrEnum):
@@ -38,6 +41,7 @@ async def submit(work: Work, project_id: int) -> Project:
         raise Refusal("project_no_days")
     if any(one.due_on is None for one in milestones):
         raise Refusal("project_no_days")
+    _check_patience(work, project)
     reviewers = await reviewers_of(work, project)
     await move(work, project, projects.CHANGEABLE, ProjectState.SUBMITTED, submitted_at=work.now)
     record(work, project, ProjectSaid.SUBMITTED)
@@ -46,6 +50,15 @@ async def submit(work: Work, project_id: int) -> Project:
     post = Post("projects/to_review", told, kind=KIND, subject=_waiting(project))
     await delivery.tell(work, post, reviewers)
     return project
+
+
+def _check_patience(work: Work, project: Project) -> None:
+    """Raises Refusal for what was submitted and taken back only just now."""
+    last, decided = project.submitted_at, project.decided_at
+    if last is None or (decided is not None and decided >= last):
+        return
+    if last + AGAIN_AFTER > work.now:
+        raise Refusal("project_too_soon", next_at=last + AGAIN_AFTER)
 
 
 async def withdraw(work: Work, project_id: int) -> Project:

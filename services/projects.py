@@ -26,12 +26,13 @@ from models import (
     ProjectComment,
     ProjectEvaluation,
     ProjectSaid,
+    ProjectScore,
     ProjectState,
     ServiceField,
     Spending,
     Sponsorship,
 )
-from services import access, audit, delivery, lengths, organisations
+from services import access, audit, delivery, lengths, organisations, quiet_hours
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
@@ -219,6 +220,7 @@ async def draft(work: Work, organisation_id: int, proposal: Proposal) -> Project
     """A new proposal that only its proposer sees. Raises NotAllowed or Refusal."""
     if organisation_id not in {one.id for one in await places_to_propose(work)}:
         raise NotAllowed
+    await organisations.require_open(work, organisation_id)
     await _check_known(work, proposal)
     project = _new(work, organisation_id)
     _write(project, proposal)
@@ -320,6 +322,7 @@ async def proposal_of(work: Work, project: Project) -> Proposal:
 
 async def copy_for(work: Work, project: Project, organisation_id: int) -> Project:
     """A draft of another organisation with everything but days, money spent and results."""
+    await organisations.require_open(work, organisation_id)
     known = await proposal_of(work, project)
     copied = _new(work, organisation_id)
     _write(copied, known)
@@ -413,6 +416,8 @@ async def start(work: Work, project_id: int) -> Project:
 async def take_lead(work: Work, project_id: int) -> Project:
     """A coordinator of its organisation leads it from now on; who led it before is told.
 
+    What they said as a reviewer before does not count: nobody is two voices.
+
     Raises Gone, NotAllowed or Refusal.
     """
     project, rights = await seen(work, project_id)
@@ -420,12 +425,26 @@ async def take_lead(work: Work, project_id: int) -> Project:
         raise NotAllowed
     before = project.leader_id
     await hold(work, project, UNDER_WAY, leader_id=work.person.id)
+    await drop_opinion(work, project_id, f"reviewer:{work.person.id}")
     record(work, project, ProjectSaid.LED)
     note(work, "project.led", project)
     if before is not None:
         told = {**in_short(project), "name": work.person.name}
         await delivery.tell(work, Post("projects/lead_taken", told, kind=KIND), [before])
     return project
+
+
+async def drop_opinion(work: Work, project_id: int, once: str) -> None:
+    """Takes an evaluation back, by what tells it from the others of the project."""
+    key = await work.session.scalar(
+        select(ProjectEvaluation.id).where(
+            ProjectEvaluation.project_id == project_id, ProjectEvaluation.once == once
+        )
+    )
+    if key is not None:
+        scores = delete(ProjectScore).where(ProjectScore.evaluation_id == key)
+        await work.session.execute(scores)
+        await work.session.execute(delete(ProjectEvaluation).where(ProjectEvaluation.id == key))
 
 
 def in_short(project: Project) -> dict[str, Any]:
@@ -469,7 +488,8 @@ async def tell_of_late(work: Work) -> int:
     for project in found.all():
         told = {**in_short(project), "milestones": late[project.id]}
         if project.leader_id is not None:
-            await delivery.tell(work, Post("projects/late", told, kind=KIND), [project.leader_id])
+            post = await quiet_hours.kept(work, Post("projects/late", told, kind=KIND))
+            await delivery.tell(work, post, [project.leader_id])
     return sum(map(len, late.values()))
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from models import (
+    Course,
     Person,
     Qualification,
     QualificationKind,
@@ -54,7 +55,16 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
         _replace(document, picture, expires_on)
     document.reason = None
     await traits.renew(work, [person.id])
+    await _ask(work, document, kind, person)
+    return document
+
+
+async def _ask(
+    work: Work, document: Qualification, kind: QualificationKind, person: Person
+) -> None:
+    """Those who verify it are asked to look at it."""
     holders = await access.holders(work, access.Right.VERIFY_QUALIFICATIONS, person.organisation_id)
+    picture, _ = shown_to_verify(document)
     post = delivery.Post(
         "qualifications/card",
         {
@@ -63,13 +73,19 @@ async def hand_in(work: Work, kind_id: int, picture: str, expires_on: date | Non
             "number": person.number,
             "medical": kind.medical,
             "first": False,
+            "course": await course_of(work, document),
         },
         kind=KIND,
         subject=_subject(document),
         attachment=delivery.photo(picture),
     )
     await delivery.tell(work, post, [key for key in holders if key != person.id])
-    return document
+
+
+async def course_of(work: Work, document: Qualification) -> dict[str, str] | None:
+    """The name of the course that gave it, or for which it is to be verified."""
+    course = await work.session.get(Course, document.course_id) if document.course_id else None
+    return course.names if course is not None else None
 
 
 def _counts(work: Work, document: Qualification) -> bool:
@@ -243,14 +259,18 @@ async def give(
     kind_id: int,
     course_id: int,
     until: Callable[[date | None], date | None],
-) -> date | None:
+    *,
+    vouched: bool,
+) -> tuple[bool, date | None]:
     """A course gives it, or extends it; what was handed in meanwhile need not be looked at.
 
-    `until` says how long it is valid by how long it has been. Answers that.
+    A medical one, and one for which nobody vouches who may verify it, waits to be verified like any
+    document; one that is still valid counts until then. `until` says how long it is valid by how
+    long it has been. Answers whether it counts by this, and until when.
     """
     which = (Qualification.person_id == person_id, Qualification.kind_id == kind_id)
     dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
-    await work.session.execute(
+    new = await work.session.scalar(
         dialect.insert(Qualification)
         .values(
             person_id=person_id,
@@ -259,6 +279,7 @@ async def give(
             submitted_at=work.now,
         )
         .on_conflict_do_nothing()
+        .returning(Qualification.id)
     )
     document = (
         await work.session.scalars(
@@ -268,9 +289,16 @@ async def give(
             .execution_options(populate_existing=True)
         )
     ).one()
+    kind = await work.session.get_one(QualificationKind, kind_id)
     counted = document.state is QualificationState.VERIFIED
     for_ever = counted and document.expires_on is None
     expires_on = None if for_ever else until(document.expires_on if counted else None)
+    if kind.medical or not vouched:
+        if for_ever:
+            return True, None
+        if new is not None or not is_waiting(document):
+            await _propose(work, document, kind, course_id, expires_on)
+        return False, expires_on
     picture = document.picture if counted else None
     _replace(document, picture, expires_on)
     document.state = QualificationState.VERIFIED
@@ -278,7 +306,30 @@ async def give(
     document.decided_at, document.decided_by_id = work.now, None
     document.reason = None
     await work.session.flush()
-    return expires_on
+    return True, expires_on
+
+
+async def _propose(
+    work: Work,
+    document: Qualification,
+    kind: QualificationKind,
+    course_id: int,
+    expires_on: date | None,
+) -> None:
+    """What a course gives, to those who verify it; it may have no picture."""
+    if _counts(work, document):
+        document.renewal, document.renewed_at = document.picture, work.now
+        document.renewal_expires_on = expires_on
+        document.first_by_id = None
+    else:
+        document.state = QualificationState.AWAITING
+        document.submitted_at = work.now
+        document.decided_at = document.decided_by_id = None
+        _replace(document, None, expires_on)
+    document.reason = None
+    document.course_id = course_id
+    await work.session.flush()
+    await _ask(work, document, kind, await work.session.get_one(Person, document.person_id))
 
 
 def _subject(document: Qualification) -> str:

@@ -161,6 +161,8 @@ async def begin(work: Work, course_id: int) -> Sheet:
     course = await work.session.get(Course, course_id)
     if course is None or course.state is CourseState.DRAFT:
         raise Gone
+    if course.state is not CourseState.OPEN:
+        raise Refusal("course_closed")
     now = await chance(work, course)
     if now.open is not None:
         return await sheet(work, now.open.id, now.open.at)
@@ -200,7 +202,7 @@ async def tick(work: Work, attempt_id: int, at: int, place: int) -> Sheet:
     """Ticks an option, or unticks it where several are right; one alone takes the others' place.
 
     Answers the same question, or after the answer to one with a single right option the next.
-    Raises Gone, NotAllowed, Refusal("quiz_over").
+    Raises Gone, NotAllowed, Refusal("quiz_over") or Refusal("course_closed").
     """
     attempt = await _open(work, attempt_id)
     shown = await _sheet(work, attempt, at)
@@ -214,7 +216,7 @@ async def tick(work: Work, attempt_id: int, at: int, place: int) -> Sheet:
 
 
 async def turn_to(work: Work, attempt_id: int, at: int) -> Sheet:
-    """Another question. Raises Gone, NotAllowed, Refusal("quiz_over")."""
+    """Another question. Raises Gone, NotAllowed, Refusal("quiz_over") or ("course_closed")."""
     attempt = await _open(work, attempt_id)
     attempt.at = at
     await work.session.flush()
@@ -224,7 +226,7 @@ async def turn_to(work: Work, attempt_id: int, at: int) -> Sheet:
 async def hand_in(work: Work, attempt_id: int) -> QuizAttempt:
     """It is over, and counted; who has done all else as well has completed the course.
 
-    Raises Gone, NotAllowed, Refusal("quiz_over") or Refusal("quiz_unanswered").
+    Raises Gone, NotAllowed, Refusal("quiz_over"), ("course_closed") or ("quiz_unanswered").
     """
     attempt = await _open(work, attempt_id)
     missing = _unanswered(attempt)
@@ -271,6 +273,9 @@ async def _open(work: Work, attempt_id: int) -> QuizAttempt:
     await work.session.refresh(attempt, with_for_update=True)
     if attempt.finished_at is not None:
         raise Refusal("quiz_over")
+    course = await work.session.get_one(Course, attempt.course_id, populate_existing=True)
+    if course.state is not CourseState.OPEN:
+        raise Refusal("course_closed")
     return attempt
 
 

@@ -7,14 +7,25 @@ they asked for themselves.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from models import (
-    Account,
     Activity,
     ActivityState,
     AuditEntry,
@@ -22,6 +33,8 @@ from models import (
     BroadcastState,
     Callout,
     CalloutState,
+    Course,
+    CourseState,
     Duty,
     Group,
     Import,
@@ -30,6 +43,8 @@ from models import (
     OrganisationKind,
     OrganisationRequest,
     Person,
+    Project,
+    ProjectState,
     RequestState,
     Role,
     RoleKind,
@@ -44,8 +59,10 @@ from services import (
     delivery,
     lengths,
     organisations,
+    projects,
     quiet_hours,
     roles,
+    teams,
     traits,
 )
 from services.access import Right
@@ -59,6 +76,8 @@ KIND = "organisations"
 RIGHT = Right.MANAGE_ORGANISATIONS
 REASON = (2, 300)
 """Characters of why something is asked for, and why it is refused."""
+PORTION = 100
+"""People of a closed organisation whom one transaction moves."""
 JOINING = (
     OrganisationKind.SOCIAL_ORGANISATION,
     OrganisationKind.SCHOOL,
@@ -126,7 +145,20 @@ async def join(
         raise NotAllowed
     if kind not in JOINING:
         raise Refusal("organisation_kind")
+    await _check_patience(work)
     return await _new(work, TreeChange.JOIN, below_id, (kind, said), words)
+
+
+async def _check_patience(work: Work) -> None:
+    """Raises Refusal for one request too many: each is told to all who decide."""
+    most = work.policy.joins_per_day
+    asked = select(func.count()).where(
+        OrganisationRequest.asked_by_id == work.person.id,
+        OrganisationRequest.change == TreeChange.JOIN,
+        OrganisationRequest.asked_at > work.now - timedelta(days=1),
+    )
+    if (await work.session.scalar(asked) or 0) >= most:
+        raise Refusal("reorganisation_too_many", most=most)
 
 
 async def _new(
@@ -143,12 +175,26 @@ async def _new(
     if await access.may(work, RIGHT, below.id):
         made = await organisations.add_below(work, below, kind, said)
         if change is TreeChange.JOIN:
-            await roles.add(work, work.person.id, made.id, RoleKind.ADMINISTRATOR)
+            await _make_administrator(work, work.person, made)
         return Outcome(organisation=made)
     await organisations.require_open(work, below.id)
     request = _request(work, change, below, words)
     request.said = {"kind": kind.value, **asdict(said)}
     return await _asked(work, request)
+
+
+async def _make_administrator(work: Work, person: Person, organisation: Organisation) -> None:
+    """Raises Refusal for who is no volunteer any more."""
+    if not accounts.is_volunteer(person):
+        raise Refusal("reorganisation_asker")
+    await roles.add(work, person.id, organisation.id, RoleKind.ADMINISTRATOR)
+    audit.note(
+        work,
+        "role.granted",
+        f"person:{person.id}",
+        organisation_id=organisation.id,
+        kind=RoleKind.ADMINISTRATOR,
+    )
 
 
 async def transfer(work: Work, organisation_id: int, below_id: int, words: str = "") -> Outcome:
@@ -178,7 +224,14 @@ async def close(work: Work, organisation_id: int, to_id: int, words: str = "") -
     await organisations.require_open(work, to.id)
     await _require_undecided(work, organisation)
     if await access.may_above(work, RIGHT, organisation.id):
-        return Outcome(organisation=await _close(work, organisation, to))
+        request = _request(work, TreeChange.CLOSE, to, words)
+        request.organisation_id = organisation.id
+        request.state, request.decided_at = RequestState.GRANTED, work.now
+        request.decided_by_id = work.person.id
+        closed = await _close(work, organisation, to)
+        work.session.add(request)
+        await work.session.flush()
+        return Outcome(organisation=closed)
     request = _request(work, TreeChange.CLOSE, to, words)
     request.organisation_id = organisation.id
     return await _asked(work, request)
@@ -358,7 +411,7 @@ async def _carry_out(work: Work, line: Line) -> None:
         made = await organisations.add_below(work, line.below, kind, described)
         request.organisation_id = made.id
         if request.change is TreeChange.JOIN:
-            await roles.add(work, request.asked_by_id, made.id, RoleKind.ADMINISTRATOR)
+            await _make_administrator(work, line.by, made)
     elif line.organisation is None:
         raise Gone
     elif request.change is TreeChange.TRANSFER:
@@ -371,7 +424,12 @@ async def _carry_out(work: Work, line: Line) -> None:
 
 
 async def _told_decided(work: Work, request: OrganisationRequest) -> Line:
-    """Who asked is told, and the cards of those who decide say what has become of it."""
+    """Who asked is told, and the cards of those who decide say what has become of it.
+
+    Whom it names is the organisation's from then on, or nobody's.
+    """
+    _forget_contact(request)
+    await work.session.flush()
     line = await _line(work, request)
     if request.asked_by_id != work.person.id:
         await _tell(work, "reorganising/decided", line, [request.asked_by_id], subject=None)
@@ -379,6 +437,11 @@ async def _told_decided(work: Work, request: OrganisationRequest) -> Line:
     post = Post("reorganising/request_closed", about, kind=KIND, subject=_subject(request))
     await delivery.correct(work, _subject(request), post)
     return line
+
+
+def _forget_contact(request: OrganisationRequest) -> None:
+    if "head" in request.said:
+        request.said = {**request.said, "head": "", "contact": ""}
 
 
 # What they concern
@@ -549,14 +612,15 @@ async def _move(work: Work, organisation: Organisation, below: Organisation) -> 
     )
     moved = select(Organisation).where(organisations.within(new))
     await work.session.scalars(moved.execution_options(populate_existing=True))
-    audit.note(
-        work,
-        "organisation.moved",
-        f"organisation:{organisation.id}",
-        organisation_id=organisation.id,
-        source=old_parent,
-        target=below.id,
-    )
+    for parent in (old_parent, below.id):
+        audit.note(
+            work,
+            "organisation.moved",
+            f"organisation:{organisation.id}",
+            organisation_id=parent,
+            source=old_parent,
+            target=below.id,
+        )
     await _tell_of_move(work, organisation, below, old_parent)
     return organisation
 
@@ -626,13 +690,21 @@ async def still_open(work: Work, organisation: Organisation) -> list[str]:
         ("requests", select(OrganisationRequest.id).where(
             OrganisationRequest.below_id == key,
             OrganisationRequest.state == RequestState.OPEN)),
+        ("projects", select(Project.id).where(
+            Project.organisation_id == key,
+            Project.state.in_((ProjectState.SUBMITTED, *projects.UNDER_WAY)))),
+        ("courses", select(Course.id).where(
+            Course.organisation_id == key, Course.state == CourseState.OPEN)),
     )  # fmt: skip
     row = (await work.session.execute(select(*(query.exists() for _, query in found)))).one()
     return [name for (name, _), there in zip(found, row, strict=True) if there]
 
 
 async def _close(work: Work, organisation: Organisation, to: Organisation) -> Organisation:
-    """Its people belong to `to`, its roles end; what it did stays where it is."""
+    """Its roles end, its people will belong to `to`; what it did stays where it is.
+
+    The granted request keeps where they go: `move_people` takes them there.
+    """
     await _lock_tree(work)
     await work.session.refresh(organisation, with_for_update=True)
     await work.session.refresh(to)
@@ -641,13 +713,15 @@ async def _close(work: Work, organisation: Organisation, to: Organisation) -> Or
     organisation.closed_at = work.now
     await work.session.flush()
     await _end_roles(work, organisation)
-    people = await _move_people(work, organisation, to)
+    await teams.dissolve(work, organisation)
     await work.session.execute(
         update(Group)
         .where(Group.organisation_id == organisation.id)
         .values(organisation_id=to.id)
         .execution_options(synchronize_session=False)
     )
+    count = select(func.count()).where(_belongs_to(organisation.id))
+    people = await work.session.scalar(count) or 0
     for concerned in (organisation, to):
         audit.note(
             work,
@@ -655,30 +729,59 @@ async def _close(work: Work, organisation: Organisation, to: Organisation) -> Or
             f"organisation:{organisation.id}",
             organisation_id=concerned.id,
             target=to.id,
-            count=len(people),
+            count=people,
         )
     return organisation
 
 
-async def _move_people(work: Work, organisation: Organisation, to: Organisation) -> list[int]:
-    about = {"organisation": organisation.names, "to": to.names}
-    post = await quiet_hours.kept(work, Post("reorganising/people_moved", about, kind=KIND))
-    told = (
-        select(Person.id, Account.telegram_id, Person.language, delivery.NO_PARAMETERS)
-        .join(Account, Account.person_id == Person.id)
-        .where(Person.organisation_id == organisation.id, Person.standing == Standing.ACTIVE)
+def _belongs_to(organisation_id: int) -> ColumnElement[bool]:
+    return and_(Person.organisation_id == organisation_id, Person.standing != Standing.ERASED)
+
+
+async def left_behind(work: Work) -> tuple[int, int] | None:
+    """A closed organisation that still has people, and the one to which they go."""
+    row = await work.session.execute(
+        select(Organisation.id, OrganisationRequest.below_id)
+        .join(Organisation, Organisation.id == OrganisationRequest.organisation_id)
+        .where(
+            OrganisationRequest.change == TreeChange.CLOSE,
+            OrganisationRequest.state == RequestState.GRANTED,
+            Organisation.closed_at.is_not(None),
+            exists().where(
+                Person.organisation_id == Organisation.id, Person.standing != Standing.ERASED
+            ),
+        )
+        .order_by(OrganisationRequest.id)
+        .limit(1)
     )
-    await delivery.tell_all(work, post, told)
-    moved = await work.session.scalars(
+    found = row.first()
+    return (found[0], found[1]) if found is not None else None
+
+
+async def move_people(work: Work, where: tuple[int, int] | None) -> int:
+    """Sweep: some of a closed organisation's people go on to another and are told so.
+
+    In portions, as others wait for each transaction on SQLite. Answers how many.
+    """
+    if where is None:
+        return 0
+    organisation = await work.session.get_one(Organisation, where[0])
+    to = await work.session.get_one(Organisation, where[1])
+    some = select(Person.id).where(_belongs_to(organisation.id)).order_by(Person.id).limit(PORTION)
+    moved = await work.session.execute(
         update(Person)
-        .where(Person.organisation_id == organisation.id, Person.standing != Standing.ERASED)
+        .where(Person.id.in_(list(await work.session.scalars(some))), _belongs_to(organisation.id))
         .values(organisation_id=to.id, changed_at=work.now)
-        .returning(Person.id)
+        .returning(Person.id, Person.standing)
         .execution_options(synchronize_session=False)
     )
-    people = list(moved)
+    people = dict(moved.all())
     await traits.renew(work, people)
-    return people
+    about = {"organisation": organisation.names, "to": to.names}
+    post = await quiet_hours.kept(work, Post("reorganising/people_moved", about, kind=KIND))
+    active = [key for key, standing in people.items() if standing is Standing.ACTIVE]
+    await delivery.tell(work, post, active)
+    return len(people)
 
 
 async def _end_roles(work: Work, organisation: Organisation) -> None:
@@ -728,3 +831,7 @@ async def forget_person(work: Work, person_id: int) -> None:
         .values(words="")
         .execution_options(synchronize_session=False)
     )
+    theirs = select(OrganisationRequest).where(asked).execution_options(populate_existing=True)
+    for request in (await work.session.scalars(theirs)).all():
+        _forget_contact(request)
+    await work.session.flush()

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from models import EquipmentCheck, Organisation, TeamEquipment, ThingState
-from services import access, audit, delivery, teams
+from services import access, audit, delivery, quiet_hours, teams
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, Refusal
@@ -196,8 +196,7 @@ async def _tell(work: Work, team: Organisation, things: Sequence[TeamEquipment])
         "team_id": team.id,
         "things": [shown(work, one) for one in things],
     }
-    later = delivery.after_quiet_hours(work, work.now)
-    post = Post("teams/checks_due", about, kind=teams.KIND, due_at=later)
+    post = await quiet_hours.kept(work, Post("teams/checks_due", about, kind=teams.KIND))
     await delivery.tell(work, post, await access.holders(work, Right.PLAN_DUTY, team.id))
 
 

@@ -125,6 +125,7 @@ async def post(work: Work, post_id: int) -> tuple[TeamPost, Organisation]:
 async def add_post(work: Work, team_id: int, said: Wanted) -> TeamPost:
     """Raises Gone, NotAllowed, Refusal."""
     await led(work, team_id)
+    await organisations.require_open(work, team_id)
     if len(await posts_of(work, team_id)) >= MOST_POSTS:
         raise Refusal("team_posts", most=MOST_POSTS)
     values = await _post_values(work, team_id, said, None)
@@ -138,6 +139,7 @@ async def add_post(work: Work, team_id: int, said: Wanted) -> TeamPost:
 async def change_post(work: Work, post_id: int, said: Wanted) -> TeamPost:
     """Who holds it stays in it; whatever they lack from now on is shown. Raises as `add_post`."""
     found, _ = await post(work, post_id)
+    await organisations.require_open(work, found.organisation_id)
     values = await _post_values(work, found.organisation_id, said, found)
     if said.name not in found.names.values():
         found.names = {"": said.name}
@@ -240,6 +242,7 @@ async def invite(
     NotAllowed, Refusal("team_member").
     """
     team = await led(work, team_id)
+    await organisations.require_open(work, team_id)
     if person_id != work.person.id and not known:
         await people.check_known(work, Right.PLAN_DUTY, person_id, typed)
     row = await _row(work, team_id, person_id)
@@ -291,7 +294,8 @@ async def new_link(work: Work, team_id: int) -> tuple[str, Organisation]:
     """
     team = await led(work, team_id)
     code = secrets.token_hex(CODE_BYTES)
-    await work.session.execute(delete(TeamLink).where(TeamLink.organisation_id == team_id))
+    await organisations.require_open(work, team_id)
+    await _drop_link(work, team_id)
     work.session.add(
         TeamLink(
             organisation_id=team_id,
@@ -304,6 +308,10 @@ async def new_link(work: Work, team_id: int) -> tuple[str, Organisation]:
     await work.session.flush()
     audit.note(work, "team.linked", f"organisation:{team_id}", organisation_id=team_id)
     return code, team
+
+
+async def _drop_link(work: Work, team_id: int) -> None:
+    await work.session.execute(delete(TeamLink).where(TeamLink.organisation_id == team_id))
 
 
 def _hash(code: str) -> str:
@@ -333,6 +341,7 @@ async def accept(work: Work, member_id: int) -> TeamMember:
 
 
 async def _join(work: Work, row: TeamMember) -> TeamMember:
+    await organisations.require_open(work, row.organisation_id)
     await _become(work, row, MemberState.INVITED, state=MemberState.ACTIVE, since=work.now)
     audit.note(work, "team.joined", f"person:{row.person_id}", organisation_id=row.organisation_id)
     await _tell_leaders(work, row, "teams/joined")
@@ -385,6 +394,7 @@ async def give_post(work: Work, team_id: int, person_id: int, post_id: int | Non
     Raises Gone, NotAllowed, Refusal("team_lacks") for somebody without what the post requires.
     """
     team = await led(work, team_id)
+    await organisations.require_open(work, team_id)
     if not await _belongs(work, team, person_id):
         raise Gone
     row = await _row(work, team_id, person_id)
@@ -412,12 +422,13 @@ async def give_post(work: Work, team_id: int, person_id: int, post_id: int | Non
 
 
 async def remove(work: Work, team_id: int, person_id: int) -> None:
-    """A leader takes somebody off the team, or their invitation back.
+    """A leader takes somebody off the team, or their invitation back; its link opens nothing more.
 
     Raises Gone, NotAllowed, Refusal("team_home") for who is registered in it.
     """
     team = await led(work, team_id)
     row = await _leave(work, team, person_id)
+    await _drop_link(work, team_id)
     audit.note(work, "team.removed", f"person:{person_id}", organisation_id=team_id)
     if person_id != work.person.id and row.since is not None:
         about = {"team": team.names}
@@ -445,6 +456,21 @@ async def _leave(work: Work, team: Organisation, person_id: int) -> TeamMember:
         raise Gone
     await _become(work, row, row.state, state=MemberState.LEFT, until=work.now, post_id=None)
     return row
+
+
+async def dissolve(work: Work, team: Organisation) -> None:
+    """Nobody is in a team that was closed, or can join it any more; who was is told."""
+    await _drop_link(work, team.id)
+    left = await work.session.execute(
+        update(TeamMember)
+        .where(TeamMember.organisation_id == team.id, TeamMember.state.in_(STANDS))
+        .values(state=MemberState.LEFT, until=work.now, post_id=None)
+        .returning(TeamMember.person_id, TeamMember.since)
+        .execution_options(synchronize_session=False)
+    )
+    people = {person_id for person_id, since in left if since is not None}
+    message = Post("teams/removed", {"team": team.names}, kind=KIND)
+    await delivery.tell(work, message, people - {work.person.id})
 
 
 async def is_at_home(work: Work, team: Organisation, person: Person) -> bool:

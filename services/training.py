@@ -25,13 +25,15 @@ from models import (
     Enrolment,
     HoursState,
     Organisation,
+    Person,
     PersonSkill,
     QualificationKind,
     QuizAttempt,
     Shift,
     Skill,
 )
-from services import audit, delivery, qualifications, traits
+from services import access, audit, delivery, qualifications, traits
+from services.access import Right
 from services.delivery import Post
 from services.measuring import Measure, Unit
 from services.work import Work
@@ -297,8 +299,8 @@ async def _complete(
     if new is None:
         return None
     completion = await work.session.get_one(Completion, new)
-    qualification = await _give(work, course, person_id)
-    await _tell(work, course, completion, qualification)
+    counts, until = await _give(work, course, person_id, by_word=by_id is not None)
+    await _tell(work, course, completion, until, counts=counts)
     audit.note(
         work,
         "training.completed" if by_id is None else "training.completed_by_word",
@@ -328,8 +330,10 @@ async def valid_until(work: Work, course: Course, person_id: int) -> date | None
     )
 
 
-async def _give(work: Work, course: Course, person_id: int) -> date | None:
-    """The skill and the qualification; answers until when the latter is valid."""
+async def _give(
+    work: Work, course: Course, person_id: int, *, by_word: bool
+) -> tuple[bool, date | None]:
+    """The skill and the qualification; answers whether the latter counts now, and until when."""
     if course.skill_id is not None:
         dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
         await work.session.execute(
@@ -337,22 +341,42 @@ async def _give(work: Work, course: Course, person_id: int) -> date | None:
             .values(person_id=person_id, skill_id=course.skill_id)
             .on_conflict_do_nothing()
         )
-    expires_on = None
+    counts, expires_on = True, None
     if course.kind_id is not None:
-        expires_on = await qualifications.give(
+        counts, expires_on = await qualifications.give(
             work,
             person_id,
             course.kind_id,
             course.id,
             lambda before: extended(work, before, course.months),
+            vouched=await _vouched(work, course, person_id, by_word=by_word),
         )
     if course.skill_id is not None or course.kind_id is not None:
         await traits.renew(work, [person_id])
-    return expires_on
+    return counts, expires_on
+
+
+async def _vouched(work: Work, course: Course, person_id: int, *, by_word: bool) -> bool:
+    """Whether the course stands for what it gives.
+
+    It does not for those who plan it, who know its answers, nor by the word of somebody who may not
+    verify this person's documents.
+    """
+    if await access.holds(work, person_id, Right.PLAN_ACTIVITIES, course.organisation_id):
+        return False
+    if not by_word:
+        return True
+    person = await work.session.get_one(Person, person_id)
+    return await access.may(work, Right.VERIFY_QUALIFICATIONS, person.organisation_id)
 
 
 async def _tell(
-    work: Work, course: Course, completion: Completion, qualified_until: date | None
+    work: Work,
+    course: Course,
+    completion: Completion,
+    qualified_until: date | None,
+    *,
+    counts: bool,
 ) -> None:
     given = await gives(work, course)
     about = {
@@ -361,6 +385,7 @@ async def _tell(
         "score": completion.score,
         "expires_on": completion.expires_on,
         "qualified_until": qualified_until,
+        "to_verify": not counts,
         **given,
     }
     post = Post("courses/completed", about, kind=KIND, subject=f"course:{course.id}")

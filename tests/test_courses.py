@@ -22,13 +22,23 @@ from models import (
     Trait,
 )
 from playground.phone import labels
-from services import attesting, courses, hours, measures, personal_data, statistics, training
+from services import (
+    attesting,
+    courses,
+    hours,
+    measures,
+    personal_data,
+    qualifications,
+    statistics,
+    training,
+)
 from services.certificates import Request
 from services.errors import NotAllowed, Refusal
 from tests.city import City
 from tests.making import Making
 from tests.schooling import QUIZ, been, course, held, online
 from tests.test_planning import answer, stands_at
+from tests.test_quiz import Trying
 
 
 async def test_a_course_is_planned_held_and_completed_in_chat(city: City) -> None:
@@ -53,13 +63,13 @@ async def test_a_course_is_planned_held_and_completed_in_chat(city: City) -> Non
         ("要不要同时计入服务时长", "[不计]"),
         ("答对多少算合格", "[60%]"),
         ("结业后可以获得什么", "[一项资质]"),
-        ("获得哪种资质", "急救员"),
+        ("获得哪种资质", "救生员"),
     )
     await wang.sees("搜索结果")
-    await wang.press("急救员证")
+    await wang.press("救生员证")
     await answer(wang, ("有效期几个月", "[24]"))
     summary = await wang.sees("请核对一下")
-    for said in ("急救培训", "张医生", "测验，60 分合格", "急救员证", "有效期 24 个月"):
+    for said in ("急救培训", "张医生", "测验，60 分合格", "救生员证", "有效期 24 个月"):
         assert said in summary.words
     await wang.press("✅ 保存")
     await wang.sees("草稿已保存")
@@ -100,7 +110,7 @@ async def test_a_course_is_planned_held_and_completed_in_chat(city: City) -> Non
     listed = await chen.sees("现在可以学")
     assert "2026年12月5日" in listed.words
     await chen.press("急救培训")
-    shown = await chen.sees("结业获得资质“急救员证”")
+    shown = await chen.sees("结业获得资质“救生员证”")
     assert "报名成功后就可以参加测验" in shown.words and "张医生" in shown.words
     assert not any("学习资料" in label for label in labels(shown))
     await chen.press("🗓 ")
@@ -130,9 +140,9 @@ async def test_a_course_is_planned_held_and_completed_in_chat(city: City) -> Non
     await city.answered()
     await city.go_to("2026-12-05 12:30")
     done = await chen.sees("恭喜你，“急救培训”结业了")
-    assert "你已获得资质“急救员证”" in done.words and "2028年12月5日" in done.words
+    assert "你已获得资质“救生员证”" in done.words and "2028年12月5日" in done.words
     await chen.say("/qualifications")
-    await chen.sees("✅ 急救员证 · 有效期至 2028年12月5日")
+    await chen.sees("✅ 救生员证 · 有效期至 2028年12月5日")
     await wang.say("/training")
     await wang.press("急救培训")
     await wang.sees("1 人结业")
@@ -343,3 +353,25 @@ async def test_who_plans_for_another_town_touches_no_course(school: School) -> N
         ):
             with pytest.raises(NotAllowed):
                 await attempt
+
+
+@pytest.mark.parametrize("code", ["first_aider", "lifeguard"])
+async def test_nobody_comes_to_a_qualification_past_those_who_verify(
+    school: School, code: str
+) -> None:
+    """A medical one takes two of them; one's own course and a stranger's word prove nothing."""
+    making, medical = school.making, code == "first_aider"
+    stranger = await making.volunteer("李雷", organisation="zs-xiaolan")
+    taught = await online(making, school.wang, kind=code, months=12)
+    await Trying(making, taught, school.wang).tries(right=True)
+    await Trying(making, taught, school.chen).tries(right=True)
+    await Trying(making, taught, stranger).tries(right=False)
+    async with making.database.write() as session:
+        work = making.work(session, await session.get_one(Person, school.wang.id))
+        await courses.let_pass(work, taught.id, stranger.id)
+        rows = await session.execute(select(Qualification.person_id, Qualification.state))
+        state = dict(rows.all())
+        assert state[school.wang.id] is state[stranger.id] is QualificationState.AWAITING
+        assert (state[school.chen.id] is QualificationState.VERIFIED) is not medical
+        waiting = await qualifications.pending(work, 9)
+        assert [person.id for _, _, person in waiting] == [school.chen.id] * medical

@@ -7,10 +7,13 @@ import pytest
 from sqlalchemy import select
 
 from models import (
+    AuditEntry,
     Callout,
     CalloutState,
+    CourseState,
     Delivery,
     Emergency,
+    MemberState,
     Need,
     Organisation,
     OrganisationKind,
@@ -21,14 +24,27 @@ from models import (
     ResponseState,
     Role,
     RoleKind,
+    ServiceField,
+    Standing,
 )
-from services import candidates, delivery, organisations, quiet_hours, reorganising
+from services import (
+    candidates,
+    courses,
+    delivery,
+    organisations,
+    quiet_hours,
+    reorganising,
+    teams,
+)
+from services.courses import CoursePlan
 from services.delivery import Post
 from services.errors import NotAllowed, Refusal
 from services.nearest import Found
 from services.organisations import Described
+from services.work import Work
 from tests.city import City, Phone
 from tests.consoles import desk_of
+from tests.making import POLICY, Making
 from tests.times import SHANGHAI
 
 ADMINISTRATOR = RoleKind.ADMINISTRATOR
@@ -281,6 +297,7 @@ async def test_a_station_is_closed_when_it_is_free_and_its_people_are_told_where
     await station.press("⛔️ 撤销")
     await town.sees("组织撤销")
     await town.press("同意")
+    await city.settle()
     await chen.sees("您今后归属民生社区志愿服务站")
     await station.sees("任职随之结束")
     minsheng = await city.making.organisation("zs-shiqi-minsheng")
@@ -349,15 +366,15 @@ async def test_quiet_hours_of_the_nearest_above_hold_for_its_people_instead_of_t
             await organisations.change(work, one.id, set_so)
         post = await quiet_hours.kept(work, Post("reorganising/role_ended", {}, kind="notice"))
         await delivery.tell(work, post, people.values())
-        due = {
-            person: at.astimezone(SHANGHAI).strftime("%H:%M")
-            for person, at in await session.execute(select(Delivery.person_id, Delivery.due_at))
-        }
+        await delivery.tell_each(work, post, {key: {} for key in people.values()})
+        due: dict[int | None, set[str]] = {}
+        for person, at in await session.execute(select(Delivery.person_id, Delivery.due_at)):
+            due.setdefault(person, set()).add(at.astimezone(SHANGHAI).strftime("%H:%M"))
         assert {code: due[key] for code, key in people.items()} == {
-            "zs-shiqi": "09:30",
-            "zs-shiqi-taiping": "09:00",
-            "zs-shiqi-minsheng": "09:30",
-            "zs-xiaolan": "09:00",
+            "zs-shiqi": {"09:30"},
+            "zs-shiqi-taiping": {"09:00"},
+            "zs-shiqi-minsheng": {"09:30"},
+            "zs-xiaolan": {"09:00"},
         }
         town = await city.making.organisation("zs-shiqi")
         hours = await quiet_hours.known(work)
@@ -475,3 +492,102 @@ async def test_the_desk_shows_what_waits_and_moves_and_closes(city: City) -> Non
         await desk.send(f"/organisations/{town.id}/settings", {**quiet, "rest": "1.5"})
     saved = await city.making.organisation("zs-shiqi")
     assert (saved.quiet_from, saved.quiet_until, saved.rest_minutes) == (1290, 420, 90)
+
+
+async def test_the_people_of_a_closed_one_move_on_in_portions_and_each_is_told_once(
+    making: Making,
+) -> None:
+    lead = await making.coordinator("何敏", organisation="zs-shiqi", role=ADMINISTRATOR)
+    taiping = await making.organisation("zs-shiqi-taiping")
+    minsheng = await making.organisation("zs-shiqi-minsheng")
+    chen = await making.volunteer(organisation="zs-shiqi-taiping")
+    await making.crowd(reorganising.PORTION, "zs-shiqi-taiping")
+    async with making.database.write() as session:
+        work = making.work(session, await session.get_one(Person, lead.id))
+        await reorganising.close(work, taiping.id, minsheng.id)
+        assert (await session.get_one(Person, chen.id)).organisation_id == taiping.id
+    done = []
+    for _ in range(3):
+        async with making.database.write() as session:
+            work = making.work(session)
+            done.append(await reorganising.move_people(work, await reorganising.left_behind(work)))
+    assert done == [reorganising.PORTION, 1, 0]
+    async with making.database.read() as session:
+        assert (await session.get_one(Person, chen.id)).organisation_id == minsheng.id
+        told = await session.scalars(select(Delivery).where(Delivery.person_id == chen.id))
+        assert len(told.all()) == 1
+
+
+async def test_whoever_asks_to_join_does_so_a_few_times_a_day_and_leaves_no_name_behind(
+    making: Making,
+) -> None:
+    lead = await making.coordinator("何敏", organisation="zs-shiqi", role=ADMINISTRATOR)
+    chen = await making.volunteer(organisation="zs-xiaolan")
+    town = await making.organisation("zs-shiqi")
+    headed = replace(said("小学"), head="李建国", contact="88880000")
+    async with making.database.write() as session:
+        person = await session.get_one(Person, chen.id)
+        work = making.work(session, person)
+        for _ in range(POLICY.joins_per_day):
+            asked = (
+                await reorganising.join(work, town.id, OrganisationKind.SCHOOL, headed)
+            ).request
+            assert asked is not None
+            await reorganising.withdraw(work, asked.id)
+            assert asked.said["head"] == asked.said["contact"] == ""
+        with pytest.raises(Refusal, match="reorganisation_too_many"):
+            await reorganising.join(work, town.id, OrganisationKind.SCHOOL, headed)
+    making.clock.forward(days=2)
+    async with making.database.write() as session:
+        person = await session.get_one(Person, chen.id)
+        work = making.work(session, person)
+        asked = (await reorganising.join(work, town.id, OrganisationKind.SCHOOL, headed)).request
+        assert asked is not None
+        agreeing = making.work(session, await session.get_one(Person, lead.id))
+        await reorganising.agree(agreeing, asked.id)
+        granted = select(AuditEntry.organisation_id).where(AuditEntry.action == "role.granted")
+        assert await session.scalar(granted) == asked.organisation_id
+        assert asked.said["head"] == asked.said["contact"] == ""
+        assert (await organisations.seen(agreeing, asked.organisation_id or 0)).head == "李建国"
+        asked = (await reorganising.join(work, town.id, OrganisationKind.SCHOOL, headed)).request
+        assert asked is not None
+        person.standing = Standing.WITHDRAWN
+        with pytest.raises(Refusal, match="reorganisation_asker"):
+            await reorganising.agree(agreeing, asked.id)
+
+
+async def test_who_was_removed_or_whose_team_was_closed_comes_back_by_no_link(
+    making: Making,
+) -> None:
+    lead = await making.coordinator("何敏", organisation="zs-shiqi", role=ADMINISTRATOR)
+    chen = await making.volunteer()
+    town = await making.organisation("zs-shiqi")
+    async with making.database.write() as session:
+        work = making.work(session, await session.get_one(Person, lead.id))
+        team = await organisations.create(
+            work, town.id, OrganisationKind.RESCUE_TEAM, said("水上救援队")
+        )
+        code, _ = await teams.new_link(work, team.id)
+        joining = making.work(session, await session.get_one(Person, chen.id))
+        member = await teams.join_by_link(joining, code)
+        await teams.remove(work, team.id, chen.id)
+        with pytest.raises(Refusal, match="team_link"):
+            await teams.join_by_link(joining, code)
+        code, _ = await teams.new_link(work, team.id)
+        member = await teams.join_by_link(joining, code)
+        course = await courses.draft(work, team.id, await course_plan(work))
+        course.state = CourseState.OPEN
+        assert await reorganising.still_open(work, team) == ["courses"]
+        course.state = CourseState.CLOSED
+        await reorganising.close(work, team.id, town.id)
+        await session.refresh(member)
+        assert member.state is MemberState.LEFT
+        with pytest.raises(Refusal, match="team_link"):
+            await teams.join_by_link(joining, code)
+        with pytest.raises(Refusal, match="organisation_closed"):
+            await courses.draft(work, team.id, await course_plan(work))
+
+
+async def course_plan(work: Work) -> CoursePlan:
+    field = await work.session.scalar(select(ServiceField.id).limit(1))
+    return CoursePlan(field_id=field or 0, title="急救", description="学习", online=True, quiz=True)

@@ -6,8 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from models import ProjectState, ProjectVoice
-from services import project_evaluation
+from models import ProjectState, ProjectVoice, RoleKind
+from services import project_evaluation, projects
 from services.errors import Gone, NotAllowed, Refusal
 from services.policy import Policy
 from services.project_evaluation import Opinion, Outcome
@@ -15,7 +15,7 @@ from tests.city import City, Phone
 from tests.consoles import desk_of
 from tests.making import Making
 from tests.proposing import Library, open_project
-from web.evaluating import ANSWERS
+from web.evaluating import ANSWERS, COOKIE
 
 
 async def score(phone: Phone, *numbers: int) -> None:
@@ -148,8 +148,12 @@ async def test_a_flood_of_answers_is_slowed_by_address(city: City) -> None:
     project = await library.evaluating(chen, wang)
     path = f"/evaluate/{project_evaluation.link(project.id)}"
     async with browser(city) as session:
+        async with session.get(path) as page:
+            keys = answers(await page.text(), 5)
+        session.cookie_jar.clear()
+        session.cookie_jar.update_cookies({COOKIE: "made-up.signature"})
         for _ in range(ANSWERS.most):
-            async with session.post(path, data={}) as answer:
+            async with session.post(path, data=keys) as answer:
                 assert answer.status == 410
         async with session.post(path, data={}) as answer:
             assert answer.status == 429
@@ -168,3 +172,17 @@ def test_the_score_is_the_mean_of_the_voices_by_their_shares() -> None:
     both = Outcome({ProjectVoice.LEADER: leader, ProjectVoice.RECIPIENT: people})
     assert both.score(shares) == pytest.approx(3.0)
     assert project_evaluation.weighted({1: 5.0, 2: 2.0}, {1: 2, 2: 1}) == pytest.approx(4.0)
+
+
+async def test_whoever_reviewed_and_then_leads_is_one_voice(making: Making) -> None:
+    library = Library(making)
+    leader = await making.volunteer()
+    reviewer = await making.coordinator("王强", organisation="zs", role=RoleKind.ADMINISTRATOR)
+    project = await library.evaluating(leader, reviewer)
+    scores = {one.id: 5 for one in await library.indicators(project)}
+    await library.do(reviewer, project_evaluation.evaluate, project.id, scores, "做得很好")
+    await library.do(reviewer, projects.take_lead, project.id)
+    await library.do(reviewer, project_evaluation.evaluate, project.id, scores, "六十位老人笑了。")
+    async with making.database.read() as session:
+        outcome = await project_evaluation.outcome(making.work(session), project.id)
+        assert set(outcome.voices) == {ProjectVoice.LEADER}

@@ -154,6 +154,9 @@ async def test_a_proposal_goes_nowhere_without_what_is_missing(making: Making) -
         await library.do(gu, project_review.submit, draft.id)
     project = await library.submitted(chen)
     await library.do(chen, project_review.withdraw, project.id)
+    with pytest.raises(Refusal, match="project_too_soon"):
+        await library.do(chen, project_review.submit, project.id)
+    making.clock.forward(hours=1)
     await library.do(chen, project_review.submit, project.id)
     with pytest.raises(Refusal, match="project_moved_on"):
         await library.do(chen, projects.discard, project.id)

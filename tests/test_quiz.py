@@ -213,3 +213,21 @@ async def test_the_quiz_of_a_course_with_sessions_is_for_those_with_a_place(maki
     course = await make_course(making, wang, quiz=True)
     await held(making, wang, course, "2026-11-28 09:00")
     assert (await Trying(making, course, chen).chance()).why == "quiz_not_enrolled"
+
+
+async def test_an_open_attempt_ends_with_the_course(trying: Trying) -> None:
+    making = trying.making
+    async with making.database.write() as session:
+        work = making.work(session, await session.get_one(Person, trying.chen.id))
+        attempt = (await quizzes.begin(work, trying.course.id)).attempt
+        teacher = making.work(
+            session, await session.get_one(Person, trying.course.created_by_id or 0)
+        )
+        await courses.close(teacher, trying.course.id)
+        for step in (
+            quizzes.tick(work, attempt.id, 0, 1),
+            quizzes.hand_in(work, attempt.id),
+            quizzes.begin(work, trying.course.id),
+        ):
+            with pytest.raises(Refusal, match="course_closed"):
+                await step

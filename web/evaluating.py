@@ -3,12 +3,14 @@
 A cookie tells browsers apart and nothing else; looking changes nothing but that.
 """
 
+import hmac
 import secrets
 from typing import Any
 
 from aiohttp import web
 
 from models import Indicator, Project
+from models.sealed import keyring
 from services import project_evaluation
 from services.errors import Gone, Refusal
 from web import doors
@@ -24,20 +26,23 @@ YEAR = 365 * 24 * 3600
 LOOKS = Rate("evaluation_looks", most=60)
 ANSWERS = Rate("evaluation_answers", most=20)
 """By one address in a minute: a hall full of people may share one."""
+ANSWERS_A_DAY = Rate("evaluation_answers_a_day", most=300, seconds=24 * 3600.0)
+SIGNATURE = 20
 SCORES = tuple(str(one) for one in range(1, project_evaluation.BEST + 1))
 NUL = "\0"
 
 
 @routes.get(PATH)
 async def ask(request: web.Request) -> web.Response:
-    browser = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
+    browser = _browser(request) or secrets.token_urlsafe(24)
     try:
         _slow(request, LOOKS)
         answer = await _form(request, browser)
     except Refusal as refusal:
         answer = _refused(request, refusal)
+    signed = f"{browser}.{_sign(browser)}"
     answer.set_cookie(
-        COOKIE, browser, max_age=YEAR, httponly=True, samesite="Lax", path="/evaluate",
+        COOKIE, signed, max_age=YEAR, httponly=True, samesite="Lax", path="/evaluate",
         secure=request.secure or request.headers.get("X-Forwarded-Proto") == "https",
     )  # fmt: skip
     return answer
@@ -46,10 +51,11 @@ async def ask(request: web.Request) -> web.Response:
 @routes.post(PATH)
 async def take(request: web.Request) -> web.Response:
     form = await request.post()
-    browser = request.cookies.get(COOKIE, "")
+    browser = _browser(request)
     token = request.match_info["token"]
     try:
         _slow(request, ANSWERS)
+        _slow(request, ANSWERS_A_DAY)
         if not browser:
             raise Refusal("project_no_cookie")
         scores = _scores(form)
@@ -65,6 +71,17 @@ async def take(request: web.Request) -> web.Response:
             return await _form(request, browser, refusal, form)
         return _refused(request, refusal)
     return doors.page(request, "projects/evaluated", language(request))
+
+
+def _browser(request: web.Request) -> str:
+    """What tells the browser from others; empty where this page has not given it that itself."""
+    browser, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
+    genuine = hmac.compare_digest(_sign(browser).encode(), signature.encode())
+    return browser if genuine else ""
+
+
+def _sign(browser: str) -> str:
+    return keyring().sign(f"evaluates:{browser}", SIGNATURE)
 
 
 def _scores(form: Any) -> dict[int, int]:

@@ -61,14 +61,16 @@ async def show(request: web.Request) -> web.Response:
 @routes.post("/projects/{code:[0-9a-z]{4,12}}")
 async def offer(request: web.Request) -> web.Response:
     """Somebody who is not in the chat would support it."""
+    if _too_often(request, LOOKS):
+        return _refused(request, "page_too_fast", web.HTTPTooManyRequests.status_code)
     form = await request.post()
     name, what, contact = (
         str(form.get(one, "")).replace(NUL, "").strip() for one in ("name", "offer", "contact")
     )
     entered = {"name": name, "offer": what, "contact": contact}
+    if _too_often(request, OFFERS):
+        return _refused(request, "page_too_fast", web.HTTPTooManyRequests.status_code)
     try:
-        if _too_often(request, OFFERS):
-            raise Refusal("page_too_fast")
         async with request.app[DATABASE].write() as session:
             work = doors.work(request, session)
             project = await project_library.by_code(work, request.match_info["code"])

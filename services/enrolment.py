@@ -751,11 +751,12 @@ async def enrol_other(work: Work, shift_id: int, person_id: int, typed: str = ""
     return enrolment
 
 
-async def why_not(work: Work, shift: Shift) -> Refusal | None:
+async def why_not(work: Work, shift: Shift, activity: Activity) -> Refusal | None:
     """The first of the shift's requirements that the actor does not meet."""
     try:
         _check_not_paused(work)
         await check_suits(work, shift)
+        await requirements.check_trained(work, shift, activity)
         await check_clash(work, shift)
     except Refusal as why:
         return why

@@ -21,8 +21,8 @@ from models import (
 )
 from services import enrolment, planning, reminders
 from services.errors import Gone, NotAllowed, Refusal
+from tests.attending import field_of
 from tests.making import Making
-from tests.test_protection import field_of
 
 CROWD = 60
 PLACES = 20

@@ -26,10 +26,11 @@ from models import (
 from services import briefings, enrolment, insurance, parties, planning, requirements, together
 from services.errors import Gone, Refusal
 from services.together import Together
+from tests.attending import field_of
 from tests.making import Making
 from tests.schooling import online
 from tests.test_enrolment import enrol, said, state_of, taken
-from tests.test_protection import POLICY, field_of
+from tests.test_protection import POLICY
 
 
 async def group_of(making: Making, database: Database, size: int, name: str = "陈家") -> "Group":

@@ -60,8 +60,7 @@ async def _enrol(turn: Turn, filled: Filled) -> Reply:
     done = await together.enrol(
         turn.work, filled.subject_id or 0, filled["party"], filled["people"]
     )
-    state = done.companions[0].enrolment.state.value
-    return await screens.of_activity(turn, done.activity.id, news=f"group_{state}")
+    return await screens.of_activity(turn, done.activity.id, news=f"group_{done.outcome.value}")
 
 
 TOGETHER = register(
@@ -80,8 +79,7 @@ TOGETHER = register(
 @button("block.accept")
 async def accept(turn: Turn, block_id: int) -> Reply:
     done = await together.accept(turn.work, block_id)
-    state = done.companions[0].enrolment.state.value
-    return await screens.of_activity(turn, done.activity.id, news=f"group_{state}")
+    return await screens.of_activity(turn, done.activity.id, news=f"group_{done.outcome.value}")
 
 
 @button("block.decline")

@@ -23,7 +23,7 @@ from models import (
     Person,
     Standing,
 )
-from services import access, accounts, audit, delivery, lengths, listing, sheets
+from services import access, accounts, audit, delivery, lengths, listing, organisations, sheets
 from services.access import Right
 from services.errors import Gone, NotAllowed, Refusal
 from services.listing import Slice
@@ -99,9 +99,9 @@ class Summary:
 
 
 async def bodies_to_join(work: Work) -> list[Organisation]:
-    """All schools and companies."""
-    found = select(Organisation).where(Organisation.kind.in_(KINDS)).order_by(Organisation.path)
-    return list(await work.session.scalars(found))
+    """All schools and companies that are not closed."""
+    found = select(Organisation).where(Organisation.kind.in_(KINDS), organisations.IS_OPEN)
+    return list(await work.session.scalars(found.order_by(Organisation.path)))
 
 
 async def own(work: Work) -> list[tuple[Affiliation, Organisation]]:
@@ -118,11 +118,12 @@ async def own(work: Work) -> list[tuple[Affiliation, Organisation]]:
 async def ask(work: Work, organisation_id: int, department: str = "") -> Affiliation:
     """The actor says that they belong there; its coordinators are told once a day.
 
-    Raises Gone, NotAllowed or Refusal("affiliation_held").
+    Raises Gone, NotAllowed, Refusal("affiliation_held") or Refusal("organisation_closed").
     """
     if not accounts.is_volunteer(work.actor):
         raise NotAllowed
     organisation = await body(work, organisation_id)
+    await organisations.require_open(work, organisation_id)
     department = _checked(department)
     person = work.person
     await work.session.execute(select(Person.id).where(Person.id == person.id).with_for_update())
@@ -171,6 +172,7 @@ def _checked(department: str) -> str:
 async def make_link(work: Work, organisation_id: int, department: str = "") -> AffiliationLink:
     """Raises Gone, NotAllowed or Refusal."""
     await _require(work, organisation_id, Right.APPROVE_VOLUNTEERS)
+    await organisations.require_open(work, organisation_id)
     if len(await links(work, organisation_id)) >= MOST_LINKS:
         raise Refusal("affiliation_links", most=MOST_LINKS)
     link = AffiliationLink(

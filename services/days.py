@@ -4,6 +4,7 @@ Weeks ahead coordinators are reminded to plan, and a thank-you to all who have s
 a draft: somebody looks at it and sends it off, and it goes out on the morning of the day.
 """
 
+import logging
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import select
 
 from models import Broadcast, Organisation, Person, Role, VolunteerDay
-from services import access, audit, broadcasts, delivery
+from services import access, audit, broadcasts, delivery, markup, organisations
 from services.access import Right
 from services.audiences import Audience
 from services.broadcasts import Content
 from services.delivery import Post
 from services.errors import Gone, Refusal
 from services.work import Work
+
+log = logging.getLogger(__name__)
 
 KIND = "days"
 NOTICE = "notice"
@@ -87,6 +90,7 @@ async def opened(work: Work, day_id: int) -> VolunteerDay:
 async def add(work: Work, organisation_id: int, said: Described) -> VolunteerDay:
     """Raises NotAllowed, Refusal."""
     await access.require(work, Right.PLAN_ACTIVITIES, organisation_id)
+    await organisations.require_open(work, organisation_id)
     day = VolunteerDay(organisation_id=organisation_id, edited=True)
     _put(work, day, said)
     work.session.add(day)
@@ -121,12 +125,17 @@ def _put(work: Work, day: VolunteerDay, said: Described) -> None:
         raise Refusal("day_name")
     if not 1 <= said.month <= 12 or not 1 <= said.day <= monthrange(LEAP_YEAR, said.month)[1]:
         raise Refusal("day_date")
-    thanks = {code: text.strip() for code, text in said.thanks.items() if text.strip()}
-    if any(len(text) > broadcasts.TEXT_LENGTH for text in thanks.values()):
-        raise Refusal(
-            "form_too_long", most=broadcasts.TEXT_LENGTH, length=max(map(len, thanks.values()))
-        )
+    thanks = _checked(said.thanks)
     day.month, day.day, day.names, day.thanks = said.month, said.day, names, thanks or None
+
+
+def _checked(thanks: Mapping[str, str]) -> dict[str, str]:
+    """Raises Refusal for a text that can't go out."""
+    return {
+        code: markup.checked(text, broadcasts.TEXT_LENGTH)
+        for code, text in thanks.items()
+        if text.strip()
+    }
 
 
 def _note(work: Work, day: VolunteerDay, what: str) -> None:
@@ -141,7 +150,13 @@ async def remind(work: Work) -> int:
     if work.now.astimezone(work.policy.zone).time() < MORNING:
         return 0
     told = 0
-    for day in await work.session.scalars(select(VolunteerDay).with_for_update()):
+    kept = (
+        select(VolunteerDay)
+        .join(Organisation, Organisation.id == VolunteerDay.organisation_id)
+        .where(organisations.IS_OPEN)
+        .with_for_update(of=VolunteerDay)
+    )
+    for day in await work.session.scalars(kept):
         on = next_on(day, work.today)
         ahead = on - work.today
         reminded = (day.reminded_year or 0) >= on.year
@@ -172,12 +187,19 @@ async def _remind(work: Work, day: VolunteerDay, on: date) -> None:
 
 
 async def _make_ready(work: Work, day: VolunteerDay, on: date, about: Mapping[str, object]) -> None:
-    """A draft in the name of the first who may announce there; all of them are told of it."""
+    """A draft in the name of the first who may announce there; all of them are told of it.
+
+    A text that can't go out is left, and logged: it stops no other day.
+    """
     holders = await access.holders(work, Right.ANNOUNCE, day.organisation_id)
     if not holders:
         return
     acting = work.acting_as(await work.session.get_one(Person, min(holders)))
-    thanks = day.thanks or {}
+    try:
+        thanks = _checked(day.thanks or {})
+    except Refusal as refusal:
+        log.warning("The thank-you of day %s can't go out: %s", day.id, refusal.code)
+        return
     draft = await broadcasts.draft(acting, day.organisation_id, NOTICE, next(iter(thanks.values())))
     await _fill_in(acting, draft, thanks, _morning(work, on))
     ready = Post("days/thanks_ready", {**about, "broadcast_id": draft.id}, kind=KIND)

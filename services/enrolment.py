@@ -111,14 +111,13 @@ async def enrol(work: Work, shift_id: int) -> Enrolment:
     shift, activity = await activities.published_shift(work, shift_id)
     check_open(work, shift, activity)
     _check_not_paused(work)
-    known = await _of_person(work, shift_id)
-    if known is not None and known.state not in OVER:
-        raise Refusal("enrol_already", state=known.state.value)
+    await _earlier(work, shift_id)
     await check_suits(work, shift)
     await requirements.check_trained(work, shift, activity)
     await check_clash(work, shift)
-    enrolment = known or Enrolment(shift_id=shift_id, person_id=work.person.id)
     placed = await take_place(work, shift_id)
+    known = await _earlier(work, shift_id)  # somebody may have enrolled them at this very moment
+    enrolment = known or Enrolment(shift_id=shift_id, person_id=work.person.id)
     enrolment.state = await state_if(work, shift, activity, work.person.id, placed=placed)
     enrolment.queued_at = work.now
     forget_earlier(enrolment)
@@ -192,12 +191,17 @@ async def take_places(work: Work, shift_id: int, count: int) -> bool:
     return bool(getattr(done, "rowcount", 0))
 
 
-async def _of_person(work: Work, shift_id: int) -> Enrolment | None:
-    return await work.session.scalar(
-        select(Enrolment).where(
-            Enrolment.shift_id == shift_id, Enrolment.person_id == work.person.id
-        )
+async def _earlier(work: Work, shift_id: int) -> Enrolment | None:
+    """The actor's enrolment that is over, locked. Raises Refusal("enrol_already")."""
+    known = await work.session.scalar(
+        select(Enrolment)
+        .where(Enrolment.shift_id == shift_id, Enrolment.person_id == work.person.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
+    if known is not None and known.state not in OVER:
+        raise Refusal("enrol_already", state=known.state.value)
+    return known
 
 
 def check_open(work: Work, shift: Shift, activity: Activity) -> None:
@@ -419,14 +423,15 @@ async def _tell_head(work: Work, places: Sequence[Place], expires_at: datetime) 
 
 
 async def accept_offer(work: Work, enrolment_id: int) -> Place:
-    """Raises Gone, or Refusal if the offer has lapsed or something else now clashes."""
-    place = await own_place(work, enrolment_id)
+    """Raises Gone, or Refusal if the offer has lapsed or what they took since stands against it."""
+    place = await own_place(work, enrolment_id, changes=True)
     enrolment = place.enrolment
     if enrolment.state is not EnrolmentState.OFFERED:
         raise Refusal("offer_over")
     if enrolment.offer_expires_at is not None and enrolment.offer_expires_at <= work.now:
         raise Refusal("offer_over")
     await check_clash(work, place.shift)
+    await minors.check(work, place.shift)
     enrolment.state = await state_if(work, place.shift, place.activity, work.person.id, placed=True)
     enrolment.offer_expires_at = None
     await work.session.flush()
@@ -439,7 +444,7 @@ async def accept_offer(work: Work, enrolment_id: int) -> Place:
 
 async def decline_offer(work: Work, enrolment_id: int) -> Place:
     """The place goes to the next. Raises Gone or Refusal("offer_over")."""
-    place = await own_place(work, enrolment_id)
+    place = await own_place(work, enrolment_id, changes=True)
     if place.enrolment.state is not EnrolmentState.OFFERED:
         raise Refusal("offer_over")
     await _let_go(work, place)
@@ -459,6 +464,7 @@ async def expire_offers(work: Work) -> int:
         work,
         Enrolment.state == EnrolmentState.OFFERED,
         Enrolment.offer_expires_at <= work.now,
+        locked=True,
     )
     for place in lapsed:
         place.enrolment.state = EnrolmentState.DECLINED
@@ -487,7 +493,7 @@ async def cancel(work: Work, enrolment_id: int, reason: str | None = None) -> Pl
 
     A changed time or place is a reason of its own.
     """
-    place = await own_place(work, enrolment_id)
+    place = await own_place(work, enrolment_id, changes=True)
     enrolment = place.enrolment
     if enrolment.state not in OPEN:
         raise Refusal("cancel_over")
@@ -532,6 +538,7 @@ async def leave_everything(work: Work, person_id: int) -> int:
         Enrolment.person_id == person_id,
         Enrolment.state.in_(OPEN),
         Shift.starts_at > work.now,
+        locked=True,
     )
     for place in places:
         held = place.enrolment.state in HOLDING_A_PLACE
@@ -624,7 +631,7 @@ def _to_reconfirm(work: Work, activity_id: int, shift_id: int | None) -> Select[
 
 async def answer_coming(work: Work, enrolment_id: int, coming: Coming) -> Place:
     """The answer to "still coming?". Raises Gone or Refusal."""
-    place = await own_place(work, enrolment_id)
+    place = await own_place(work, enrolment_id, changes=True)
     if place.enrolment.state not in (EnrolmentState.APPLIED, EnrolmentState.CONFIRMED):
         raise Refusal("cancel_over")
     if place.shift.ends_at <= work.now:
@@ -676,8 +683,7 @@ async def applications(work: Work, activity_id: int) -> list[tuple[Place, Person
 
 async def decide(work: Work, enrolment_id: int, *, accept: bool) -> Place:
     """A coordinator's word on an application. Raises Gone, NotAllowed, Refusal("decided")."""
-    place = await _place(work, enrolment_id)
-    await access.require(work, access.Right.PLAN_ACTIVITIES, place.activity.organisation_id)
+    place = await _led(work, enrolment_id)
     if place.enrolment.state is not EnrolmentState.APPLIED:
         raise Refusal("application_decided")
     if accept:
@@ -727,9 +733,11 @@ async def enrol_other(work: Work, shift_id: int, person_id: int, typed: str = ""
     person = await work.session.get(Person, person_id)
     if person is None or person.standing is not Standing.ACTIVE:
         raise Gone
-    known = await _check_joins(work.acting_as(person), shift, activity)
-    enrolment = known or Enrolment(shift_id=shift_id, person_id=person_id)
+    theirs = work.acting_as(person)
+    await _check_joins(theirs, shift, activity)
     placed = await take_place(work, shift_id)
+    known = await _earlier_told(theirs, shift_id)
+    enrolment = known or Enrolment(shift_id=shift_id, person_id=person_id)
     enrolment.state = EnrolmentState.CONFIRMED if placed else EnrolmentState.WAITLISTED
     enrolment.queued_at = work.now
     forget_earlier(enrolment)
@@ -743,36 +751,45 @@ async def enrol_other(work: Work, shift_id: int, person_id: int, typed: str = ""
     return enrolment
 
 
-async def why_not(work: Work, shift: Shift) -> Refusal | None:
+async def why_not(work: Work, shift: Shift, activity: Activity) -> Refusal | None:
     """The first of the shift's requirements that the actor does not meet."""
     try:
         _check_not_paused(work)
         await check_suits(work, shift)
+        await requirements.check_trained(work, shift, activity)
         await check_clash(work, shift)
     except Refusal as why:
         return why
     return None
 
 
-async def _check_joins(work: Work, shift: Shift, activity: Activity) -> Enrolment | None:
+async def _check_joins(work: Work, shift: Shift, activity: Activity) -> None:
     """What stands against the actor's own enrolment, told to whoever enrols them.
 
-    Answers their earlier enrolment that is over. A deadline binds volunteers, not the coordinator.
+    A deadline binds volunteers, not the coordinator.
     """
     if activity.state is not ActivityState.PUBLISHED or shift.starts_at <= work.now:
         raise Refusal("enrol_over")
-    known = await _of_person(work, shift.id)
+    await _earlier_told(work, shift.id)
     try:
-        if known is not None and known.state not in OVER:
-            raise Refusal("enrol_already", state=known.state.value)
         await check_suits(work, shift)
         await requirements.check_trained(work, shift, activity)
         await check_clash(work, shift)
         await insurance.check(work, shift, work.person.id)
     except Refusal as why:
-        name = work.person.name
-        raise Refusal("walkin_unsuited", name=name, why=why.code, **why.parameters) from None
-    return known
+        raise _told_of(work, why) from None
+
+
+async def _earlier_told(work: Work, shift_id: int) -> Enrolment | None:
+    """As `_earlier`, told to whoever enrols the actor."""
+    try:
+        return await _earlier(work, shift_id)
+    except Refusal as why:
+        raise _told_of(work, why) from None
+
+
+def _told_of(work: Work, why: Refusal) -> Refusal:
+    return Refusal("walkin_unsuited", name=work.person.name, why=why.code, **why.parameters)
 
 
 async def remove(work: Work, enrolment_id: int, reason: str) -> Place:
@@ -897,13 +914,7 @@ def _took_themselves() -> ColumnElement[bool]:
 
 async def _led(work: Work, enrolment_id: int) -> Place:
     """Locked, so that two who decide at once do so one after the other. Raises Gone, NotAllowed."""
-    await work.session.execute(
-        select(Enrolment)
-        .where(Enrolment.id == enrolment_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    place = await _place(work, enrolment_id)
+    place = await _place(work, enrolment_id, locked=True)
     await access.require(work, access.Right.PLAN_ACTIVITIES, place.activity.organisation_id)
     return place
 
@@ -929,29 +940,37 @@ async def _ask_coordinators(work: Work, place: Place) -> None:
 # What somebody has, and who has a shift
 
 
-async def own_place(work: Work, enrolment_id: int) -> Place:
-    """An enrolment of the actor. Raises Gone, also for somebody else's."""
-    place = await _place(work, enrolment_id)
+async def own_place(work: Work, enrolment_id: int, *, changes: bool = False) -> Place:
+    """An enrolment of the actor; locked for whoever `changes` it.
+
+    Raises Gone, also for somebody else's.
+    """
+    place = await _place(work, enrolment_id, locked=changes)
     if work.actor is None or place.enrolment.person_id != work.actor.id:
         raise Gone
     return place
 
 
-async def _place(work: Work, enrolment_id: int) -> Place:
-    found = await _places(work, Enrolment.id == enrolment_id)
+async def _place(work: Work, enrolment_id: int, *, locked: bool = False) -> Place:
+    found = await _places(work, Enrolment.id == enrolment_id, locked=locked)
     if not found:
         raise Gone
     return found[0]
 
 
-async def _places(work: Work, *conditions: Any) -> list[Place]:
-    rows = await work.session.execute(
+async def _places(work: Work, *conditions: Any, locked: bool = False) -> list[Place]:
+    """Locked, each place is decided on once, and so given back once."""
+    wanted = (
         select(Enrolment, Shift, Activity)
         .join(Shift, Shift.id == Enrolment.shift_id)
         .join(Activity, Activity.id == Shift.activity_id)
         .where(*conditions)
         .order_by(Shift.starts_at, Enrolment.id)
     )
+    if locked:
+        wanted = wanted.with_for_update(of=Enrolment)
+        wanted = wanted.execution_options(populate_existing=True)
+    rows = await work.session.execute(wanted)
     return [Place(*row) for row in rows]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select, update
 
 from models import (
     Activity,
@@ -97,32 +97,41 @@ def subject(incident_id: int) -> str:
 
 
 async def at_hand(work: Work) -> list[tuple[Shift, Activity]]:
-    """Shifts of which the actor can report: those that they are in, or lead."""
-    enrolled = select(Enrolment.shift_id).where(
-        Enrolment.person_id == work.person.id,
-        Enrolment.state.in_((EnrolmentState.CONFIRMED, EnrolmentState.ATTENDED)),
-    )
+    """Shifts of which the actor can report: first those that they are in, then those they lead."""
+    first = _is_in(work).desc(), Shift.starts_at.desc()
+    found = (await _open_ones(work)).order_by(*first).limit(SHOWN)
+    return [(row[0], row[1]) for row in await work.session.execute(found)]
+
+
+async def _open_ones(work: Work) -> Any:
     reach = await access.within_reach(work, Right.TAKE_ROLL, Activity.organisation_id)
-    rows = await work.session.execute(
+    return (
         select(Shift, Activity)
         .join(Activity, Activity.id == Shift.activity_id)
         .where(
             Shift.starts_at <= work.now + BEFORE,
             Shift.ends_at > work.now - OPEN_FOR,
-            or_(Shift.id.in_(enrolled), reach),
+            or_(_is_in(work), reach),
         )
-        .order_by(Shift.starts_at.desc())
-        .limit(SHOWN)
     )
-    return [(row[0], row[1]) for row in rows]
+
+
+def _is_in(work: Work) -> ColumnElement[bool]:
+    return Shift.id.in_(
+        select(Enrolment.shift_id).where(
+            Enrolment.person_id == work.person.id,
+            Enrolment.state.in_((EnrolmentState.CONFIRMED, EnrolmentState.ATTENDED)),
+        )
+    )
 
 
 async def check_may_report(work: Work, shift_id: int) -> tuple[Shift, Activity]:
     """Raises Gone for a shift that the actor has no part in, or that is long over."""
-    found = next((pair for pair in await at_hand(work) if pair[0].id == shift_id), None)
+    wanted = (await _open_ones(work)).where(Shift.id == shift_id)
+    found = (await work.session.execute(wanted)).one_or_none()
     if found is None:
         raise Gone
-    return found
+    return found[0], found[1]
 
 
 async def report(work: Work, shift_id: int, told: Told) -> Incident:
@@ -201,7 +210,7 @@ async def page(work: Work, number: int, *, closed: bool = False) -> listing.Slic
 
 
 async def opened(work: Work, incident_id: int) -> Case:
-    """For coordinators of the activity; that they looked is noted. Raises Gone, NotAllowed."""
+    """For coordinators of the activity. Raises Gone, NotAllowed."""
     incident = await _led(work, incident_id)
     return await _case(work, incident)
 
@@ -234,47 +243,53 @@ async def take(work: Work, incident_id: int) -> Case:
     await work.session.refresh(incident)
     case = await _case(work, incident)
     await _tell_reporter(work, case, "taken")
-    await delivery.correct(
-        work,
-        subject(incident_id),
-        Post(
-            "incidents/taken",
-            {"incident_id": incident_id, "title": case.activity.title, "by": work.person.name},
-            kind=KIND,
-            subject=subject(incident_id),
-        ),
-    )
+    await _say_taken(work, case)
     _note(work, incident, "taken")
     return case
 
 
-async def add_note(work: Work, incident_id: int, text: str, *, closes: bool = False) -> Case:
-    """What was done; at the end it `closes`, and whoever reported is told.
+async def _say_taken(work: Work, case: Case) -> None:
+    """The others who were told see that the actor sees to it."""
+    about = subject(case.incident.id)
+    told = {
+        "incident_id": case.incident.id, "title": case.activity.title, "by": work.person.name,
+    }  # fmt: skip
+    await delivery.correct(work, about, Post("incidents/taken", told, kind=KIND, subject=about))
 
+
+async def add_note(work: Work, incident_id: int, text: str, *, closes: bool = False) -> Case:
+    """What was done; at the end it `closes`, and whoever reported is told, once.
+
+    Whoever notes something of what nobody has taken on sees to it from then on.
     Raises Gone, NotAllowed, Refusal("incident_closed").
     """
-    incident = await _led(work, incident_id)
+    incident = await _led(work, incident_id, locked=True)
     if incident.state is IncidentState.CLOSED:
         raise Refusal("incident_closed")
+    was_open = incident.state is IncidentState.OPEN
     work.session.add(
         IncidentNote(incident_id=incident_id, by_id=work.person.id, at=work.now, text=text)
     )
-    if incident.state is IncidentState.OPEN:
+    if was_open:
         incident.taken_by_id, incident.taken_at = work.person.id, work.now
         incident.state = IncidentState.TAKEN
     if closes:
         incident.state, incident.closed_at = IncidentState.CLOSED, work.now
     await work.session.flush()
     case = await _case(work, incident)
-    if closes:
-        await _tell_reporter(work, case, "closed")
+    if was_open:
+        await _say_taken(work, case)
+    if closes or was_open:
+        await _tell_reporter(work, case, "closed" if closes else "taken")
     _note(work, incident, "closed" if closes else "noted")
     return case
 
 
-async def _led(work: Work, incident_id: int) -> Incident:
+async def _led(work: Work, incident_id: int, *, locked: bool = False) -> Incident:
     """Raises Gone, NotAllowed."""
-    incident = await work.session.get(Incident, incident_id)
+    incident = await work.session.get(
+        Incident, incident_id, with_for_update=locked or None, populate_existing=locked
+    )
     if incident is None:
         raise Gone
     if not await access.may(work, Right.PLAN_ACTIVITIES, incident.organisation_id):

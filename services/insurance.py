@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from models import (
@@ -25,7 +25,7 @@ from models import (
     Safety,
     Shift,
 )
-from services import access, audit, delivery, people
+from services import access, audit, delivery, organisations, people
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, Refusal
@@ -79,6 +79,8 @@ class Added:
     added: int
     known: int
     unknown: list[str]
+    outside: int
+    """Of those found, people whom the actor does not look after."""
 
 
 # Whom it covers
@@ -230,16 +232,19 @@ def _seen() -> Any:
     )
 
 
-async def on_list(work: Work, insurance_id: int) -> list[Person]:
-    """Raises Gone, NotAllowed."""
+async def on_list(work: Work, insurance_id: int) -> list[tuple[Person, bool]]:
+    """Each with whether their name shows: of those whom the actor does not look after only the
+    number does. Raises Gone, NotAllowed.
+    """
     await opened(work, insurance_id)
-    found = await work.session.scalars(
-        select(Person)
+    reach = await people.in_reach(work, Right.PLAN_ACTIVITIES)
+    rows = await work.session.execute(
+        select(Person, reach)
         .join(Insured, Insured.person_id == Person.id)
         .where(Insured.insurance_id == insurance_id)
-        .order_by(Person.name_search)
+        .order_by(case((reach, 0), else_=1), case((reach, Person.name_search)), Person.number)
     )
-    return list(found)
+    return [(row[0], bool(row[1])) for row in rows]
 
 
 async def record(
@@ -262,6 +267,7 @@ async def record(
             raise Gone
         organisation_id = activity.organisation_id
     await access.require(work, Right.PLAN_ACTIVITIES, organisation_id)
+    await organisations.require_open(work, organisation_id)
     made = Insurance(
         organisation_id=organisation_id,
         cover=cover,
@@ -338,7 +344,10 @@ async def put_on(work: Work, insurance_id: int, typed: str) -> Added:
         _note(work, found.insurance, "people_added", count=len(rows))
         told = Post("insurance/covered", _about(found.insurance), kind=KIND)
         await delivery.tell(work, told, [row.person_id for row in rows])
-    return Added(len(rows), len(fresh & known), unknown)
+    near = await people.in_reach(work, Right.PLAN_ACTIVITIES)
+    outside = select(func.count()).where(Person.id.in_(fresh), ~near)
+    count = await work.session.scalar(outside) or 0
+    return Added(len(rows), len(fresh & known), unknown, count)
 
 
 async def take_off(work: Work, insurance_id: int, person_id: int) -> None:

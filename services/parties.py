@@ -32,6 +32,7 @@ from services import (
     guardians,
     lengths,
     listing,
+    organisations,
     people,
     signup,
 )
@@ -95,6 +96,7 @@ async def found(work: Work, kind: PartyKind, name: str) -> Party:
         raise NotAllowed
     name = _checked_name(name)
     head = work.person
+    await organisations.require_open(work, head.organisation_id)
     await _lock(work, head.id)
     led = select(func.count()).where(Party.head_id == head.id, Party.dissolved_at.is_(None))
     if (await work.session.scalar(led) or 0) >= MOST_LED:

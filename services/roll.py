@@ -327,12 +327,11 @@ async def add_walk_in(
     await _check_joins(work, shift, person)
     if known is None or known.state not in HOLDING_A_PLACE:
         await _take_place(work, shift, activity, one_more=one_more)
-    joined = known or Enrolment(shift_id=shift_id, person_id=person_id, reconfirm=False)
+    joined = known or Enrolment(shift_id=shift_id, person_id=person_id)
+    enrolment.forget_earlier(joined)
     joined.state = EnrolmentState.CONFIRMED
     joined.walk_in = True
     joined.queued_at = work.now
-    joined.cancelled_at = None
-    joined.offer_expires_at = None
     work.session.add(joined)
     await work.session.flush()
     await enrolment.is_confirmed(work, activity, joined)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, literal, or_, select, update
+from sqlalchemy import Select, case, delete, func, literal, or_, select, update
 
 from models import (
     Account,
@@ -19,7 +19,7 @@ from models import (
     Standing,
     Subscription,
 )
-from services import access, audit, delivery
+from services import access, audit, delivery, organisations
 from services.access import Right
 from services.delivery import Post
 from services.errors import Gone, Refusal
@@ -225,7 +225,7 @@ async def send(work: Work) -> int:
     alike = due & (Subscription.series_id == series_id) & (Subscription.reached == reached)
     alike &= (Subscription.hour == hour) & (Subscription.every == every)
     some = select(Subscription.person_id).where(alike).order_by(Subscription.person_id)
-    people = list(await work.session.scalars(some.limit(PORTION)))
+    people = list(await work.session.scalars(some.limit(PORTION).with_for_update()))
     card = await _next_card(work, series_id, reached)
     if card is not None:
         await _tell(work, card, people)
@@ -251,7 +251,6 @@ async def _tell(work: Work, card: SeriesCard, people: Sequence[int]) -> None:
         lane=Lane.BROADCAST,
         subject=f"card:{card.id}",
         due_at=delivery.after_quiet_hours(work, work.now),
-        dedupe=f"card:{card.id}",
     )
     reachable = (
         select(Person.id, Account.telegram_id, Person.language, delivery.NO_PARAMETERS)
@@ -355,6 +354,7 @@ async def results(work: Work, series_id: int) -> dict[int, tuple[int, int]]:
 async def create(work: Work, organisation_id: int, said: Described) -> Series:
     """Not published yet. Raises NotAllowed, Refusal."""
     await access.require(work, Right.ANNOUNCE, organisation_id)
+    await organisations.require_open(work, organisation_id)
     series = Series(organisation_id=organisation_id, **_described(work, said))
     work.session.add(series)
     await work.session.flush()
@@ -428,12 +428,17 @@ async def to_change(work: Work, card_id: int) -> tuple[SeriesCard, Series]:
 
 async def _go_on(work: Work, series: Series) -> None:
     """Who has come to the end waits for the next card at their hour."""
-    ended: ColumnElement[bool] = Subscription.next_at.is_(None)
-    for one in await work.session.scalars(
-        select(Subscription).where(Subscription.series_id == series.id, ended)
-    ):
-        one.next_at = _next_at(work, one.hour, 0)
-    await work.session.flush()
+    for hour in HOURS:
+        await work.session.execute(
+            update(Subscription)
+            .where(
+                Subscription.series_id == series.id,
+                Subscription.hour == hour,
+                Subscription.next_at.is_(None),
+            )
+            .values(next_at=_next_at(work, hour, 0))
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _described(work: Work, said: Described) -> dict[str, Any]:

@@ -152,19 +152,27 @@ async def own(work: Work, story_id: int) -> Story:
 
 
 async def take_back(work: Work, story_id: int) -> Story:
-    """Off the page and the channels, by its author or whoever may publish it.
+    """Off the page and the channels, by its author, or by whoever may publish it; then its author
+    is told, too.
 
     Raises Gone, NotAllowed.
     """
-    story = await work.session.get(Story, story_id)
+    story = await work.session.get(Story, story_id, with_for_update=True, populate_existing=True)
     if story is None:
         raise Gone
     if story.author_id != work.person.id:
         await access.require(work, Right.ANNOUNCE, story.organisation_id)
+    waited = story.state is StoryState.SUBMITTED
     states = tuple(state for state in StoryState if state is not StoryState.TAKEN_BACK)
     if not await _move(work, story, states, state=StoryState.TAKEN_BACK):
         raise Gone
     await _clear(work, story)
+    if waited:
+        over = Post("stories/withdrawn", {"title": story.title}, kind=KIND)
+        await delivery.correct(work, _asking(story), over)
+    if story.author_id != work.person.id:
+        told = Post("stories/taken_down", {"title": story.title}, kind=KIND)
+        await delivery.tell(work, told, [story.author_id])
     _note(work, story, "taken_back")
     return story
 

@@ -16,7 +16,6 @@ from models import (
     Activity,
     Attendance,
     Block,
-    Confirmation,
     Enrolment,
     EnrolmentState,
     Party,
@@ -26,7 +25,18 @@ from models import (
     Shift,
     Standing,
 )
-from services import access, activities, delivery, enrolment, events, matching, parties, traits
+from services import (
+    access,
+    activities,
+    delivery,
+    enrolment,
+    events,
+    matching,
+    minors,
+    parties,
+    requirements,
+    traits,
+)
 from services.enrolment import KIND, OPEN, OVER, Place
 from services.errors import Gone, Refusal
 from services.measuring import Measure
@@ -34,7 +44,7 @@ from services.work import Work
 
 MOST_NAMED = 5
 """Of those who can't come, with the reason; the others are only counted."""
-MAY_BE_TOLD = ("names", "age", "mark", "until")
+MAY_BE_TOLD = ("names", "age", "mark", "since", "until", "hours")
 """Of what stands against somebody; not what else they are enrolled in."""
 OFFERED = (EnrolmentState.OFFERED,)
 
@@ -60,6 +70,13 @@ class Together:
     def states(self) -> set[EnrolmentState]:
         return {one.enrolment.state for one in self.companions}
 
+    @property
+    def outcome(self) -> EnrolmentState:
+        """What the head is told of all: that they applied, where any of them awaits a word."""
+        if EnrolmentState.APPLIED in self.states:
+            return EnrolmentState.APPLIED
+        return self.companions[0].enrolment.state
+
 
 # Enrolling
 
@@ -75,7 +92,7 @@ async def enrol(work: Work, shift_id: int, party_id: int, people: Sequence[int])
     members = await _members(work, party, people)
     if len(members) > shift.quota:
         raise Refusal("together_quota", quota=shift.quota, count=len(members))
-    await _check_all_suit(work, shift, members)
+    await _check_all_suit(work, shift, activity, members)
     placed = await enrolment.take_places(work, shift_id, len(members))
     known = await _known(work, shift_id, members)
     if any(one.state not in OVER for one in known.values()):
@@ -144,8 +161,14 @@ async def _known(work: Work, shift_id: int, members: Sequence[Person]) -> dict[i
     return {row.person_id: row for row in rows}
 
 
-async def _check_all_suit(work: Work, shift: Shift, members: Sequence[Person]) -> None:
-    """Raises Refusal("together_unsuited"); one query finds who is to be asked for the reason."""
+async def _check_all_suit(
+    work: Work, shift: Shift, activity: Activity, members: Sequence[Person]
+) -> None:
+    """Raises Refusal("together_unsuited").
+
+    One query finds whom the shift suits, one more who lacks a training; the limits of minors are
+    looked at one by one, since only few are.
+    """
     enrolled = {
         key for key, own in (await _known(work, shift.id, members)).items() if own.state not in OVER
     }
@@ -156,20 +179,44 @@ async def _check_all_suit(work: Work, shift: Shift, members: Sequence[Person]) -
             select(Person.id).where(Person.id.in_(keys), resting, matching.may_take(work, shift))
         )
     )
+    fit -= set(await requirements.lacked(work, shift, activity, keys))
+    fit -= set(await _past_limits(work, shift, [one for one in members if one.id in fit]))
     unsuited = [one for one in members if one.id in enrolled or one.id not in fit]
     if not unsuited:
         return
-    why = [await _why(work, shift, one, enrolled) for one in unsuited[:MOST_NAMED]]
+    why = [await _why(work, shift, activity, one, enrolled) for one in unsuited[:MOST_NAMED]]
     raise Refusal("together_unsuited", people=why, more=len(unsuited) - len(why))
 
 
-async def _why(work: Work, shift: Shift, person: Person, enrolled: set[int]) -> dict[str, Any]:
+async def _past_limits(
+    work: Work, shift: Shift, members: Sequence[Person]
+) -> dict[int, dict[str, Any]]:
+    """Minors for whom the shift is too much, with what the head is told."""
+    day = shift.starts_at.astimezone(work.policy.zone).date()
+    found: dict[int, dict[str, Any]] = {}
+    for member in members:
+        if not minors.is_minor(work, member, day):
+            continue
+        try:
+            await minors.check(work.acting_as(member), shift)
+        except Refusal as refusal:
+            found[member.id] = _said(member, refusal)
+    return found
+
+
+async def _why(
+    work: Work, shift: Shift, activity: Activity, person: Person, enrolled: set[int]
+) -> dict[str, Any]:
     """What the head is told."""
     if person.id in enrolled:
         return {"name": person.name, "why": "enrol_already"}
-    refusal = await enrolment.why_not(work.acting_as(person), shift)
+    refusal = await enrolment.why_not(work.acting_as(person), shift, activity)
     if refusal is None:  # what stood against it is over by now
         return {"name": person.name, "why": ""}
+    return _said(person, refusal)
+
+
+def _said(person: Person, refusal: Refusal) -> dict[str, Any]:
     told = {key: value for key, value in refusal.parameters.items() if key in MAY_BE_TOLD}
     return {"name": person.name, "why": refusal.code, **told}
 
@@ -182,11 +229,12 @@ async def _announce(
         if person.id != work.person.id:
             state = place.enrolment.state.value
             await _tell(work, place, block, "enrolled", state=state, by=work.person.name)
-    first = places[0]
-    if first.enrolment.state is EnrolmentState.APPLIED:
-        await _tell_coordinators(work, first, block, "application", count=len(places))
-    elif first.enrolment.state is EnrolmentState.CONFIRMED:
-        await _are_confirmed(work, places)
+    applied = [one for one in places if one.enrolment.state is EnrolmentState.APPLIED]
+    if applied:
+        await _tell_coordinators(work, applied[0], block, "application", count=len(applied))
+    confirmed = [one for one in places if one.enrolment.state is EnrolmentState.CONFIRMED]
+    if confirmed:
+        await _are_confirmed(work, confirmed)
 
 
 async def _are_confirmed(work: Work, places: Sequence[Place]) -> None:
@@ -208,10 +256,9 @@ async def accept(work: Work, block_id: int) -> Together:
     if expires_at is None or expires_at <= work.now:
         raise Refusal("offer_over")
     members = await _people(work, offered)
-    await _check_no_clash(work, shift, members)
-    by_hand = activity.confirmation is Confirmation.BY_HAND
+    await _check_can_come(work, shift, members)
     for one in offered:
-        one.state = EnrolmentState.APPLIED if by_hand else EnrolmentState.CONFIRMED
+        one.state = await enrolment.state_if(work, shift, activity, one.person_id, placed=True)
         one.offer_expires_at = None
     await work.session.flush()
     places = [Place(one, shift, activity) for one in offered]
@@ -219,17 +266,21 @@ async def accept(work: Work, block_id: int) -> Together:
     return await _led(work, block_id)
 
 
-async def _check_no_clash(work: Work, shift: Shift, members: Sequence[Person]) -> None:
+async def _check_can_come(work: Work, shift: Shift, members: Sequence[Person]) -> None:
+    """What they took on while they waited. Raises Refusal("together_unsuited")."""
     keys = [person.id for person in members]
-    busy = matching.busy(shift)
-    names = list(
+    busy = set(
         await work.session.scalars(
-            select(Person.name).where(Person.id.in_(keys), busy).order_by(Person.id)
+            select(Person.id).where(Person.id.in_(keys), matching.busy(shift))
         )
     )
-    if names:
-        why = [{"name": name, "why": "enrol_clash"} for name in names[:MOST_NAMED]]
-        raise Refusal("together_unsuited", people=why, more=len(names) - len(why))
+    why: list[dict[str, Any]] = [
+        {"name": person.name, "why": "enrol_clash"} for person in members if person.id in busy
+    ]
+    free = [person for person in members if person.id not in busy]
+    why += (await _past_limits(work, shift, free)).values()
+    if why:
+        raise Refusal("together_unsuited", people=why[:MOST_NAMED], more=len(why[MOST_NAMED:]))
 
 
 async def decline(work: Work, block_id: int) -> Together:
@@ -254,7 +305,11 @@ def is_late(work: Work, together: Together) -> bool:
     places = (
         Place(one.enrolment, together.shift, together.activity) for one in together.companions
     )
-    return any(enrolment.is_late(work, place) and not place.enrolment.reconfirm for place in places)
+    return any(_is_late(work, place) for place in places)
+
+
+def _is_late(work: Work, place: Place) -> bool:
+    return enrolment.is_late(work, place) and not place.enrolment.reconfirm
 
 
 async def cancel(work: Work, block_id: int, reason: str | None = None) -> Together:
@@ -268,8 +323,11 @@ async def cancel(work: Work, block_id: int, reason: str | None = None) -> Togeth
     ended = await enrolment.of_block(work, block_id, *OPEN)
     held = sum(one.state in HOLDING_A_PLACE for one in ended)
     for one in ended:
+        # Only the head's own miss: the others did not choose the moment.
+        own = one.person_id == together.block.head_id
+        one.cancelled_late = own and _is_late(work, Place(one, together.shift, together.activity))
         one.state = EnrolmentState.CANCELLED
-        one.cancelled_at, one.cancelled_late, one.cancel_reason = work.now, late, reason
+        one.cancelled_at, one.cancel_reason = work.now, reason
         one.offer_expires_at = None
     await work.session.flush()
     if held:

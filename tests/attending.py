@@ -2,8 +2,26 @@
 
 from datetime import timedelta
 
-from models import Attendance, Enrolment, EnrolmentState, HoursState, Means, Person, Shift
+from sqlalchemy import select
+
+from models import (
+    Attendance,
+    Enrolment,
+    EnrolmentState,
+    HoursState,
+    Means,
+    Person,
+    ServiceField,
+    Shift,
+)
 from tests.making import Making
+
+
+async def field_of(making: Making, code: str) -> int:
+    """Key of a field of service."""
+    async with making.database.read() as session:
+        found = select(ServiceField.id).where(ServiceField.code == code)
+        return (await session.scalars(found)).one()
 
 
 async def place(

@@ -11,12 +11,13 @@ from models import (
     AffiliationState,
     Organisation,
     OrganisationKind,
+    PartyKind,
     Person,
     Role,
     RoleKind,
 )
 from playground import Phone
-from services import affiliations, hours, measures, personal_data
+from services import affiliations, hours, measures, parties, personal_data
 from services.errors import Gone, NotAllowed, Refusal
 from tests.attending import propose
 from tests.city import City
@@ -167,3 +168,24 @@ async def test_who_decides_and_who_sees(city: City) -> None:
         assert await session.scalar(
             select(Role.id).where(Role.person_id == lin.id, Role.kind == RoleKind.COORDINATOR)
         )
+
+
+async def test_what_is_closed_is_neither_offered_nor_joined(city: City) -> None:
+    making, database = city.making, city.database
+    body = await school(city)
+    lin = await making.coordinator("林老师", organisation=body.code)
+    chen = await making.volunteer("陈晓丽")
+    async with database.write() as session:
+        link = await affiliations.make_link(making.work(session, lin), body.id)
+        (await session.get_one(Organisation, body.id)).closed_at = making.clock()
+    async with database.write() as session:
+        work = making.work(session, chen)
+        assert body.id not in {one.id for one in await affiliations.bodies_to_join(work)}
+        for verb, given in ((affiliations.ask, body.id), (affiliations.ask_by_link, link.code)):
+            with pytest.raises(Refusal, match="organisation_closed"):
+                await verb(work, given)
+        acting = making.work(session, lin)
+        with pytest.raises(Refusal, match="organisation_closed"):
+            await affiliations.make_link(acting, body.id)
+        with pytest.raises(Refusal, match="organisation_closed"):
+            await parties.found(acting, PartyKind.FRIENDS, "老师们")

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from sqlalchemy import select, update
 
-from models import Broadcast, BroadcastState, Person, VolunteerDay
+from models import Broadcast, BroadcastState, Organisation, Person, VolunteerDay
 from services import days
 from services.errors import NotAllowed, Refusal
 from tests.certified import served
@@ -76,3 +76,25 @@ async def test_a_town_keeps_days_of_its_own(city: City) -> None:
         acting = making.work(session, await session.get_one(Person, boss.id))
         with pytest.raises(Refusal, match="day_of_the_city"):
             await days.remove(acting, lei_feng.id)
+
+
+async def test_what_can_not_go_out_stops_no_other_day(city: City) -> None:
+    making = city.making
+    boss = await making.coordinator("何会长", organisation="zs")
+    zs, shiqi = await making.organisation("zs"), await making.organisation("zs-shiqi")
+    said = days.Described(12, 6, {"zh_Hans": "街坊日"}, {"zh_Hans": "<b>谢谢"})
+    async with city.database.write() as session:
+        acting = making.work(session, await session.get_one(Person, boss.id))
+        with pytest.raises(Refusal, match="text_tag_pair"):
+            await days.add(acting, zs.id, said)
+    broken = {"month": 12, "day": 4, "names": {"zh_Hans": "街坊日"}, "edited": True}
+    async with city.database.write() as session:
+        await session.execute(update(VolunteerDay).values(reminded_year=None))
+        session.add(VolunteerDay(organisation_id=zs.id, thanks={"zh_Hans": "<b>谢谢"}, **broken))
+        session.add(VolunteerDay(organisation_id=shiqi.id, thanks={"zh_Hans": "谢谢"}, **broken))
+        (await session.get_one(Organisation, shiqi.id)).closed_at = making.clock()
+    async with city.database.write() as session:
+        assert await days.remind(making.work(session)) == 2
+    async with city.database.read() as session:
+        drafts = await session.scalars(select(Broadcast.organisation_id))
+        assert drafts.all() == [zs.id]

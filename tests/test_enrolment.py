@@ -21,6 +21,7 @@ from models import (
 )
 from services import enrolment, planning, reminders
 from services.errors import Gone, NotAllowed, Refusal
+from tests.attending import field_of
 from tests.making import Making
 
 CROWD = 60
@@ -260,6 +261,51 @@ async def test_applications_wait_for_the_coordinators_word(
     with pytest.raises(Refusal, match="application_decided"):
         async with database.write() as session:
             await enrolment.decide(making.work(session, wang), first.id, accept=True)
+
+
+async def test_a_place_is_given_back_once_however_many_decide_at_once(
+    making: Making, database: Database, wang: Person
+) -> None:
+    by_hand = await making.activity(wang, confirmation=Confirmation.BY_HAND)
+    shift = await making.shift(by_hand, quota=3)
+    people = [await making.volunteer(name) for name in ("一", "二", "三")]
+    places = [await enrol(making, database, person, shift) for person in people]
+
+    async def decide(own: Enrolment) -> None:
+        async with database.write() as session:
+            await enrolment.decide(making.work(session, wang), own.id, accept=False)
+
+    async def cancel(person: Person, own: Enrolment) -> None:
+        async with database.write() as session:
+            await enrolment.cancel(making.work(session, person), own.id)
+
+    done = await asyncio.gather(
+        *(decide(places[0]) for _ in range(4)),
+        decide(places[1]),
+        cancel(people[1], places[1]),
+        return_exceptions=True,
+    )
+    assert sum(one is None for one in done) == 2, done
+    assert all(isinstance(one, Refusal) for one in done if one is not None), done
+    assert await taken(database, shift) == 1
+
+
+async def test_a_minor_takes_up_no_offer_that_would_be_too_much(
+    making: Making, database: Database, wang: Person
+) -> None:
+    activity = await making.activity(wang, field_id=await field_of(making, "reading"))
+    shift = await making.shift(activity, quota=1)
+    holder = await making.volunteer("先到")
+    held = await enrol(making, database, holder, shift)
+    child = await making.volunteer("小陈", birth_date=date(2011, 5, 1))
+    waiting = await enrol(making, database, child, shift)
+    later = await making.shift(activity, "2026-11-28 14:00", hours=2)
+    await enrol(making, database, child, later)
+    async with database.write() as session:
+        await enrolment.cancel(making.work(session, holder), held.id)
+    with pytest.raises(Refusal, match="minor_day"):
+        async with database.write() as session:
+            await enrolment.accept_offer(making.work(session, child), waiting.id)
 
 
 async def test_reminders_go_out_once_a_day_before_and_two_hours_before(

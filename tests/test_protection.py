@@ -1,5 +1,6 @@
 """What protects people: insurance, limits for minors, safety briefings, incidents."""
 
+import asyncio
 from datetime import date
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from models import (
+    AuditEntry,
     Confirmation,
     Cover,
     Enrolment,
@@ -16,17 +18,18 @@ from models import (
     IncidentKind,
     Person,
     RoleKind,
-    ServiceField,
 )
 from playground.phone import Phone
 from services import briefings, enrolment, incidents, insurance, roll
 from services.errors import Gone, NotAllowed, Refusal
 from services.insurance import Said
+from tests.attending import field_of, place
 from tests.city import City
 from tests.consoles import desk_of
 from tests.databases import ON_SQLITE
 from tests.making import Making
 from tests.pictures import photo
+from tests.test_enrolment import said
 
 POLICY = Said("平安保险", "PA-2026-001", "意外伤害30万元", date(2026, 11, 1), date(2026, 12, 31))
 
@@ -154,12 +157,6 @@ async def test_a_dangerous_activity_confirms_nobody_who_is_not_covered(acting: A
 
 
 # Minors
-
-
-async def field_of(making: Making, code: str) -> int:
-    async with making.database.read() as session:
-        found = select(ServiceField.id).where(ServiceField.code == code)
-        return (await session.scalars(found)).one()
 
 
 @pytest.mark.parametrize(
@@ -388,7 +385,64 @@ async def test_policies_incidents_and_safety_are_seen_to_at_the_desk(city: City)
             f"/activities/{activity.id}/safety", {"briefing": "先看路面", "dangerous": "1"}
         )
         assert "先看路面" in (await desk.open(f"/activities/{activity.id}")).text
-        assert "音响被雨淋坏了" in (await desk.open(f"/incidents/{made.id}")).words
+        assert "音响被雨淋坏了" not in (await desk.open(f"/incidents/{made.id}")).words
+        assert "音响被雨淋坏了" in (await desk.send(f"/incidents/{made.id}/open", {})).words
+        async with city.database.read() as session:
+            seen = select(AuditEntry.id).where(AuditEntry.action == "incident.seen")
+            assert len((await session.scalars(seen)).all()) == 1
         closed = await desk.send(f"/incidents/{made.id}/note", {"text": "已换新", "closes": "1"})
         assert "已办结" in closed.words
         assert "音响" not in (await desk.open("/incidents")).words
+
+
+async def test_who_is_in_a_shift_reports_however_many_shifts_they_lead(acting: Acting) -> None:
+    making = acting.making
+    wang, chen = await making.coordinator("王强"), await making.volunteer("陈晓丽")
+    activity = await making.activity(wang)
+    early = await making.shift(activity, "2026-11-22 08:00", hours=1)
+    own = await making.shift(activity, "2026-11-22 10:00", hours=1)
+    await place(making, own, wang, EnrolmentState.CONFIRMED)
+    for _ in range(incidents.SHOWN):
+        await making.shift(activity, "2026-11-22 12:00", hours=1)
+    making.clock.go_to("2026-11-23 09:00")
+    shown = await acting.act(wang, incidents.at_hand)
+    assert shown[0][0].id == own.id and len(shown) == incidents.SHOWN
+    told = incidents.Told(IncidentKind.OTHER, Gravity.MINOR, "帐篷被风吹倒了")
+    await acting.act(wang, incidents.report, early.id, told)
+    assert await acting.refused(chen, incidents.report, early.id, told) == "gone"
+
+
+async def test_two_who_close_at_once_tell_the_reporter_once(acting: Acting) -> None:
+    making = acting.making
+    wang, li = await making.coordinator("王强"), await making.coordinator("李敏")
+    chen = await making.volunteer("陈晓丽")
+    shift = await making.shift(await making.activity(wang), "2026-11-23 09:00", hours=3)
+    await place(making, shift, chen, EnrolmentState.CONFIRMED)
+    told = incidents.Told(IncidentKind.OTHER, Gravity.MINOR, "帐篷被风吹倒了")
+    made = await acting.act(chen, incidents.report, shift.id, told)
+    await acting.act(wang, incidents.add_note, made.id, "在路上了")
+    assert await said(making.database, chen) == ["incidents/news"], "that somebody sees to it"
+    done = await asyncio.gather(
+        *(
+            acting.act(who, incidents.add_note, made.id, "办好了", closes=True)
+            for who in (wang, li)
+        ),
+        return_exceptions=True,
+    )
+    assert [one.code for one in done if isinstance(one, Refusal)] == ["incident_closed"]
+    assert await said(making.database, chen) == ["incidents/news"] * 2
+
+
+async def test_an_insurance_list_names_only_those_one_looks_after(acting: Acting) -> None:
+    making = acting.making
+    wang, chen = await making.coordinator("王强"), await making.volunteer("陈晓丽")
+    far = await making.volunteer("周小榄", organisation="zs-xiaolan")
+    home = wang.organisation_id
+    made = await acting.act(wang, insurance.record, Cover.LISTED, POLICY, organisation_id=home)
+    numbers = f"{chen.number}\n{far.number}"
+    assert (await acting.act(wang, insurance.put_on, made.id, numbers)).outside == 1
+    shown = await acting.act(wang, insurance.on_list, made.id)
+    assert [(one.id, named) for one, named in shown] == [(chen.id, True), (far.id, False)]
+    boss = await making.coordinator("何会长", organisation="zs", role=RoleKind.ADMINISTRATOR)
+    everyone = await acting.act(boss, insurance.on_list, made.id)
+    assert all(named for _, named in everyone)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from models import CardAnswer, Person, Series, SeriesCard, Subscription
+from models import CardAnswer, Delivery, Message, Person, Series, SeriesCard, Subscription
 from services import personal_data, series
 from services.errors import Gone, NotAllowed, Refusal
 from tests.city import City
@@ -110,6 +110,25 @@ async def test_who_has_read_all_goes_on_when_a_card_is_added(making: Making) -> 
     assert await writing.act(chen, series.send) == 1
     async with making.database.read() as session:
         assert (await session.scalars(select(Subscription.reached))).one() == 2
+
+
+async def test_who_subscribes_again_is_sent_the_cards_again(making: Making) -> None:
+    writing = Writing(making)
+    wang, chen = await making.coordinator("王强"), await making.volunteer("陈晓丽")
+    made = await writing.made(wang, 1)
+    await writing.act(wang, series.publish, made.id, published=True)
+    for _ in range(2):
+        await writing.act(chen, series.subscribe, made.id, 8, 1)
+        making.clock.forward(days=1)
+        assert await writing.act(chen, series.send) == 1
+        await writing.act(chen, series.unsubscribe, made.id)
+    async with making.database.read() as session:
+        sent = (
+            select(Delivery.id)
+            .join(Message, Message.id == Delivery.message_id)
+            .where(Message.template == "series/card")
+        )
+        assert len((await session.scalars(sent)).all()) == 2
 
 
 async def test_a_town_writes_for_its_own_and_faults_are_named(making: Making) -> None:

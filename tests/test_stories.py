@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
-from models import Credit, Enclosure, Person, RoleKind, Story, StoryState
+from models import Credit, Enclosure, Message, Person, RoleKind, Story, StoryState
 from playground.phone import Phone
 from services import groups, personal_data, stories
 from services.errors import NotAllowed, Refusal
@@ -14,6 +14,7 @@ from tests.consoles import desk_of
 from tests.databases import ON_SQLITE
 from tests.making import Making
 from tests.pictures import photo
+from tests.test_enrolment import said as heard
 
 TITLE = "雨里的那把伞"
 TEXT = "那天雨很大，路口积了水。我们站成一排，把放学的孩子一个个送过马路。"
@@ -152,6 +153,22 @@ async def test_only_coordinators_of_the_authors_town_decide_and_only_once(making
     await told.act(chen, stories.submit, said)
     with pytest.raises(Refusal, match="stories_waiting"):
         await told.act(chen, stories.submit, said)
+
+
+async def test_an_author_hears_that_a_coordinator_took_a_story_down(making: Making) -> None:
+    told = Told(making)
+    chen, wang = await making.volunteer("陈晓丽"), await making.coordinator("王强")
+    story = await told.act(chen, stories.submit, stories.Told(TITLE, TEXT, Credit.NAME))
+    assert isinstance(story, Story)
+    await told.act(wang, stories.take_back, story.id)
+    assert await heard(making.database, chen) == ["stories/taken_down"]
+    again = await told.act(chen, stories.submit, stories.Told(TITLE, TEXT, Credit.NAME))
+    assert isinstance(again, Story)
+    await told.act(chen, stories.take_back, again.id)
+    assert await heard(making.database, chen) == ["stories/taken_down"]
+    async with making.database.read() as session:
+        over = select(Message.id).where(Message.template == "stories/withdrawn")
+        assert len((await session.scalars(over)).all()) == 2, "who was asked has nothing to do"
 
 
 async def test_erasing_ones_data_takes_the_stories_with_it(making: Making) -> None:

@@ -10,6 +10,7 @@ from models import (
     Account,
     Activity,
     Confirmation,
+    Cover,
     Database,
     Enrolment,
     EnrolmentState,
@@ -19,13 +20,17 @@ from models import (
     PartyMember,
     PartyState,
     Person,
+    RoleKind,
     Shift,
 )
-from services import enrolment, parties, planning, together
+from services import briefings, enrolment, insurance, parties, planning, requirements, together
 from services.errors import Gone, Refusal
 from services.together import Together
+from tests.attending import field_of
 from tests.making import Making
+from tests.schooling import online
 from tests.test_enrolment import enrol, said, state_of, taken
+from tests.test_protection import POLICY
 
 
 async def group_of(making: Making, database: Database, size: int, name: str = "陈家") -> "Group":
@@ -296,3 +301,110 @@ async def test_added_places_and_a_coordinators_word_let_in_the_whole_group(
             select(Message.parameters).where(Message.template == "parties/offer")
         )
         assert [len(one["names"]) for one in offers] == [2]
+
+
+async def join(making: Making, group: Group, *people: Person) -> None:
+    async with making.database.write() as session:
+        session.add_all(
+            PartyMember(
+                party_id=group.party.id, person_id=one.id, state=PartyState.ACTIVE,
+                since=making.clock(),
+            )
+            for one in people
+        )  # fmt: skip
+    group.people.extend(people)
+
+
+async def test_minors_and_the_untrained_are_named_before_anybody_gets_a_place(
+    making: Making, database: Database
+) -> None:
+    wang = await making.coordinator(role=RoleKind.ADMINISTRATOR)
+    reading = await making.activity(wang, field_id=await field_of(making, "reading"))
+    long = await making.shift(reading, hours=5)
+    group = await group_of(making, database, 2)
+    await join(making, group, await making.volunteer("小陈", birth_date=date(2011, 5, 1)))
+    with pytest.raises(Refusal) as refused:
+        await group.enrol(long)
+    assert refused.value.parameters["people"] == [{"name": "小陈", "why": "minor_day", "hours": 4}]
+    short = await making.shift(reading, "2026-11-29 09:00", hours=2)
+    induction = await online(making, wang)
+    async with database.write() as session:
+        work = making.work(session, await session.get_one(Person, wang.id))
+        await requirements.ask_at(work, induction.id, reading.id)
+    with pytest.raises(Refusal) as refused:
+        await group.enrol(short)
+    found = refused.value.parameters["people"]
+    assert [one["why"] for one in found] == ["enrol_lacks_course"] * 3
+    assert found[0]["names"] == [induction.names]
+    assert await taken(database, long) == await taken(database, short) == 0
+
+
+async def insure(making: Making, wang: Person, *people: Person) -> None:
+    async with making.database.write() as session:
+        work = making.work(session, await session.get_one(Person, wang.id))
+        made = await insurance.record(
+            work, Cover.LISTED, POLICY, organisation_id=wang.organisation_id
+        )
+        await insurance.put_on(work, made.id, "\n".join(one.number or "" for one in people))
+
+
+async def test_who_is_not_insured_applies_and_the_rest_of_the_group_is_in(
+    making: Making, database: Database, activity: Activity, wang: Person
+) -> None:
+    shift = await making.shift(activity, quota=3)
+    async with database.write() as session:
+        work = making.work(session, await session.get_one(Person, wang.id))
+        await briefings.say(work, activity.id, "穿救生衣，听指挥。", dangerous=True)
+    group = await group_of(making, database, 3)
+    await insure(making, wang, group.head, group.people[1])
+    holder = await making.volunteer("先到")
+    await insure(making, wang, holder)
+    own = await enrol(making, database, holder, shift)
+    block = (await group.enrol(shift)).block
+    async with database.write() as session:
+        await enrolment.cancel(making.work(session, holder), own.id)
+    async with database.write() as session:
+        done = await together.accept(making.work(session, group.head), block.id)
+    applied = [one.enrolment for one in done.companions if one.enrolment.state != "confirmed"]
+    assert [one.person_id for one in applied] == [group.people[2].id]
+    assert done.outcome is EnrolmentState.APPLIED
+    async with database.read() as session:
+        asked = await session.scalars(
+            select(Message.parameters).where(Message.template == "together/application")
+        )
+        assert [one["count"] for one in asked] == [1]
+
+
+async def test_an_offer_is_not_taken_up_past_the_hours_of_a_minor(
+    making: Making, database: Database, wang: Person
+) -> None:
+    reading = await making.activity(wang, field_id=await field_of(making, "reading"))
+    shift = await making.shift(reading, quota=2)
+    holders = await group_of(making, database, 2, "先到")
+    held = await holders.enrol(shift)
+    child = await making.volunteer("小陈", birth_date=date(2011, 5, 1))
+    group = await group_of(making, database, 1)
+    await join(making, group, child)
+    block = (await group.enrol(shift)).block
+    later = await making.shift(reading, "2026-11-28 14:00", hours=2)
+    await enrol(making, database, child, later)
+    async with database.write() as session:
+        await together.cancel(making.work(session, holders.head), held.block.id)
+    with pytest.raises(Refusal) as refused:
+        async with database.write() as session:
+            await together.accept(making.work(session, group.head), block.id)
+    assert [one["why"] for one in refused.value.parameters["people"]] == ["minor_day"]
+
+
+async def test_only_the_head_has_cancelled_late_for_a_group(
+    making: Making, database: Database, activity: Activity
+) -> None:
+    shift = await making.shift(activity, quota=3)
+    group = await group_of(making, database, 3)
+    block = (await group.enrol(shift)).block
+    making.clock.go_to("2026-11-28 07:00")
+    async with database.write() as session:
+        await together.cancel(making.work(session, group.head), block.id, "孩子发烧")
+    async with database.read() as session:
+        late = await session.scalars(select(Enrolment.person_id).where(Enrolment.cancelled_late))
+        assert late.all() == [group.head.id]

@@ -1,4 +1,7 @@
-"""Incidents at the desk: what is open, each one's story, its photos, its end."""
+"""Incidents at the desk: what is open, each one's story, its photos, its end.
+
+A story opens by a press, since each look is written down; the next page has it shut again.
+"""
 
 from services import incidents, lengths
 from services.incidents import NOTE
@@ -17,7 +20,15 @@ async def show_all(visit: Visit) -> Page:
 
 @pages.look("/incidents/{incident_id}")
 async def show(visit: Visit, incident_id: int) -> Page:
-    return Page("console/incidents/one", {"case": await incidents.opened(visit.work, incident_id)})
+    case = await incidents.opened(visit.work, incident_id)
+    return Page("console/incidents/one", {"case": case, "inside": False})
+
+
+@pages.act("/incidents/{incident_id}/open", again=show)
+async def read(visit: Visit, incident_id: int) -> Page:
+    """Shows what happened on this answer alone, and notes the look."""
+    case = await incidents.look(visit.work, incident_id)
+    return Page("console/incidents/one", {"case": case, "inside": True})
 
 
 @pages.look("/incidents/{incident_id}/photos/{incident_photo_id}")

@@ -7,6 +7,7 @@ from services import access, insurance, organisations
 from services.access import Right
 from services.errors import Refusal
 from services.insurance import Said
+from web.console import looks
 from web.console.fields import choice, key, lines, words
 from web.console.framework import Goto, Page, Pages, Visit
 
@@ -53,6 +54,8 @@ async def show(visit: Visit, insurance_id: int) -> Page:
 async def put_on(visit: Visit, insurance_id: int) -> Page:
     """Answers with the page itself, since it names what was not found."""
     added = await insurance.put_on(visit.work, insurance_id, lines(visit, "people"))
+    if added.outside:  # that a number of another town is somebody's is told by this
+        looks.count(visit)
     page = await show(visit, insurance_id)
     return Page(page.template, {**page.shown, "added": added.added, "unknown": added.unknown})
 

@@ -145,6 +145,8 @@ CALL = register(
         _submit_call,
         _describe,
         folder="help_ask",
+        private=True,
+        about=lambda turn, _key: care.list_subject(turn.work.person.id),
     )
 )
 

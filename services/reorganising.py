@@ -63,7 +63,9 @@ from services import (
     quiet_hours,
     roles,
     teams,
+    tokens,
     traits,
+    webhooks,
 )
 from services.access import Right
 from services.delivery import Post
@@ -714,6 +716,8 @@ async def _close(work: Work, organisation: Organisation, to: Organisation) -> Or
     await work.session.flush()
     await _end_roles(work, organisation)
     await teams.dissolve(work, organisation)
+    await tokens.revoke_all(work, organisation.id)
+    await webhooks.disable_all(work, organisation.id)
     await work.session.execute(
         update(Group)
         .where(Group.organisation_id == organisation.id)

@@ -134,6 +134,15 @@ async def revoke(work: Work, token_id: int) -> Token:
     return token
 
 
+async def revoke_all(work: Work, organisation_id: int) -> None:
+    """None of the organisation's opens anything from now on; who may close it is not asked here."""
+    mine = select(Token).where(Token.organisation_id == organisation_id, Token.revoked_at.is_(None))
+    for token in await work.session.scalars(mine.order_by(Token.id)):
+        token.revoked_at = work.now
+        _note(work, "token.revoked", token)
+    await work.session.flush()
+
+
 def _note(work: Work, action: str, token: Token, **details: object) -> None:
     subject = f"token:{token.id}"
     audit.note(work, action, subject, organisation_id=token.organisation_id, **details)

@@ -194,6 +194,16 @@ async def remove(work: Work, webhook_id: int) -> Webhook:
     return webhook
 
 
+async def disable_all(work: Work, organisation_id: int) -> None:
+    """Nothing goes to the organisation's from now on; who may close it is not asked here."""
+    mine = select(Webhook).where(Webhook.organisation_id == organisation_id, Webhook.enabled)
+    for webhook in (await work.session.scalars(mine.order_by(Webhook.id))).all():
+        webhook.enabled = False
+        await work.session.flush()
+        await _give_up_waiting(work.session, webhook.id)
+        _note(work, "webhook.disabled", webhook)
+
+
 async def ping(work: Work, webhook_id: int) -> Dispatch:
     """Sends an event that says nothing. Raises Gone, NotAllowed or Refusal("webhook_off")."""
     webhook = await managed(work, webhook_id)

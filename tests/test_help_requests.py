@@ -51,7 +51,7 @@ async def asked(stranger: Phone) -> None:
     await stranger.sees("回电打哪个号码")
     await stranger.say("13912349999")
     await stranger.sees("核对")
-    await stranger.press("我要求助")
+    await stranger.press("发出求助")
     await stranger.sees("求助已收到")
 
 
@@ -277,7 +277,7 @@ async def test_a_coordinator_notes_a_call_and_is_reminded_to_call_back(city: Cit
     await wang.press("都不是")
     await wang.say(ADDRESS)
     await wang.sees("核对")
-    await wang.press("我要求助")
+    await wang.press("发出求助")
     await wang.sees("每一步请打电话")
     request = await request_of(city)
     helper = await city.person(chen)

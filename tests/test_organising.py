@@ -26,6 +26,8 @@ from models import (
     RoleKind,
     ServiceField,
     Standing,
+    Token,
+    Webhook,
 )
 from services import (
     candidates,
@@ -35,12 +37,16 @@ from services import (
     quiet_hours,
     reorganising,
     teams,
+    tokens,
+    webhooks,
 )
 from services.courses import CoursePlan
 from services.delivery import Post
 from services.errors import NotAllowed, Refusal
+from services.events import Kind
 from services.nearest import Found
 from services.organisations import Described
+from services.tokens import Scope
 from services.work import Work
 from tests.city import City, Phone
 from tests.consoles import desk_of
@@ -285,6 +291,18 @@ async def test_a_station_is_closed_when_it_is_free_and_its_people_are_told_where
     lead = await city.person(station)
     activity = await city.making.activity(lead)
     await city.making.shift(activity)
+    async with city.database.write() as session:
+        work = city.making.work(session, await session.get_one(Person, lead.id))
+        home = lead.organisation_id
+        token, _ = await tokens.make(work, home, "通讯录", [Scope.STATISTICS_READ], 30)
+        hook, _ = await webhooks.make(
+            work,
+            home,
+            "通讯录",
+            "https://example.org/in",
+            [Kind.VOLUNTEER_REGISTERED],
+            private=False,
+        )
     await station.say("/organisation")
     await station.press("撤销")
     await station.sees("还有没结束的活动")
@@ -306,6 +324,8 @@ async def test_a_station_is_closed_when_it_is_free_and_its_people_are_told_where
     async with city.database.write() as session:
         roles = select(Role).where(Role.organisation_id == closed.id)
         assert not (await session.scalars(roles)).all()
+        assert (await session.get_one(Token, token.id)).revoked_at == city.clock()
+        assert not (await session.get_one(Webhook, hook.id)).enabled
         work = city.making.work(
             session, await session.get_one(Person, (await city.person(town)).id)
         )

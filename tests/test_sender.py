@@ -227,6 +227,20 @@ async def test_what_is_on_its_way_while_it_becomes_untrue_is_corrected_once_it_l
     assert count(chen, "集合") == 0 and len(chen.messages) == 1
 
 
+async def test_a_correction_that_is_tried_again_does_not_bring_old_words_back(city: City) -> None:
+    (chen,) = people(city, 1)
+    await tell(city.database, city.clock, replace(notice("集合"), subject="call:1"), [chen.id])
+    await chen.sees("集合")
+    city.telegram.faults.fail(method="editMessageText", status=502)
+    for words in ("改到东门", "改到西门"):
+        async with city.database.write() as session:
+            await delivery.correct(city.making.work(session), "call:1", notice(words))
+        await city.sent()
+    await city.forward(minutes=10)
+    await city.sent()
+    assert [count(chen, words) for words in ("改到东门", "改到西门")] == [0, 1]
+
+
 async def test_what_may_have_arrived_before_it_became_untrue_is_followed_by_what_is_true(
     city: City,
 ) -> None:

@@ -94,6 +94,7 @@ async def test_a_volunteer_sees_or_does_nothing_even_with_a_session(city: City) 
     assert await everything(city) == before
 
 
+@ON_SQLITE
 async def test_another_towns_administrator_neither_sees_nor_changes_anything(city: City) -> None:
     keys = await examples(city)
     other = await city.coordinator("何小榄", organisation="zs-xiaolan", role=RoleKind.ADMINISTRATOR)

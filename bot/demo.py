@@ -209,9 +209,10 @@ async def _registered(work: Work, entry: dict[str, Any]) -> Person | None:
     return person
 
 
-async def _in_team(  # noqa: PLR0917 - as the file has it
+async def _in_team(
     work: Work,
     person: Person,
+    *,
     code: str,
     post: str = "",
     document: str = "",

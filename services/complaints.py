@@ -143,7 +143,7 @@ async def _responsible(
     holding = select(Role.person_id, Role.organisation_id).where(
         Role.organisation_id.in_(keys), Role.kind.in_(SWAY)
     )
-    found = {key: home for key, home in await work.session.execute(holding)}  # noqa: C416
+    found: dict[int, int] = dict((await work.session.execute(holding)).all())
     found = {**found, **made}
     found.pop(work.person.id, None)
     people = await work.session.scalars(

@@ -57,19 +57,20 @@ async def gaps(work: Work, team_id: int) -> list[Gap]:
     papers = await Papers.of(work, posts, list(held))
     slots = sorted({(line.duty.starts_at, line.duty.ends_at) for line in near})
     return [
-        Gap(starts_at, ends_at, post, post.on_duty - there)
-        for starts_at, ends_at in slots
+        Gap(*slot, post, post.on_duty - there)
+        for slot in slots
         for post in posts
-        if (there := _there(work, near, held, papers, post, (starts_at, ends_at))) < post.on_duty
+        if (there := _there(work, near, held, papers, post, slot=slot)) < post.on_duty
     ]
 
 
-def _there(  # noqa: PLR0917 - a turn and what is known of those in it
+def _there(
     work: Work,
     near: Sequence[Line],
     held: dict[int, int | None],
     papers: Papers,
     post: TeamPost,
+    *,
     slot: tuple[datetime, datetime],
 ) -> int:
     """How many of a post are there for the whole of a turn."""

@@ -3,6 +3,7 @@
 The pages are those of the route table, so that a new one is looked at as well.
 """
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +20,7 @@ from tests.consoles import screen_of
 from tests.databases import ON_SQLITE
 from web.console.framework import ENTRIES
 
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 GRAVE = {"serious", "critical"}
 
 
@@ -47,7 +48,7 @@ async def test_every_page_is_fit_for_a_phone_and_a_screen_reader(city: City, hal
                 continue
             await speak(city, keys["person_id"], LANGUAGES[number % len(LANGUAGES)])
             scheme = SCHEMES[number // len(LANGUAGES) % len(SCHEMES)]
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme)
             await page.goto(address)
             assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], address
             found = await Axe().run(page)

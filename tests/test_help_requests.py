@@ -57,7 +57,8 @@ async def asked(stranger: Phone) -> None:
 
 async def request_of(city: City) -> HelpRequest:
     async with city.database.read() as session:
-        return (await session.scalars(select(HelpRequest).order_by(HelpRequest.id.desc()))).first()  # type: ignore[return-value]
+        newest = select(HelpRequest).order_by(HelpRequest.id.desc()).limit(1)
+        return (await session.scalars(newest)).one()
 
 
 async def test_a_stranger_asks_and_a_volunteer_helps_and_is_thanked(city: City) -> None:

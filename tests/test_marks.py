@@ -3,7 +3,7 @@ that looks for people.
 """
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from models import Database, MarkKind, Person, PersonMark, Role, RoleKind
 from playground import Phone
@@ -102,7 +102,7 @@ async def test_lists_audiences_and_matching_know_the_marks(
         (best, *_) = await matching.suggestions(work.acting_as(far), 5)
         assert best.activity.id == remote.id and best.reasons[0] == "remote"
     async with database.write() as session:
-        await session.execute(PersonMark.__table__.delete())  # type: ignore[attr-defined]
+        await session.execute(delete(PersonMark))
         assert await traits.differences(making.work(session)) == sorted([mei.id, far.id])
 
 

@@ -314,10 +314,10 @@ class PhonesApi:
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
-        await response.prepare(request)
         queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._streams.add(queue)
+        self._streams.add(queue)  # before the page hears that it is connected
         try:
+            await response.prepare(request)
             while True:
                 try:
                     line = await asyncio.wait_for(queue.get(), PING_SECONDS)

@@ -34,7 +34,10 @@ export class Chat {
     sizes.observe(this.list);
   }
 
-  /** Loads everything afresh. What happens in the meantime is applied on top of it, once. */
+  /**
+   * Loads everything afresh. What happens in the meantime is applied on top of it, once, and the
+   * answer says that it was `overtaken`: its keyboard and chat are then older than what was heard.
+   */
   async load() {
     const happened = [];
     this.meanwhile = happened;
@@ -53,7 +56,7 @@ export class Chat {
     for (const message of answer.messages) this.#put(message);
     for (const [type, message] of happened) this.#apply(type, message);
     this.#keepAtEnd();
-    return answer;
+    return { ...answer, overtaken: happened.length > 0 };
   }
 
   /** Something happened to a message: "message", "edit" or "delete". */

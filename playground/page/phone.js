@@ -191,9 +191,11 @@ export class Phone {
     const chat = this.chat;
     const answer = await chat.load();
     if (!answer || chat !== this.chat) return;
-    this.#learn(answer.chat);
-    this.keyboard = answer.reply_keyboard;
-    this.composer.show(answer.chat, this.keyboard);
+    if (!answer.overtaken) {
+      this.#learn(answer.chat);
+      this.keyboard = answer.reply_keyboard;
+    }
+    this.composer.show(this.#info, this.keyboard);
     this.#showHead();
   }
 

@@ -1,11 +1,12 @@
 """The page of phones, in a real Chromium: everything a person can do on it, with the real bot."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from playground import Playground
 from tests.browser import DESKTOP, PHONE, blank, browser, visit
@@ -270,6 +271,29 @@ async def test_keys_below_the_field_say_their_words_and_share_the_own_card(
         assert (await bot.next())["text"] == "以后再说"
         await bot.say("好", reply_markup={"remove_keyboard": True})
         await expect(hands.phone(0).locator(".keys")).to_be_hidden()
+
+
+async def test_what_comes_while_a_chat_is_loaded_is_not_undone_by_it(
+    page: Page, bot: Caller
+) -> None:
+    seen, go_on = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        seen.set()
+        await go_on.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/messages*", late)
+    async with desk(page, bot.telegram) as hands:
+        await seen.wait()
+        rows = [[{"text": "我的手机号", "request_contact": True}]]
+        await bot.say("怎么联系你？", reply_markup={"keyboard": rows})
+        await hands.sees(0, "怎么联系你？")
+        async with page.expect_response("**/messages*"):
+            go_on.set()
+        await page.unroute_all(behavior="wait")
+        await expect(hands.phone(0).get_by_role("button", name="我的手机号")).to_be_visible()
 
 
 async def test_words_are_shown_as_they_were_written(page: Page, bot: Caller) -> None:

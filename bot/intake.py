@@ -218,9 +218,11 @@ class Intake:
 
     async def _make_up(self, pick_up: PickUp, until: datetime) -> None:
         """Answers what this process has of updates that nobody is about to answer."""
+        known = set(self._open)  # one that is noted while it is looked is not left
         async with self.database.read() as session:
             left = await accounts.unanswered(session, self.taker)
-        left = [one for one in left if one.update_id not in self._open]
+        known |= self._open
+        left = [one for one in left if one.update_id not in known]
         unsaid = [one for one in left if one.handled_at is not None and one.handled_at <= until]
         await self._show_again(unsaid, pick_up)
         waiting = [json.loads(one.body) for one in left if one.handled_at is None]

@@ -38,6 +38,10 @@ class Rhythm:
     lives: float = 6.0
 
 
+class ForgottenError(Exception):
+    """This process has been silent for so long that nobody knows it any more; it must end."""
+
+
 class Engine(Protocol):
     async def run(self) -> None:
         """Goes on until `stop`, and ends in good order."""
@@ -128,6 +132,8 @@ class Heart:
                     await self._stopping.wait()
             try:
                 await self.beat()
+            except ForgottenError:
+                raise
             except Exception as fault:
                 if not is_outage(fault):
                     log.exception("heartbeat failed")
@@ -144,7 +150,8 @@ class Heart:
         if free or due:
             began = monotonic()
             async with self.database.write() as session:
-                await processes.say_alive(session, self.process_id, self.rhythm.lives)
+                if not await processes.say_alive(session, self.process_id, self.rhythm.lives):
+                    raise ForgottenError
                 await processes.take(session, self.process_id, free, self.clock())
                 holders = await processes.holders(session)
             self._spoke_at = began

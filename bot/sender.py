@@ -114,6 +114,8 @@ class Sender:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._more = False
+        self._barred = False
+        """Another sender has taken over, which the heart is about to notice."""
         self._flush: asyncio.TimerHandle | None = None
         self._paid_recorded = 0
         self._paid_noted = 0
@@ -194,7 +196,8 @@ class Sender:
 
         async def record_and_claim(session: AsyncSession) -> Sequence[Due]:
             await self._record(session, receipts, now)
-            if self._may is not None and not await self._may(session):
+            self._barred = self._may is not None and not await self._may(session)
+            if self._barred:
                 return []
             return await outbox.claim_due(session, now, rooms, bot_id=self.bounds.bot_id)
 
@@ -229,7 +232,7 @@ class Sender:
     async def _rest(self) -> None:
         """Waits for a reason to look again: something posted, something sent, or its time."""
         seconds = BUSY_SLEEP
-        if not self._claimed:
+        if not self._claimed and not self._barred:
             async with self.database.read() as session:
                 due_at = await outbox.next_due_at(session, self.bounds.bot_id)
             seconds = LONGEST_SLEEP

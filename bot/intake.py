@@ -154,7 +154,22 @@ class Intake:
     async def note_answered(self) -> None:
         """Writes down which updates need nothing more. Nothing is forgotten if it fails."""
         self._something_left.clear()
-        done, left, pressed = tuple(self._answered), tuple(self._left), dict(self._pressed)
+        done, self._answered = self._answered, []
+        left, self._left = self._left, []
+        pressed, self._pressed = self._pressed, {}
+        try:
+            await self._note(done, left, pressed)
+        except BaseException:
+            self._answered = done + self._answered
+            self._left = left + self._left
+            for key, message_ids in pressed.items():
+                self._pressed.setdefault(key, set()).update(message_ids)
+            raise
+        self._open.difference_update(done, left)
+
+    async def _note(
+        self, done: list[int], left: list[int], pressed: dict[tuple[int, datetime], set[int]]
+    ) -> None:
         if not done and not left:
             return
         bot_id, now = self.taker.bot_id, self.clock()
@@ -168,11 +183,6 @@ class Intake:
                 await outbox.seen(session, chat_id, message_ids, at, bot_id=bot_id)
 
         await self.database.transact(note)
-        del self._answered[: len(done)]
-        del self._left[: len(left)]
-        for key in pressed:
-            del self._pressed[key]
-        self._open.difference_update(done, left)
 
     # What others left
 

@@ -1,5 +1,6 @@
 """What every test stands on: keys, a clock, and a city in a fresh database of either kind."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,13 @@ settings.load_profile("muster")
 KINDS = ("sqlite", "postgresql")
 MEMORY = Path("/dev/shm")
 """Where there is one, the tests' databases need not reach a disk."""
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: it is not searched for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from services.policy import Policy
 from services.words import Words
 from tests import compiled
 from tests.city import City
-from tests.databases import Databases, PostgresServer, SqliteFolder
+from tests.databases import Databases, PostgresServer, SqliteFolder, is_said, kinds_for
 from tests.making import Making
 from tests.times import ManualClock
 from web import live
@@ -23,7 +23,6 @@ from web import live
 settings.register_profile("muster", deadline=None)  # how long something takes is for benchmarks
 settings.load_profile("muster")
 
-KINDS = ("sqlite", "postgresql")
 MEMORY = Path("/dev/shm")
 """Where there is one, the tests' databases need not reach a disk."""
 
@@ -87,7 +86,14 @@ def postgres_databases(databases_folder: Path) -> Iterator[Databases]:
     server.stop()
 
 
-@pytest.fixture(params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which kinds of database a test runs on, unless it says so itself."""
+    if "databases" in metafunc.fixturenames and not is_said(metafunc.definition):
+        kinds = kinds_for(metafunc.definition, metafunc.fixturenames)
+        metafunc.parametrize("databases", kinds, indirect=True)
+
+
+@pytest.fixture
 def databases(request: pytest.FixtureRequest) -> Databases:
     found: Databases = request.getfixturevalue(
         "sqlite_databases" if request.param == "sqlite" else "postgres_databases"

@@ -23,7 +23,10 @@ from playground.phone import labels
 from services import delivery, personal_data, rostering
 from services.rostering import Rota
 from tests.city import City, Phone
+from tests.databases import ON_BOTH
 from tests.emergencies import RALLY, Emergency
+
+pytestmark = ON_BOTH
 
 DAY = 24 * 60
 

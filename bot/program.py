@@ -51,7 +51,7 @@ from web.keys import (
 )
 from web.limits import LIMITS, Limits
 from web.live import COMMITS, Commits
-from web.pages import ROUTES
+from web.pages import RESOURCES
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +217,7 @@ class Program:
         )
 
     async def _serve(self, dispatcher: Dispatcher) -> None:
-        app = make_app(ROUTES)
+        app = make_app(RESOURCES)
         app[DATABASE] = self.database
         app[WORDS] = self.words
         app[POLICY] = self.settings.policy

@@ -44,7 +44,7 @@ from web.keys import (
 )
 from web.limits import LIMITS, Limits
 from web.live import COMMITS, Commits
-from web.pages import ROUTES
+from web.pages import RESOURCES
 
 log = logging.getLogger(__name__)
 
@@ -261,7 +261,7 @@ class Program:
     # Pages
 
     async def _serve(self) -> None:
-        app = self._app = make_app(ROUTES if self.does(ProcessRole.WEB) else ())
+        app = self._app = make_app(RESOURCES if self.does(ProcessRole.WEB) else ())
         app[DATABASE] = self.database
         app[WORDS] = self.words
         app[POLICY] = self.settings.policy

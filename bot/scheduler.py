@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,8 +213,7 @@ class Scheduler:
         async with self.database.read() as session:
             return [await sweep.look(Work(session, self.clock(), self.policy))]
 
-    async def run_all(self) -> None:
-        """What has become due is caught up with at once, as at the start."""
-        for sweep in SWEEPS:
-            while await self.sweep(sweep) and sweep.goes_on:
-                pass
+    async def run_all(self, sweeps: Iterable[Sweep] = SWEEPS) -> None:
+        """One after the other, each until it has nothing left to do."""
+        for sweep in sweeps:
+            await self._run_out(sweep)

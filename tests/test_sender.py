@@ -23,7 +23,10 @@ from services.policy import Policy
 from services.work import Work
 from tests.city import TOKEN, USERNAME, City
 from tests.commands import Muster
+from tests.databases import ON_BOTH
 from tests.times import ManualClock
+
+pytestmark = ON_BOTH
 
 BACKLOG = 400
 

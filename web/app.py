@@ -21,7 +21,14 @@ SPREADSHEETS = 2
 Take = Callable[[list[dict[str, Any]]], Awaitable[None]]
 
 
-def make_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
+def laid_out(routes: Iterable[web.AbstractRouteDef]) -> tuple[web.AbstractResource, ...]:
+    """Once a process for all that serve them: hundreds of addresses take their time."""
+    router = web.UrlDispatcher()
+    router.add_routes(routes)
+    return tuple(router.resources())
+
+
+def make_app(resources: Iterable[web.AbstractResource]) -> web.Application:
     """Pages and health; the caller fills in what `web.keys` names."""
     app = web.Application(client_max_size=LARGEST_UPDATE)
     app[STOPPING] = asyncio.Event()
@@ -29,7 +36,8 @@ def make_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
     app[MAKING] = asyncio.Semaphore(SPREADSHEETS)
     app.on_shutdown.append(_end_streams)
     app.router.add_get("/healthz", healthz)
-    app.add_routes(routes)
+    for resource in resources:
+        app.router.register_resource(resource)
     return app
 
 

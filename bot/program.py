@@ -49,7 +49,7 @@ from web.keys import (
     PUBLIC_URL,
     WORDS,
 )
-from web.limits import LIMITS, Limits
+from web.limits import LIMITS, PROXIES, Limits
 from web.live import COMMITS, Commits
 from web.pages import ROUTES
 
@@ -225,6 +225,7 @@ class Program:
         app[ACT] = dispatcher.act
         app[ON_PAGE] = is_on_page
         app[LIMITS] = Limits()
+        app[PROXIES] = self.settings.web.proxies
         app[COMMITS] = self.commits
         app[BOT_USERNAME] = self.bot.username
         app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks

@@ -42,7 +42,7 @@ from web.keys import (
     STOPPING,
     WORDS,
 )
-from web.limits import LIMITS, Limits
+from web.limits import LIMITS, PROXIES, Limits
 from web.live import COMMITS, Commits
 from web.pages import RESOURCES
 
@@ -269,6 +269,7 @@ class Program:
         app[ACT] = self.line.dispatcher.act
         app[ON_PAGE] = is_on_page
         app[LIMITS] = Limits()
+        app[PROXIES] = self.settings.web.proxies
         app[COMMITS] = self.commits
         app[BOT_USERNAME] = self.line.username
         app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks

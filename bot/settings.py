@@ -1,6 +1,8 @@
-"""Settings: `config.toml` and MUSTER_... variables, checked before anything starts.
+"""Settings: `config.toml`, secrets, MUSTER_... variables, all checked before anything starts.
 
-A variable overrules the file: MUSTER_TELEGRAM__TOKEN is `token` in the section [telegram].
+A variable overrules the file: MUSTER_TELEGRAM__TOKEN is `token` in the section [telegram]. Between
+the two stand files that bear a variable's name and hold its value, as containers and systemd hand
+out secrets, in the folder that MUSTER_SECRETS names, or else systemd's CREDENTIALS_DIRECTORY.
 """
 
 import os
@@ -14,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -22,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -39,6 +43,8 @@ from services.words import LANGUAGES
 
 CONFIG_FILE = "config.toml"
 CONFIG_VARIABLE = "MUSTER_CONFIG"
+SECRETS_VARIABLES = ("MUSTER_SECRETS", "CREDENTIALS_DIRECTORY")
+"""The first that is set names the folder of secrets."""
 PREFIX = "MUSTER_"
 NESTING = "__"
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -182,6 +188,9 @@ class WebSettings(Section):
         "http://127.0.0.1:8080",
         description="Where people and Telegram reach them; webhooks need https.",
     )
+    proxies: list[IPvAnyNetwork] = Field(
+        [], description="Networks of other machines that may say for whom they ask."
+    )
 
     @field_validator("public_url")
     @classmethod
@@ -318,11 +327,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = config_path()
         file = TomlConfigSettingsSource(settings_cls, toml_file=path if path.exists() else None)
-        return (init_settings, env_settings, file)
+        secrets = NestedSecretsSettingsSource(file_secret_settings, secrets_folder())
+        return (init_settings, env_settings, secrets, file)
 
 
 def config_path() -> Path:
     return Path(os.environ.get(CONFIG_VARIABLE, CONFIG_FILE))
+
+
+def secrets_folder() -> Path | None:
+    """Where files are named like variables."""
+    given = (os.environ.get(name) for name in SECRETS_VARIABLES)
+    return next((Path(folder) for folder in given if folder), None)
 
 
 def read_settings(**given: Any) -> Settings:
@@ -330,6 +346,9 @@ def read_settings(**given: Any) -> Settings:
     path = config_path()
     if CONFIG_VARIABLE in os.environ and not path.exists():
         raise SettingsError(f"{CONFIG_VARIABLE}: {path} does not exist")
+    secrets = secrets_folder()
+    if secrets is not None and not secrets.is_dir():
+        raise SettingsError(f"{secrets}: there is no such folder of secrets")
     _require_known_variables()
     try:
         settings = Settings(**given)
@@ -348,10 +367,18 @@ def read_settings(**given: Any) -> Settings:
 
 def _require_known_variables() -> None:
     """A variable with a slip in its section would be passed over in silence."""
-    for name in sorted(os.environ):
+    for name in _given():
         section, nested, _ = name.removeprefix(PREFIX).partition(NESTING)
         if name.startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
             raise SettingsError(f"{name}: there is no such setting; see config.example.toml")
+
+
+def _given() -> list[str]:
+    """The names of variables and of files with secrets."""
+    folder = secrets_folder()
+    return sorted(
+        {*os.environ, *(path.name for path in folder.iterdir())} if folder else os.environ
+    )
 
 
 def _first_of(fault: ValidationError) -> str:
@@ -367,4 +394,4 @@ def _variables_of(fault: UnreadableVariable) -> str:
     """The variables that may be meant; the fault itself names no more than the section."""
     section = str(fault).split('"')[1]
     start = f"{PREFIX}{section.upper()}"
-    return " or ".join(sorted(name for name in os.environ if name.upper().startswith(start)))
+    return " or ".join(name for name in _given() if name.upper().startswith(start))

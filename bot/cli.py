@@ -133,7 +133,7 @@ def init(
 def run() -> None:
     """Runs the bot, the sender, the scheduler and the web pages until Ctrl-C."""
     settings = _settings()
-    set_up_logs(settings.log.level)
+    set_up_logs(settings.log.level, settings.log.format)
     if not settings.telegram.token.get_secret_value():
         _stop("setting telegram.token: is empty; @BotFather gives you one", USAGE)
     _keys(settings)

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,8 @@ class Intake:
         self.bot = bot
         self.queue = queue
         self.clock = clock
+        self.on_receipt: Callable[[RawUpdate], object] = lambda _: None
+        """Called with each update that is new."""
         self._answered: list[int] = []
         self._pressed: dict[tuple[int, datetime], set[int]] = {}
         self._something_answered = asyncio.Event()
@@ -60,6 +62,7 @@ class Intake:
             fresh = set(await accounts.receive(session, rows, self.clock()))
         for raw in updates:
             if raw["update_id"] in fresh:
+                self.on_receipt(raw)
                 await self._enqueue(raw)
             self.newest = max(self.newest, raw["update_id"])
         self.moved.set()

@@ -15,12 +15,15 @@ from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
 from yarl import URL
 
 import handlers.topics  # noqa: F401 - registers every command, button and link
+from bot import health, tracing
 from bot.channels import OtherChannels
 from bot.fetching import Fetching
-from bot.intake import ALLOWED, Intake
+from bot.health import Health, LoopLag
+from bot.intake import ALLOWED, Intake, RawUpdate
 from bot.lanes import ChatLanes
 from bot.limiter import Limiter
 from bot.menus import Menus
+from bot.metrics import Metrics, kind_of
 from bot.pace import Schedule
 from bot.request import AiohttpRequest
 from bot.scheduler import Scheduler
@@ -51,6 +54,7 @@ from web.keys import (
 )
 from web.limits import LIMITS, Limits
 from web.live import COMMITS, Commits
+from web.operation import FIGURES, HEALTH, METRICS_TOKEN
 from web.pages import ROUTES
 
 log = logging.getLogger(__name__)
@@ -107,6 +111,13 @@ class Program:
         )
         self.fetching = Fetching(self.database, settings.policy, clock, self._fetched)
         self.menus = Menus(self.bot, self.words, self.database)
+        self.metrics = Metrics(self.database, clock)
+        self.health = Health()
+        self.loop_lag = LoopLag(self.metrics.loop_lag.set)
+        self._measure()
+        self._name_checks()
+        self.database.inform(tracing.about)
+        self.database.after_commit(tracing.note)
         self.database.after_commit(self.sender.notice)
         self.database.after_commit(self.other_channels.notice)
         self.database.after_commit(self.webhooks.notice)
@@ -120,6 +131,32 @@ class Program:
         self.web_port = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Raises what one of the engines died of."""
+
+    def _measure(self) -> None:
+        """Whatever there is to count is counted."""
+        self.database.after_transaction(self.metrics.transaction)
+        for request in self._requests:
+            request.after_call(self.metrics.called)
+        self.intake.on_receipt = self._received
+        self.sender.on_landing = self.metrics.landed
+        self.scheduler.on_run = self.metrics.swept
+        self.other_channels.on_sending = self.metrics.sent_elsewhere
+        self.webhooks.on_attempt = self.metrics.carried
+        self.metrics.deliveries_in_flight.set_function(lambda: self.sender.in_flight)
+        self.metrics.pace.set_function(self.limiter.rate)
+
+    def _received(self, raw: RawUpdate) -> None:
+        self.metrics.received(raw)
+        origin = tracing.of_update(raw["update_id"])
+        log.info("update stored", extra={"origin": origin, "kind": kind_of(raw)})
+
+    def _name_checks(self) -> None:
+        self.health.lives_by("engines", health.engines(lambda: self._tasks))
+        self.health.needs("database", health.database(self.database))
+        self.health.needs("keys", health.keys)
+        self.health.needs("telegram", health.telegram(self.bot, *self._requests))
+        self.health.needs("loop", self.loop_lag.check)
+        self.health.needs("disk", health.disk(self.settings, self.database))
 
     async def start(self) -> None:
         """Raises TelegramError if Telegram can't be spoken to, OSError if the port is taken."""
@@ -137,6 +174,7 @@ class Program:
         await self.application.start()
         await self._serve(dispatcher)
         await self._recover(dispatcher)
+        self._run(self.loop_lag.run(), "loop lag")
         self._run(self.intake.keep_noting(), "noting")
         self._run(self.sender.run(), "sender")
         if self.settings.channels.urls:
@@ -151,6 +189,7 @@ class Program:
 
     async def stop(self) -> None:
         """Also after a start that failed half way."""
+        self.health.drain()
         await self.scheduler.stop()
         for task in self._tasks:
             if task.get_name() not in FINISHING:
@@ -172,10 +211,13 @@ class Program:
 
     def _answering(self, dispatcher: Dispatcher) -> Any:
         async def answer(update: Update, _context: object) -> None:
-            try:
-                await dispatcher.handle(update)
-            finally:
-                self.intake.left(update.update_id)
+            origin = tracing.of_update(update.update_id)
+            with tracing.coming_of(origin), self.metrics.handling(update):
+                try:
+                    await dispatcher.handle(update)
+                finally:
+                    self.intake.left(update.update_id)
+                log.info("update handled", extra={"kind": kind_of(update)})
 
         return answer
 
@@ -229,6 +271,10 @@ class Program:
         app[BOT_USERNAME] = self.bot.username
         app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks
         app[PUBLIC_URL] = self.settings.web.public_url
+        app[HEALTH] = self.health
+        app[FIGURES] = self.metrics.read
+        app[METRICS_TOKEN] = self.settings.web.metrics_token.get_secret_value()
+        app.middlewares.append(self.metrics.page)
         app[PICTURE] = self._picture
         app[MINI_APP_KEY] = mini_app.key_of(self.settings.telegram.token.get_secret_value())
         if self.settings.telegram.mode is Mode.WEBHOOK:

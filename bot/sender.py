@@ -8,7 +8,7 @@ import itertools
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from aiohttp import FormData
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 
-from bot import faults
+from bot import faults, tracing
 from bot.composing import Composer, Letter
 from bot.limiter import MAX_RETRIES, Limiter, seconds_of
 from bot.pace import Ticket
@@ -90,6 +90,8 @@ class Sender:
         self.papers = Papers(database, words, clock)
         self.clock = clock
         self.bounds = bounds
+        self.on_landing: Callable[[Due, Receipt], object] = lambda *_: None
+        """Called with what became of each attempt."""
         self._wake = asyncio.Event()
         self._receipts: list[Receipt] = []
         self._claimed: dict[int, Due] = {}
@@ -278,8 +280,15 @@ class Sender:
         else:
             del self._chats[due.lane, due.chat_id]
 
-    def _land(self, _due: Due, receipt: Receipt) -> None:
+    @property
+    def in_flight(self) -> int:
+        """Deliveries claimed and not yet recorded."""
+        return len(self._claimed)
+
+    def _land(self, due: Due, receipt: Receipt) -> None:
         """Keeps a receipt until it is written; at once if nothing else is under way."""
+        self.on_landing(due, receipt)
+        _note(due, receipt)
         self._receipts.append(receipt)
         full = len(self._receipts) * 4 >= self.bounds.concurrency
         if full or len(self._receipts) == len(self._claimed):
@@ -291,6 +300,10 @@ class Sender:
     # Sending one
 
     async def _deliver(self, due: Due, ticket: Ticket) -> None:
+        with tracing.coming_of(due.wording.origin):
+            await self._deliver_traced(due, ticket)
+
+    async def _deliver_traced(self, due: Due, ticket: Ticket) -> None:
         try:
             receipt = await self._patiently(due, ticket)
         except TelegramError as fault:
@@ -403,6 +416,21 @@ class Sender:
             return timedelta(seconds=seconds_of(fault))
         seconds = min(FIRST_PAUSE * 2 ** min(due.attempts - 1, 10), LONGEST_PAUSE)
         return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+def _note(due: Due, receipt: Receipt) -> None:
+    """Not each of a broadcast that went well: there may be as many as there are people."""
+    well = receipt.state is DeliveryState.SENT
+    usual = not receipt.attempted or (well and due.lane is Lane.BROADCAST)
+    fields = {
+        "origin": due.wording.origin,
+        "delivery_id": due.id,
+        "message_id": due.wording.id,
+        "lane": due.lane.name.lower(),
+        "state": receipt.state.value,
+        "why": receipt.why.value if receipt.why else None,
+    }
+    log.log(logging.DEBUG if usual else logging.INFO, "delivery", extra=fields)
 
 
 def _paying(ticket: Ticket) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The web application: pages, health, and the address at which Telegram delivers updates."""
+"""The web application: pages, operators' questions, and where Telegram delivers updates."""
 
 import asyncio
 import hmac
@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy import text
 
-from web.keys import DATABASE, MAKING, STOPPING, STREAMS
+from web.keys import MAKING, STOPPING, STREAMS
+from web.operation import ROUTES as OPERATION
 
 WEBHOOK_PATH = "/telegram/webhook"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
@@ -21,26 +21,19 @@ Take = Callable[[list[dict[str, Any]]], Awaitable[None]]
 
 
 def make_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
-    """Pages and health; the caller fills in what `web.keys` names."""
+    """Pages and operators' questions; the caller fills in what the keys name."""
     app = web.Application(client_max_size=LARGEST_UPDATE)
     app[STOPPING] = asyncio.Event()
     app[STREAMS] = Counter()
     app[MAKING] = asyncio.Semaphore(SPREADSHEETS)
     app.on_shutdown.append(_end_streams)
-    app.router.add_get("/healthz", healthz)
+    app.add_routes(OPERATION)
     app.add_routes(routes)
     return app
 
 
 async def _end_streams(app: web.Application) -> None:
     app[STOPPING].set()
-
-
-async def healthz(request: web.Request) -> web.Response:
-    """200 while the database answers."""
-    async with request.app[DATABASE].read() as session:
-        await session.execute(text("SELECT 1"))
-    return web.json_response({"ok": True})
 
 
 def add_webhook(app: web.Application, secret: str, take: Take) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aiohttp import FormData, web
@@ -25,6 +25,7 @@ from bot.limiter import Limiter
 from bot.menus import Menus
 from bot.metrics import Metrics, kind_of
 from bot.pace import Schedule
+from bot.reporting import Reporter
 from bot.request import AiohttpRequest
 from bot.scheduler import Scheduler
 from bot.sender import Bounds, Sender, Wire
@@ -36,6 +37,7 @@ from handlers.routes import is_on_page
 from handlers.turns import Surroundings
 from models import Database
 from services import accounts, mini_app
+from services.error_reports import Readers
 from services.errors import Gone
 from services.words import Words
 from web.app import WEBHOOK_PATH, add_webhook, make_app
@@ -61,7 +63,7 @@ log = logging.getLogger(__name__)
 
 QUEUED_UPDATES = 1000
 """Updates that wait in memory at most; the rest waits at Telegram's side."""
-FINISHING = ("sender", "other channels", "webhooks")
+FINISHING = ("sender", "other channels", "webhooks", "reports of errors")
 """Engines that end by themselves once what is under way has been recorded."""
 REPLIES = 64
 """Connections beside those of the sender."""
@@ -113,6 +115,14 @@ class Program:
         self.menus = Menus(self.bot, self.words, self.database)
         self.metrics = Metrics(self.database, clock)
         self.health = Health()
+        self.reporter = Reporter(
+            database=self.database,
+            words=self.words,
+            policy=settings.policy,
+            clock=clock,
+            readers=Readers(settings.operators.chat_ids, settings.operators.language),
+            say=partial(self.bot.send_message, parse_mode="HTML"),
+        )
         self.loop_lag = LoopLag(self.metrics.loop_lag.set)
         self._measure()
         self._name_checks()
@@ -142,6 +152,7 @@ class Program:
         self.scheduler.on_run = self.metrics.swept
         self.other_channels.on_sending = self.metrics.sent_elsewhere
         self.webhooks.on_attempt = self.metrics.carried
+        self.reporter.on_error = self.metrics.errors.inc
         self.metrics.deliveries_in_flight.set_function(lambda: self.sender.in_flight)
         self.metrics.pace.set_function(self.limiter.rate)
 
@@ -160,6 +171,8 @@ class Program:
 
     async def start(self) -> None:
         """Raises TelegramError if Telegram can't be spoken to, OSError if the port is taken."""
+        logging.getLogger().addHandler(self.reporter)
+        self._run(self.reporter.run(), "reports of errors")
         await self.application.initialize()
         dispatcher = Dispatcher(
             database=self.database,
@@ -199,7 +212,9 @@ class Program:
         self.sender.stop()
         self.other_channels.stop()
         self.webhooks.stop()
+        self.reporter.stop()
         await asyncio.gather(*self._tasks, *self._menu_tasks, return_exceptions=True)
+        logging.getLogger().removeHandler(self.reporter)
         await self.intake.note_answered()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -231,6 +246,7 @@ class Program:
             return
         fault = task.exception()
         if fault is not None:
+            log.error("engine died", exc_info=fault, extra={"engine": task.get_name()})
             self.failed.set_exception(fault)
 
     async def _recover(self, dispatcher: Dispatcher) -> None:

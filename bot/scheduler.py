@@ -26,6 +26,7 @@ from services import (
     days,
     drills,
     enrolment,
+    error_reports,
     greetings,
     help_requests,
     hours,
@@ -139,6 +140,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(accounts.forget_updates, 3600),
     Sweep(tokens.forget_answers, 3600),
     Sweep(webhooks.forget, 600),
+    Sweep(error_reports.forget, 3600),
 )
 
 

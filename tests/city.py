@@ -14,6 +14,7 @@ from bot.settings import (
     DatabaseSettings,
     ExchangeSettings,
     Mode,
+    OperatorSettings,
     SecuritySettings,
     Settings,
     TelegramSettings,
@@ -67,6 +68,7 @@ class City:
         """What differs from the usual; counts from the next start of the bot."""
         self.web_settings: dict[str, Any] = {}
         """The same of [web]."""
+        self.operators = OperatorSettings()
         self.channels = ChannelSettings()
         self.exchange = ExchangeSettings()
         self.drives_webhooks = True
@@ -116,6 +118,7 @@ class City:
                 **self.web_settings,
             ),
             channels=self.channels,
+            operators=self.operators,
             exchange=self.exchange,
             policy=self.policy,
         )

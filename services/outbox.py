@@ -73,6 +73,8 @@ class Why(StrEnum):
     OPTED_OUT = "opted_out"
     NO_TELEGRAM = "no_telegram"
     NO_ADDRESS = "no_address"
+    RESTORED = "restored"
+    """Held after a backup was restored: it may have gone out since."""
 
 
 UNREACHABLE = frozenset(

@@ -65,6 +65,11 @@ QUEUED_UPDATES = 1000
 """Updates that wait in memory at most; the rest waits at Telegram's side."""
 FINISHING = ("sender", "other channels", "webhooks", "reports of errors")
 """Engines that end by themselves once what is under way has been recorded."""
+FINISHES_WITHIN = 7.0
+"""Seconds that what is under way has at the end; with the rest it takes less than ten."""
+RECORDS_WITHIN = 2.0
+"""... of which the sender keeps so many to write down what became of its deliveries."""
+PAGES_FINISH_WITHIN = 1.0
 REPLIES = 64
 """Connections beside those of the sender."""
 
@@ -137,6 +142,8 @@ class Program:
         self.database.after_commit(self.commits.notice)
         self._tasks: list[asyncio.Task[None]] = []
         self._menu_tasks: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Task[Any]] = set()
+        """That are under way."""
         self._runner: web.AppRunner | None = None
         self.web_port = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -203,17 +210,14 @@ class Program:
     async def stop(self) -> None:
         """Also after a start that failed half way."""
         self.health.drain()
-        await self.scheduler.stop()
         for task in self._tasks:
             if task.get_name() not in FINISHING:
                 task.cancel()
-        if self.application.running:
-            await self.application.stop()
-        self.sender.stop()
+        self.sender.stop(FINISHES_WITHIN - RECORDS_WITHIN)
         self.other_channels.stop()
         self.webhooks.stop()
         self.reporter.stop()
-        await asyncio.gather(*self._tasks, *self._menu_tasks, return_exceptions=True)
+        await self._finish()
         logging.getLogger().removeHandler(self.reporter)
         await self.intake.note_answered()
         if self._runner is not None:
@@ -224,13 +228,30 @@ class Program:
             await request.shutdown()
         await self.database.close()
 
+    async def _finish(self) -> None:
+        """What is under way is finished, or broken off: the next start goes on with it."""
+        ending = [asyncio.create_task(self.scheduler.stop())]
+        if self.application.running:
+            ending.append(asyncio.create_task(self.application.stop()))
+        ending += [*self._tasks, *self._menu_tasks]
+        _, hanging = await asyncio.wait(ending, timeout=FINISHES_WITHIN)
+        if hanging or self._answers:
+            log.warning("broken off at the end", extra={"tasks": len(hanging | self._answers)})
+        left = [*hanging, *self._answers]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*ending, *left, return_exceptions=True)
+
     def _answering(self, dispatcher: Dispatcher) -> Any:
         async def answer(update: Update, _context: object) -> None:
             origin = tracing.of_update(update.update_id)
+            task: Any = asyncio.current_task()
             with tracing.coming_of(origin), self.metrics.handling(update):
+                self._answers.add(task)
                 try:
                     await dispatcher.handle(update)
                 finally:
+                    self._answers.discard(task)
                     self.intake.left(update.update_id)
                 log.info("update handled", extra={"kind": kind_of(update)})
 
@@ -296,7 +317,12 @@ class Program:
         if self.settings.telegram.mode is Mode.WEBHOOK:
             secret = self.settings.telegram.webhook_secret.get_secret_value()
             add_webhook(app, secret, self.intake.take)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=PAGES_FINISH_WITHIN,
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.settings.web.host, self.settings.web.port)
         await site.start()

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -61,7 +62,7 @@ class Reporter(logging.Handler):
         self.clock = clock
         self.readers = readers
         self.say = say
-        self.about = {
+        self.about: dict[str, Any] = {
             "version": version("muster"), "host": socket.gethostname(), "role": role,
         }  # fmt: skip
         self.on_error: Callable[[], object] = lambda: None

@@ -44,6 +44,7 @@ from services import (
     relieving,
     reminders,
     reorganising,
+    retention,
     scene,
     series,
     standing_down,
@@ -141,6 +142,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(tokens.forget_answers, 3600),
     Sweep(webhooks.forget, 600),
     Sweep(error_reports.forget, 3600),
+    Sweep(retention.drop, 600, retention.look, goes_on=True),
 )
 
 

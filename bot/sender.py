@@ -102,6 +102,7 @@ class Sender:
         self._tickets: dict[int, Ticket] = {}
         self._in_flight: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._patience: float | None = None
         self._more = False
         self._flush: asyncio.TimerHandle | None = None
         self._paid_recorded = 0
@@ -120,9 +121,13 @@ class Sender:
         self.idle.clear()
         self._wake.set()
 
-    def stop(self) -> None:
-        """Nothing more is taken. A cancelled task would lose the receipts that it was writing."""
+    def stop(self, within: float | None = None) -> None:
+        """Nothing more is taken; what is in flight has so many seconds to arrive, or all it needs.
+
+        A cancelled task would lose the receipts that it was writing.
+        """
         self._stopping = True
+        self._patience = within
         self._wake.set()
 
     async def run(self) -> None:
@@ -199,13 +204,24 @@ class Sender:
             return
 
     async def _wind_up(self) -> None:
-        """What is in flight is awaited; what only waits for its turn is put back."""
+        """What is in flight is awaited; what only waits for its turn is put back.
+
+        What does not arrive in time stays as it is: the next start sends it again, marked.
+        """
         for ticket in self._tickets.values():
             self.limiter.withdraw(ticket)
+        flying: set[str] = set()
         if self._in_flight:
-            await asyncio.wait(self._in_flight)
+            _, late = await asyncio.wait(self._in_flight, timeout=self._patience)
+            flying = {task.get_name() for task in late}
+            for task in late:
+                task.cancel()
         landed = {receipt.delivery_id for receipt in self._receipts}
-        waiting = [due for due in self._claimed.values() if due.id not in landed]
+        waiting = [
+            due
+            for due in self._claimed.values()
+            if due.id not in landed and _name_of(due) not in flying
+        ]
         self._receipts += [_put_back(due, self.clock()) for due in waiting]
         receipts = self._put_down()
         if receipts:
@@ -261,7 +277,7 @@ class Sender:
 
         def go(ticket: Ticket) -> None:
             del self._tickets[due.id]
-            task = asyncio.create_task(self._deliver(due, ticket), name=f"delivery-{due.id}")
+            task = asyncio.create_task(self._deliver(due, ticket), name=_name_of(due))
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
 
@@ -416,6 +432,11 @@ class Sender:
             return timedelta(seconds=seconds_of(fault))
         seconds = min(FIRST_PAUSE * 2 ** min(due.attempts - 1, 10), LONGEST_PAUSE)
         return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+def _name_of(due: Due) -> str:
+    """Of the task that delivers it."""
+    return f"delivery-{due.id}"
 
 
 def _note(due: Due, receipt: Receipt) -> None:

@@ -96,7 +96,10 @@ async def tell(work: Work, readers: Readers) -> int:
 
 def about(one: ErrorReport | Occurrence) -> dict[str, Any]:
     """What the template takes."""
-    stored = isinstance(one, ErrorReport)
+    if isinstance(one, ErrorReport):
+        stored = {"stored": True, "count": one.untold, "since": one.told_at and one.first_at}
+    else:
+        stored = {"stored": False, "count": one.count, "since": None}
     return {
         "error": one.kind,
         "place": one.place,
@@ -104,9 +107,7 @@ def about(one: ErrorReport | Occurrence) -> dict[str, Any]:
         "host": one.host,
         "role": one.role,
         "origin": one.origin,
-        "count": one.untold if stored else one.count,
-        "since": one.first_at if stored and one.told_at else None,
-        "stored": stored,
+        **stored,
     }
 
 

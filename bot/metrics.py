@@ -97,7 +97,10 @@ class Metrics:
         )
 
         self.deliveries_queued = Gauge(
-            "muster_deliveries_queued", "Deliveries by Telegram that wait.", ["lane"], **at
+            "muster_deliveries_queued",
+            "Deliveries that wait; 50,000 are counted at most.",
+            ["lane"],
+            **at,
         )
         self.oldest_delivery = Gauge(
             "muster_deliveries_oldest_due_seconds", "For how long the first has been due.",

@@ -65,9 +65,9 @@ QUEUED_UPDATES = 1000
 """Updates that wait in memory at most; the rest waits at Telegram's side."""
 FINISHING = ("sender", "other channels", "webhooks", "reports of errors")
 """Engines that end by themselves once what is under way has been recorded."""
-FINISHES_WITHIN = 7.0
+FINISHES_WITHIN = 5.0
 """Seconds that what is under way has at the end; with the rest it takes less than ten."""
-RECORDS_WITHIN = 2.0
+RECORDS_WITHIN = 1.5
 """... of which the sender keeps so many to write down what became of its deliveries."""
 PAGES_FINISH_WITHIN = 1.0
 REPLIES = 64

@@ -5,8 +5,9 @@ Every statement stays within an index of what is still to be done.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import TELEGRAM, Backup, Delivery, DeliveryState, Dispatch, Inbox, Lane
@@ -14,6 +15,8 @@ from models.exchange import DispatchState
 
 _QUEUED = text("state = 'queued'")
 """In words, so that a database sees that its index of just these rows will do."""
+COUNTED = 50_000
+"""Deliveries of a lane that are counted at most: SQLite looks at the row of each."""
 ON_THEIR_WAY = (DispatchState.WAITING, DispatchState.SENDING)
 
 
@@ -30,20 +33,29 @@ class Depths:
     """When a backup was last verified."""
 
 
+def _queue(lane: Lane) -> Select[Any]:
+    waiting = select(Delivery.id, Delivery.due_at).where(_QUEUED, Delivery.lane == int(lane))
+    some = waiting.limit(COUNTED).subquery()
+    first = waiting.with_only_columns(Delivery.due_at).order_by(Delivery.due_at).limit(1)
+    return select(
+        literal(int(lane)),
+        select(func.count()).select_from(some).scalar_subquery(),
+        first.scalar_subquery(),
+    )
+
+
+_QUEUES = union_all(*map(_queue, Lane))
+
+
 async def depths(session: AsyncSession) -> Depths:
     found = Depths()
     unanswered = select(func.count(), func.min(Inbox.received_at)).where(
         Inbox.answered_at.is_(None)
     )
     found.updates, found.oldest_update = (await session.execute(unanswered)).one()
-    counted = await session.execute(
-        select(Delivery.lane, func.count(), func.min(Delivery.due_at))
-        .where(_QUEUED)
-        .group_by(Delivery.lane)
-    )
-    for lane, count, due_at in counted:
-        found.deliveries[Lane(lane)] = count
-        found.oldest_due[Lane(lane)] = due_at
+    for lane, count, due_at in await session.execute(_QUEUES):
+        if count:
+            found.deliveries[Lane(lane)], found.oldest_due[Lane(lane)] = count, due_at
     elsewhere = await session.execute(
         select(Delivery.channel, func.count())
         .where(text(f"channel <> '{TELEGRAM}'"), Delivery.state == DeliveryState.QUEUED)

@@ -25,7 +25,7 @@ import asyncpg  # type: ignore[import-untyped]
 import uvloop
 from sqlalchemy import make_url
 
-from benchmarks import city, databases, lists, outbox_city
+from benchmarks import audience_city, city, databases, lists, outbox_city
 from benchmarks.__main__ import machine, variables
 from benchmarks.chats import Press, Telegram
 from benchmarks.figures import Figure
@@ -294,7 +294,7 @@ class Bench:
             token, chats = telegram.add_bot(wants_screen=True)
             given = variables(self.folder, url, telegram.url, token)
             given["MUSTER_WEB__PORT"] = "18099"
-            press = Press(lists.audience_city.FIRST_CHAT, "menu")
+            press = Press(audience_city.FIRST_CHAT, "menu")
             running, _ = await stack.enter_async_context(
                 started(Command(MUSTER, given, self.folder), self.core, chats, press)
             )

@@ -1,4 +1,4 @@
-"""The command line: `muster run | demo | init | doctor | import | export | import-people | backup`.
+"""The command line: `muster run | demo | init | doctor | import | export | backup | restore | ...`.
 
 Exit codes: 0 done, 1 something is at fault, 2 wrong usage or settings, 3 schema out of date.
 """
@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
-from bot import bringing, doctoring, moving_data, schema, setting_up
+from bot import backups, bringing, doctoring, moving_data, schema, setting_up
 from bot.logs import set_up_logs
 from bot.schema import DatabaseUnreachableError
 from bot.settings import ProcessRole, Settings, SettingsError, read_settings
@@ -150,7 +151,7 @@ def run(
         settings = settings.model_copy(
             update={"web": settings.web.model_copy(update={"port": port})}
         )
-    set_up_logs(settings.log.level)
+    set_up_logs(settings.log.level, settings.log.format)
     if ProcessRole.ALL not in roles and settings.database.url.startswith("sqlite"):
         _stop("setting database.url: on SQLite one process does it all; use PostgreSQL", USAGE)
     if not settings.telegram.token.get_secret_value():
@@ -345,9 +346,20 @@ def import_people(
 @app.command()
 def backup(
     folder: Annotated[Path, typer.Argument(help="Folder to which the copy is added.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Restore the copy beside, and compare it.")
+    ] = False,
+    keep: Annotated[
+        str | None,
+        typer.Option(help="Drop older copies in the folder: `14` keeps so many, `30d` days."),
+    ] = None,
 ) -> None:
     """Copies the database while it is in use. The key file is to be kept apart, by hand."""
     settings = _settings()
+    try:
+        kept = backups.Keep.read(keep) if keep is not None else None
+    except ValueError:
+        _stop(f"--keep {keep}: a number of copies, or of days like 30d", USAGE)
     with _progress() as progress:
         task = progress.add_task("copying", total=None)
 
@@ -355,10 +367,63 @@ def backup(
             progress.update(task, completed=done, total=total)
 
         try:
-            path = moving_data.back_up(settings, folder, report)
+            made = _run(backups.back_up(settings, folder, report, verify=verify, keep=kept))
         except moving_data.DataError as fault:
             _stop(fault)
-    out.print(f"Copied to {path}.", highlight=False)
+    proven = " and restored to verify it" if made.verified else ""
+    out.print(f"Copied to {made.file}{proven}: {made.contents.rows} rows.", highlight=False)
+    for path in made.dropped:
+        out.print(f"Dropped {path}.", highlight=False)
+
+
+@app.command()
+def restore(
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, help="A file that `backup` made.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where the database is not empty.")
+    ] = False,
+    send_held: Annotated[
+        bool, typer.Option("--send-held", help="Afterwards: what is held goes out after all.")
+    ] = False,
+    drop_held: Annotated[
+        bool, typer.Option("--drop-held", help="Afterwards: what is held never goes out.")
+    ] = False,
+) -> None:
+    """Puts a backup in the place of the database; Muster must not be running.
+
+    Calls to an emergency that were on their way go out again, marked as possible duplicates.
+    Everything else that was due is held until you decide, since it may have gone out meanwhile.
+    """
+    if (file is not None) + send_held + drop_held != 1:
+        _stop("either a file, or --send-held, or --drop-held", USAGE)
+    settings = _settings()
+    _keys(settings)
+    now = datetime.now(UTC)
+    try:
+        if file is None:
+            count = _run(backups.decide(settings, now, send=send_held))
+            out.print(f"{count} {'go out' if send_held else 'are dropped'}.", highlight=False)
+            return
+        done = _run(backups.restore(settings, file, now, replace=replace))
+    except moving_data.DataError as fault:
+        _stop(fault)
+    _tell_of(done)
+
+
+def _tell_of(done: backups.Restored) -> None:
+    """What there is to be decided now."""
+    settled = done.settled
+    out.print(f"Restored: {done.contents.rows} rows.", highlight=False)
+    if done.aside is not None:
+        out.print(f"What was there before lies in {done.aside}.", highlight=False)
+    out.print(f"{settled.again} messages go out once more, as possible duplicates.")
+    if settled.held:
+        out.print(f"{settled.held} are held: `muster restore --send-held`, or --drop-held.")
+    if settled.paused:
+        out.print(f"{settled.paused} broadcasts are paused; their authors can resume them.")
+    out.print("Everybody must log in to the console again.")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -13,7 +12,10 @@ from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 from yarl import URL
 
-from bot import schema, setting_up
+from bot import examining, schema, setting_up
+from bot.findings import Finding
+from bot.findings import fault as _fault
+from bot.findings import fine as _fine
 from bot.request import AiohttpRequest
 from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, bot_number, config_path
@@ -45,21 +47,6 @@ WHAT_IS_WRONG = {
 REMEDY = "somebody wrote to the database by hand; compare with a backup and ask who had access"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    subject: str
-    ok: bool
-    text: str
-
-
-def _fine(subject: str, text: str) -> Finding:
-    return Finding(subject, True, text)
-
-
-def _fault(subject: str, text: str) -> Finding:
-    return Finding(subject, False, text)
-
-
 async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     """Settings are read already; looks at keys, database, Telegram, clock and webhook."""
     where = config_path()
@@ -69,6 +56,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     found += await _telegram(settings, clock)
     if settings.channels.urls:
         found.append(_other_channels(settings))
+    found += await examining.figures(settings)
     return found
 
 
@@ -135,6 +123,7 @@ async def _examine(
     found.append(_fine("tables", f"revision {await schema.revision(database)}"))
     found.append(await _city(database))
     found.append(await _copies(database, settings, clock))
+    found += await examining.at_work(database, settings, clock())
     return found
 
 

@@ -94,6 +94,8 @@ class Heart:
         self.process_id = 0
         self.alone = True
         """Whether no other process lives."""
+        self.on_change: Callable[[str, bool], object] = lambda *_: None
+        """Called with each lease that it takes or lets go."""
         self._ended = ended
         self._engines: dict[str, Engine] = {}
         self._running: dict[str, tuple[Engine, asyncio.Task[None]]] = {}
@@ -108,6 +110,11 @@ class Heart:
     def held(self) -> frozenset[str]:
         """What this process does at present."""
         return frozenset(self._running)
+
+    @property
+    def tasks(self) -> list["asyncio.Task[None]"]:
+        """Of the engines that it runs."""
+        return [task for _, task in self._running.values()]
 
     async def holds(self, session: AsyncSession, name: str) -> bool:
         """Whether it still may, by what the transaction sees."""
@@ -162,6 +169,7 @@ class Heart:
 
     def _begin(self, name: str) -> None:
         log.info("begins: %s", name)
+        self.on_change(name, True)
         engine = self._engines[name]
         task = asyncio.create_task(engine.run(), name=name)
         self._running[name] = engine, task
@@ -183,6 +191,7 @@ class Heart:
 
     def _end(self, name: str) -> "asyncio.Task[None]":
         engine, task = self._running.pop(name)
+        self.on_change(name, False)
         engine.stop()
         return task
 
@@ -196,13 +205,15 @@ class Heart:
         async with self.database.write() as session:
             await processes.give_up(session, self.process_id, names)
 
+    async def leave_all(self) -> None:
+        await self.leave(*self._engines)
+
     async def stop(self) -> None:
-        """Ends all engines in good order; from then on others do what it did."""
+        """From now on others do what is left, after `leave_all`."""
         self._stopping.set()
         if not self.process_id:
             return
         try:
-            await self.leave(*self._engines)
             async with self.database.write() as session:
                 await processes.bury(session, [self.process_id])
         except Exception as fault:

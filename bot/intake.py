@@ -65,6 +65,8 @@ class Intake:
         self.clock = clock
         self.taker = Taker(0, 0)
         """Set before anything is taken."""
+        self.on_receipt: Callable[[RawUpdate], object] = lambda _: None
+        """Called with each update that is new."""
         self._answered: list[int] = []
         self._left: list[int] = []
         """Through with, although no answer went out."""
@@ -103,6 +105,7 @@ class Intake:
             self._open -= opened - fresh
         for raw in updates:
             if raw["update_id"] in fresh:
+                self.on_receipt(raw)
                 await self._line_up(raw, waits)
             self.newest = max(self.newest, raw["update_id"])
         self.moved.set()

@@ -37,6 +37,10 @@ class Limiter(BaseRateLimiter[Lane]):
     async def shutdown(self) -> None:
         self._put_off(None)
 
+    def rate(self) -> float:
+        """Messages a second that may go out now."""
+        return self.schedule.rate(self._clock())
+
     def submit(self, lane: Lane, chat_id: int, go: Callable[[Ticket], None]) -> Ticket:
         """Calls `go` when a message may be sent to the chat; `go` must not raise."""
         ticket = Ticket(lane, chat_id, go)

@@ -12,11 +12,13 @@ from telegram.error import TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
 from yarl import URL
 
+from bot import health, tracing
 from bot.heart import Heart
-from bot.intake import ALLOWED, Intake
+from bot.intake import ALLOWED, Intake, RawUpdate
 from bot.lanes import ChatLanes
 from bot.limiter import Limiter
 from bot.menus import Menus
+from bot.metrics import Metrics, kind_of
 from bot.pace import Schedule
 from bot.papers import Fetch
 from bot.request import AiohttpRequest
@@ -54,6 +56,7 @@ class Line:
         clock: Clock,
         fetch: Fetch,
         heart: Heart,
+        metrics: Metrics,
     ) -> None:
         telegram = settings.telegram
         self.number = number
@@ -83,7 +86,16 @@ class Line:
         self.menus = Menus(self.bot, words, database, number)
         self.sharing = Sharing(database, self.limiter, number)
         self.dispatcher: Dispatcher
+        self.metrics = metrics
+        self.check = health.telegram(self.bot, *self._requests)
+        """Whether Telegram answers, as `bot.health` asks."""
         self._menu_tasks: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Task[Any]] = set()
+        """That are under way."""
+        self.intake.on_receipt = self._received
+        self.sender.on_landing = metrics.landed
+        for request in self._requests:
+            request.after_call(metrics.called)
 
     @property
     def lease(self) -> str:
@@ -135,11 +147,22 @@ class Line:
             answered=self.intake.answered,
         )
 
+    def _received(self, raw: RawUpdate) -> None:
+        self.metrics.received(raw)
+        origin = tracing.of_update(raw["update_id"], self.number)
+        log.info("update stored", extra={"origin": origin, "kind": kind_of(raw)})
+
     async def _answer(self, update: Update, _context: object) -> None:
-        try:
-            await self.dispatcher.handle(update)
-        finally:
-            self.intake.left(update.update_id)
+        task: Any = asyncio.current_task()
+        origin = tracing.of_update(update.update_id, self.number)
+        with tracing.coming_of(origin), self.metrics.handling(update):
+            self._answers.add(task)
+            try:
+                await self.dispatcher.handle(update)
+            finally:
+                self._answers.discard(task)
+                self.intake.left(update.update_id)
+            log.info("update handled", extra={"kind": kind_of(update)})
 
     async def _at_hand(self, kept: str) -> str | bytes:
         """A file as this bot can send it. Raises TelegramError."""
@@ -179,10 +202,19 @@ class Line:
 
     async def finish(self) -> None:
         """Answers what has been taken; nothing more may be taken."""
-        if self.application.running:
-            await self.application.stop()
-        await asyncio.gather(*self._menu_tasks, return_exceptions=True)
-        await self.intake.note_answered()
+        try:
+            if self.application.running:
+                await self.application.stop()
+            await asyncio.gather(*self._menu_tasks, return_exceptions=True)
+        finally:
+            await self.intake.note_answered()
+
+    async def break_off(self) -> None:
+        """What is still under way is left to whoever takes it over."""
+        left = [*self._answers, *self._menu_tasks]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def close(self) -> None:
         """Also after a start that failed half way."""

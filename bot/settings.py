@@ -192,6 +192,11 @@ class WebSettings(Section):
         [], description="Networks of other machines that may say for whom they ask."
     )
 
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Lets other machines read /metrics, as a bearer token; empty: only this one.",
+    )
+
     @field_validator("public_url")
     @classmethod
     def _no_slash(cls, value: str) -> str:
@@ -298,6 +303,32 @@ class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged at least: DEBUG, INFO, WARNING or ERROR."
     )
+    format: Literal["text", "json"] = Field(
+        "text", description="Lines for people (text) or for programs that collect logs (json)."
+    )
+
+
+class OperatorSettings(Section):
+    chat_ids: list[int] = Field(
+        [], description="Telegram's numbers of the chats in which errors are reported."
+    )
+    language: str = Field("zh_Hans", description="Language of these reports.")
+
+    @field_validator("language")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in LANGUAGES:
+            raise ValueError(f"{value!r} is none of {', '.join(LANGUAGES)}")
+        return value
+
+
+class BackupSettings(Section):
+    pg_bin: str = Field(
+        "", description="Folder of pg_dump and pg_restore; empty: they are found on the PATH."
+    )
+    hours: int = Field(
+        26, ge=1, description="Hours after which `muster doctor` misses a verified backup."
+    )
 
 
 class Settings(BaseSettings):
@@ -314,6 +345,8 @@ class Settings(BaseSettings):
     channels: ChannelSettings = ChannelSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     log: LogSettings = LogSettings()
+    operators: OperatorSettings = OperatorSettings()
+    backup: BackupSettings = BackupSettings()
     policy: Policy = Policy()
 
     @classmethod

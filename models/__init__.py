@@ -118,6 +118,7 @@ from models.imports import (
 )
 from models.ledger import EntryKind, LedgerEntry
 from models.marks import MarkKind, PersonMark, Tandem
+from models.operations import Backup, ErrorReport
 from models.organisations import (
     ChecklistReminder,
     Claim,
@@ -253,6 +254,7 @@ __all__ = [
     "AwardKind",
     "AwardRound",
     "AwardRule",
+    "Backup",
     "Base",
     "Block",
     "Bot",
@@ -316,6 +318,7 @@ __all__ = [
     "EntryKind",
     "Equipment",
     "EquipmentCheck",
+    "ErrorReport",
     "Event",
     "Excuse",
     "Feed",

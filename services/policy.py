@@ -277,6 +277,16 @@ class Policy(BaseModel):
         15, ge=1, le=31, description="In December, from when the year's review is offered."
     )
 
+    update_keep_days: int = Field(
+        2, ge=2, description="Days that an answered update is known; Telegram repeats it for one."
+    )
+    delivery_keep_days: int = Field(
+        180, ge=30, description="Days that a message and its receipts are kept; calls for good."
+    )
+    error_keep_days: int = Field(
+        90, ge=1, description="Days after its last time that a kind of error is kept."
+    )
+
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:

@@ -16,6 +16,7 @@ from bot.settings import (
     DatabaseSettings,
     ExchangeSettings,
     Mode,
+    OperatorSettings,
     SecuritySettings,
     Settings,
     TelegramSettings,
@@ -69,6 +70,9 @@ class City:
         self.policy = Policy()
         self.telegram_settings: dict[str, Any] = {}
         """What differs from the usual; counts from the next start of the bot."""
+        self.web_settings: dict[str, Any] = {}
+        """The same of [web]."""
+        self.operators = OperatorSettings()
         self.channels = ChannelSettings()
         self.exchange = ExchangeSettings()
         self.drives_webhooks = True
@@ -118,8 +122,13 @@ class City:
             ),
             database=DatabaseSettings(url=self.database_url),
             security=SecuritySettings(),
-            web=WebSettings(port=self.web_port, public_url=f"http://127.0.0.1:{self.web_port}"),
+            web=WebSettings(
+                port=self.web_port,
+                public_url=f"http://127.0.0.1:{self.web_port}",
+                **self.web_settings,
+            ),
             channels=self.channels,
+            operators=self.operators,
             exchange=self.exchange,
             policy=self.policy,
         )

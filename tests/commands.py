@@ -16,7 +16,7 @@ processes = get_context("forkserver")
 processes.set_forkserver_preload(
     [
         "bot.doctoring",
-        "bot.moving_data",
+        "bot.backups",
         "bot.program",
         "tests.lone_sender",
     ]

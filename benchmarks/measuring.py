@@ -66,8 +66,8 @@ class Case:
             busy.cpu_ms,
         )
 
-    async def kept_busy(self, seconds: float) -> Busy:
-        """With as many presses at once as it takes."""
+    async def kept_busy(self, seconds: float, at_once: int = IN_FLIGHT) -> Busy:
+        """With so many chats that wait for an answer at the same time."""
         done = 0
         until = time.perf_counter() + seconds
 
@@ -79,7 +79,7 @@ class Case:
 
         began, cpu = time.perf_counter(), self.running.cpu_seconds()
         async with asyncio.TaskGroup() as group:
-            for _ in range(IN_FLIGHT):
+            for _ in range(at_once):
                 group.create_task(keep_pressing())
         took = time.perf_counter() - began
         return Busy(done, done / took, 1000 * (self.running.cpu_seconds() - cpu) / done)

@@ -25,13 +25,13 @@ import asyncpg  # type: ignore[import-untyped]
 import uvloop
 from sqlalchemy import make_url
 
-from benchmarks import audience_city, city, databases, lists, outbox_city
+from benchmarks import city, databases, lists, outbox_city
 from benchmarks.__main__ import machine, variables
-from benchmarks.chats import Press, Telegram
+from benchmarks.chats import Telegram
 from benchmarks.figures import Figure
-from benchmarks.measuring import Case, started
+from benchmarks.measuring import FIRST_SECONDS, Case, started
 from benchmarks.postbox import Postbox
-from benchmarks.processes import ROOT, TICKS, Command, Running, cores, finish
+from benchmarks.processes import ROOT, TICKS, Command, Running, cores, finish, start
 from benchmarks.sizing import MEASURED
 from bot import schema
 from bot.setting_up import SAMPLES
@@ -40,12 +40,16 @@ from models.sealed import Keyring, use_keyring
 from services.founding import found_city
 from web.console.framework import COOKIE
 
-PAGES = tuple(f"/console/{page}" for page in ("", "volunteers", "activities", "hours", "callouts"))
+PAGES = tuple(
+    "/console" + page for page in ("", "/volunteers", "/activities", "/hours", "/callouts")
+)
+CHATS = 24
+"""That wait for an answer at the same time."""
 AT_ONCE = 8
 """Pages that are asked for at the same time."""
 SHIFTS, A_SHIFT = 2_500, 20
 COMMITTERS = 8
-MUSTER, BARE = ("bot.cli", "run"), ("benchmarks.bare",)
+PORT = 18099
 HISTORY = f"""
 -- What volunteers leave behind by serving.
 INSERT INTO shift (activity_id, title, starts_at, ends_at, quota, taken, least_age)
@@ -74,14 +78,12 @@ class Use:
     """What PostgreSQL has done since it was started."""
 
     cpu_seconds: float
-    commits: int
     log_bytes: int
 
     def since(self, before: "Use", things: int) -> dict[str, float]:
-        """For each of so many things: milliseconds of its processor, commits, bytes of its log."""
+        """For each of so many things: milliseconds of its processor, bytes of its log."""
         return {
             "server_ms": 1000 * (self.cpu_seconds - before.cpu_seconds) / things,
-            "commits": (self.commits - before.commits) / things,
             "log_bytes": (self.log_bytes - before.log_bytes) / things,
         }
 
@@ -95,18 +97,13 @@ class Server:
         self._postmaster = int(pid)
 
     async def use(self, url: str) -> Use:
-        commits, written = await self.ask(
-            url,
-            "SELECT pg_stat_force_next_flush(), xact_commit, pg_current_wal_lsn() - '0/0'::pg_lsn"
-            " FROM pg_stat_database WHERE datname = current_database()",
-        )
-        return Use(self._cpu_seconds(), commits, int(written))
+        (written,) = await self.ask(url, "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+        return Use(self._cpu_seconds(), int(written))
 
     async def ask(self, url: str, statement: str) -> Any:
-        """The one row that it answers, without what is nothing."""
+        """The one row that it answers."""
         async with connected(url) as connection:
-            row = await connection.fetchrow(statement)
-            return tuple(value for value in row.values() if value not in (None, ""))
+            return tuple(await connection.fetchrow(statement))
 
     def _cpu_seconds(self) -> float:
         """Of all its processes, those that have ended as well."""
@@ -205,13 +202,14 @@ class Bench:
             await city.fill(url, self.folder / "muster.keys")
             shifts = await city.open_shifts(url)
             token, chats = telegram.add_bot(wants_screen=False)
-            command = Command((*BARE, telegram.url, token, "tuned"), {}, self.folder)
+            command = Command(("benchmarks.bare", telegram.url, token, "tuned"), {}, self.folder)
             bare, _ = await stack.enter_async_context(
                 started(command, self.core, chats, next(city.answers()))
             )
             cases = {"bare update": Case("", bare, chats, city.answers())}
             token, chats = telegram.add_bot(wants_screen=True)
-            command = Command(MUSTER, given | {"MUSTER_TELEGRAM__TOKEN": token}, self.folder)
+            given["MUSTER_TELEGRAM__TOKEN"] = token
+            command = Command(("bot.cli", "run", "--role", "bot"), given, self.folder)
             muster, _ = await stack.enter_async_context(
                 started(command, self.core, chats, next(city.looks(shifts)))
             )
@@ -222,12 +220,12 @@ class Bench:
             for _ in range(self.rounds):
                 for name, case in cases.items():
                     await self._update(name, case, url)
-            self.note("process.mib", muster.memory())
+            self.note("bot process.mib", muster.memory())
         await self._size(url, "inbox", "inbox row")
 
     async def _update(self, name: str, case: Case, url: str) -> None:
         before = await self.server.use(url)
-        busy = await case.kept_busy(self.seconds)
+        busy = await case.kept_busy(self.seconds, CHATS)
         self.note_all(name, {"a_second": busy.a_second, "own_ms": busy.cpu_ms})
         if name != "bare update":
             self.note_all(name, (await self.server.use(url)).since(before, busy.updates))
@@ -291,23 +289,23 @@ class Bench:
             telegram = Telegram()
             await telegram.start()
             stack.push_async_callback(telegram.stop)
-            token, chats = telegram.add_bot(wants_screen=True)
+            token, _ = telegram.add_bot(wants_screen=True)
             given = variables(self.folder, url, telegram.url, token)
-            given["MUSTER_WEB__PORT"] = "18099"
-            press = Press(audience_city.FIRST_CHAT, "menu")
-            running, _ = await stack.enter_async_context(
-                started(Command(MUSTER, given, self.folder), self.core, chats, press)
-            )
+            arguments = ("bot.cli", "run", "--role", "web", "--port", str(PORT))
+            running = await start(Command(arguments, given, self.folder), self.core)
+            stack.push_async_callback(running.stop)
             client = await stack.enter_async_context(
                 aiohttp.ClientSession(
-                    "http://127.0.0.1:18099", cookies={COOKIE: lists.COOKIES["town"]}
+                    f"http://127.0.0.1:{PORT}", cookies={COOKIE: lists.COOKIES["town"]}
                 )
             )
+            await _alive(client)
             desk = Desk(client, running, url)
             await self._ask(desk, "", PAGES, 2.0)
             for _ in range(self.rounds):
                 await self._ask(desk, "sign of life", ("/healthz",), self.seconds)
                 await self._ask(desk, "page", PAGES, self.seconds)
+            self.note("web process.mib", running.memory())
         await database.close()
 
     async def _ask(self, desk: Desk, name: str, paths: tuple[str, ...], seconds: float) -> None:
@@ -357,6 +355,17 @@ class Bench:
     async def _bytes(self, url: str, what: str) -> float:
         (found,) = await self.server.ask(url, f"SELECT {what}")
         return float(found)
+
+
+async def _alive(client: aiohttp.ClientSession) -> None:
+    """Returns once the process answers."""
+    async with asyncio.timeout(FIRST_SECONDS):
+        while True:
+            try:
+                async with client.get("/healthz"):
+                    return
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.1)
 
 
 def asked() -> argparse.Namespace:

@@ -14,9 +14,9 @@ from bot import sender
 from bot.heart import Rhythm
 from bot.program import Program
 from bot.settings import Mode, ProcessRole
-from models import Account, Delivery, DeliveryState, Inbox, Lane, Process
+from models import Account, Database, Delivery, DeliveryState, Inbox, Lane, Process
 from playground import Phone
-from services import delivery, processes
+from services import bots, delivery, processes
 from services.delivery import Post
 from tests.city import City
 from tests.databases import ON_POSTGRESQL
@@ -283,3 +283,15 @@ async def deliver(program: Program, update_id: int, content: dict[str, Any]) -> 
         ) as answer,
     ):
         assert answer.status == 200
+
+
+async def test_processes_that_are_started_at_once_agree_on_the_numbers_of_bots(
+    database: Database,
+) -> None:
+    ids = [100_200, 100_300]
+
+    async def begin() -> list[int]:
+        async with database.write() as session:
+            return await bots.number(session, ids)
+
+    assert await asyncio.gather(*(begin() for _ in range(8))) == [[1, 2]] * 8

@@ -61,7 +61,7 @@ from services.words import Words
 from services.work import Work
 from web.app import make_app
 from web.console.framework import COOKIE
-from web.keys import BOT_USERNAME, CLOCK, DATABASE, MINI_APP_KEY, POLICY, PUBLIC_URL, WORDS
+from web.keys import BOT_USERNAME, CLOCK, DATABASE, MINI_APP_KEYS, POLICY, PUBLIC_URL, WORDS
 from web.limits import LIMITS, Limits
 from web.pages import ROUTES
 
@@ -205,7 +205,7 @@ async def serving(database: Database, at: datetime) -> Any:
     app[DATABASE], app[WORDS], app[POLICY] = database, Words(policy), policy
     app[CLOCK] = lambda: at
     app[LIMITS] = Limits()
-    app[BOT_USERNAME], app[PUBLIC_URL], app[MINI_APP_KEY] = "muster", "http://127.0.0.1", b""
+    app[BOT_USERNAME], app[PUBLIC_URL], app[MINI_APP_KEYS] = "muster", "http://127.0.0.1", (b"",)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

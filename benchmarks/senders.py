@@ -32,8 +32,8 @@ def used() -> float:
 
 async def muster(url: str, database_url: str, _count: int, rate: float) -> None:
     from bot.limiter import Limiter
+    from bot.line import build_wire
     from bot.pace import Schedule
-    from bot.program import build_wire
     from bot.request import AiohttpRequest
     from bot.sender import Bounds, Sender
     from bot.settings import TelegramSettings
@@ -45,7 +45,7 @@ async def muster(url: str, database_url: str, _count: int, rate: float) -> None:
     settings = TelegramSettings(token=TOKEN, api_base_url=url)
     sender = Sender(
         database=Database(database_url),
-        wire=build_wire(settings, request),
+        wire=build_wire(settings, TOKEN, request),
         limiter=Limiter(Schedule(rate, chat_per_second=1000)),
         words=Words(Policy()),
         clock=lambda: datetime.now(UTC),

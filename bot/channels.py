@@ -4,11 +4,12 @@ import asyncio
 import logging
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -87,9 +88,9 @@ class OtherChannels:
         self._looked_up_to: datetime | None = None
         self._stopping = False
 
-    def notice(self, session: AsyncSession) -> None:
+    def notice(self, info: Mapping[str, Any]) -> None:
         """A listener of commits."""
-        if session.info.get(delivery.POSTED):
+        if info.get(delivery.POSTED):
             self._posted = True
             self._wake.set()
 
@@ -110,6 +111,7 @@ class OtherChannels:
                 log.exception("other channels failed")
             await self._rest()
         await self._land()
+        self._stopping = False
 
     async def turn(self) -> None:
         """Posts what is to be reached otherwise, sends what is due, and waits until it is done."""

@@ -19,9 +19,10 @@ from telegram.error import BadRequest, InvalidToken, TelegramError
 from bot import bringing, doctoring, moving_data, schema, setting_up
 from bot.logs import set_up_logs
 from bot.schema import DatabaseUnreachableError
-from bot.settings import Settings, SettingsError, read_settings
+from bot.settings import ProcessRole, Settings, SettingsError, read_settings
 from models import ImportKind
 from models.sealed import KeyFileError
+from services.errors import Gone
 from services.founding import CityError
 
 T = TypeVar("T")
@@ -130,24 +131,42 @@ def init(
 
 
 @app.command()
-def run() -> None:
-    """Runs the bot, the sender, the scheduler and the web pages until Ctrl-C."""
+def run(
+    role: Annotated[
+        list[ProcessRole] | None,
+        typer.Option(help="What this process does; more than one, or all of it."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Instead of web.port, where several run on a machine.")
+    ] = None,
+) -> None:
+    """Runs the bot, the sender, the scheduler and the web pages until Ctrl-C.
+
+    On PostgreSQL the roles can be shared out among any number of processes and machines.
+    """
     settings = _settings()
+    roles = role or [ProcessRole.ALL]
+    if port is not None:
+        settings = settings.model_copy(
+            update={"web": settings.web.model_copy(update={"port": port})}
+        )
     set_up_logs(settings.log.level)
+    if ProcessRole.ALL not in roles and settings.database.url.startswith("sqlite"):
+        _stop("setting database.url: on SQLite one process does it all; use PostgreSQL", USAGE)
     if not settings.telegram.token.get_secret_value():
         _stop("setting telegram.token: is empty; @BotFather gives you one", USAGE)
     _keys(settings)
-    raise typer.Exit(_run(_serve(settings)))
+    raise typer.Exit(_run(_serve(settings, roles)))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, roles: list[ProcessRole]) -> int:
     from bot.program import Program
 
     async with schema.opened(settings.database.url) as database:
         if not await schema.is_current(database):
             _complain(f"the tables are out of date; `{schema.COMMAND}` upgrades them")
             return OUTDATED
-    program = Program(settings)
+    program = Program(settings, roles=roles)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -239,6 +258,27 @@ def doctor(
         out.print(Text.assemble(mark, f" {finding.subject}: {finding.text}"))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(FAULT)
+
+
+@app.command("bots")
+def show_bots(
+    retire: Annotated[
+        int | None, typer.Option(help="Number of a bot that runs no more; see --heir.")
+    ] = None,
+    heir: Annotated[int, typer.Option(help="Number of the bot that its people go on with.")] = 1,
+) -> None:
+    """Lists the city's bots, how many speak with each and what waits to be sent by it."""
+    settings = _settings()
+    try:
+        served, moved = _run(setting_up.look_at_bots(settings, retire, heir))
+    except Gone:
+        _stop(f"there is no bot {retire}, or no bot {heir}", USAGE)
+    if moved is not None:
+        out.print(f"{moved} people of bot {retire} go on with bot {heir} once they start it.")
+    for one in served:
+        name = f"@{one.bot.username}" if one.bot.username else "not run yet"
+        said = f"{one.bot.id}  {name}: {one.people} people, {one.waiting} waiting"
+        out.print(said, highlight=False)
 
 
 @app.command("export")

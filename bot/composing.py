@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from models import FIRST_BOT
+from services import telegram_files
 from services.outbox import Due
 from services.words import Button, Keyboard, Words
 
@@ -18,6 +20,8 @@ REMEMBERED = 200
 PLACES = {"venue": "sendVenue", "location": "sendLocation"}
 PAPER = "paper"
 """A file that is yet to be made."""
+KEPT = "kept"
+"""Of a paper: that it is a file which another bot was sent."""
 CAPTIONED = {
     "photo": "sendPhoto", "document": "sendDocument", "voice": "sendVoice", PAPER: "sendDocument",
 }  # fmt: skip
@@ -41,8 +45,11 @@ class Letter:
 
 
 class Composer:
-    def __init__(self, words: Words) -> None:
+    """For one of the bots: a file that another one was sent must be sent up anew."""
+
+    def __init__(self, words: Words, bot_id: int = FIRST_BOT) -> None:
         self.words = words
+        self.bot_id = bot_id
         self._remembered: OrderedDict[tuple[Any, ...], tuple[Any, list[Letter]]] = OrderedDict()
 
     def letters(self, due: Due) -> list[Letter]:
@@ -94,21 +101,23 @@ class Composer:
                 yield _letter(method, **attachment.pop(kind), disable_notification=True)
         for kind, what in attachment.items():
             if len(rendered.text) <= CAPTION_LIMIT:
-                yield _carrying(kind, what, caption=rendered.text, **look)
+                yield self._carrying(kind, what, caption=rendered.text, **look)
                 return
-            yield _carrying(kind, what, disable_notification=True)
+            yield self._carrying(kind, what, disable_notification=True)
         yield _letter("sendMessage", text=rendered.text, **look)
+
+    def _carrying(self, kind: str, what: Any, **fields: Any) -> Letter:
+        if kind == PAPER:
+            method = CAPTIONED["photo" if what.get("picture") else kind]
+            return replace(_letter(method, **fields), paper=what)
+        bot_id, file_id = telegram_files.read(what)
+        if bot_id != self.bot_id:
+            return replace(_letter(CAPTIONED[kind], **fields), paper={KEPT: what})
+        return _letter(CAPTIONED[kind], **{kind: file_id}, **fields)
 
 
 def _letter(method: str, **fields: Any) -> Letter:
     return Letter(method, json.dumps(fields, ensure_ascii=False).encode()[:-1])
-
-
-def _carrying(kind: str, what: Any, **fields: Any) -> Letter:
-    if kind == PAPER:
-        method = CAPTIONED["photo" if what.get("picture") else kind]
-        return replace(_letter(method, **fields), paper=what)
-    return _letter(CAPTIONED[kind], **{kind: what}, **fields)
 
 
 def _quietly(due: Due) -> dict[str, bool]:

@@ -1,7 +1,7 @@
 """`muster doctor`: what is right with a deployment, and what to do about each fault."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,10 +16,11 @@ from yarl import URL
 from bot import schema, setting_up
 from bot.request import AiohttpRequest
 from bot.schema import DatabaseUnreachableError
-from bot.settings import Mode, Settings, config_path
-from models import Database, MeasureCount, Organisation
+from bot.settings import Mode, Settings, bot_number, config_path
+from models import FIRST_BOT, Database, MeasureCount, Organisation
 from models.sealed import KeyFileError
 from services import (
+    bots,
     counting,
     invariants,
     ledger,
@@ -36,7 +37,7 @@ from services.invariants import Invariant
 from services.ledger import Fault, FaultKind
 from services.urgency import Level, Part
 from services.work import Work
-from web.app import WEBHOOK_PATH
+from web.app import webhook_path
 
 Clock = Callable[[], datetime]
 LARGEST_CLOCK_ERROR = 30.0
@@ -177,10 +178,45 @@ async def _copies(database: Database, settings: Settings, clock: Clock) -> Findi
 
 
 async def _telegram(settings: Settings, clock: Clock) -> list[Finding]:
-    telegram = settings.telegram
-    token = telegram.token.get_secret_value()
-    if not token:
+    if not settings.telegram.tokens[0]:
         return [_fault("token", "telegram.token is empty; @BotFather gives you one")]
+    served = await _served(settings)
+    found = _without_token(served, settings)
+    numbers = {one.bot.telegram_id: one.bot.id for one in served}
+    for token in settings.telegram.tokens:
+        number = numbers.get(bot_number(token) or 0, FIRST_BOT)
+        found += await _bot(settings, token, webhook_path(number), clock)
+    return found
+
+
+async def _served(settings: Settings) -> list[bots.Served]:
+    """The bots that the city has; none where the database can't say."""
+    try:
+        async with schema.opened(settings.database.url) as database:
+            if not await schema.is_current(database):
+                return []
+            async with database.read() as session:
+                return await bots.served(session)
+    except DatabaseUnreachableError:
+        return []
+
+
+def _without_token(served: Sequence[bots.Served], settings: Settings) -> list[Finding]:
+    """Whether all who speak with a bot can be answered by it."""
+    ids = [bot_number(token) for token in settings.telegram.tokens]
+    return [
+        _fault(
+            "bots",
+            f"bot {one.bot.id} (@{one.bot.username}) has no token in the settings and {one.people}"
+            f" people; give it one, or `muster bots --retire {one.bot.id}`",
+        )
+        for one in served
+        if one.people and one.bot.telegram_id not in ids
+    ]
+
+
+async def _bot(settings: Settings, token: str, path: str, clock: Clock) -> list[Finding]:
+    telegram = settings.telegram
     bot = Bot(
         token,
         base_url=f"{telegram.api_base_url}/bot",
@@ -191,7 +227,7 @@ async def _telegram(settings: Settings, clock: Clock) -> list[Finding]:
         async with bot:
             found = [_fine("token", f"@{bot.username} at {telegram.api_base_url}")]
             found.append(await _clock(telegram.api_base_url, clock))
-            found.append(await _updates(bot, settings))
+            found.append(await _updates(bot, settings, path))
             return found
     except InvalidToken:
         return [_fault("token", "Telegram does not accept it; copy it again from @BotFather")]
@@ -214,11 +250,11 @@ async def _clock(address: str, clock: Clock) -> Finding:
     return _fine("clock", f"within {LARGEST_CLOCK_ERROR:.0f} s")
 
 
-async def _updates(bot: Bot, settings: Settings) -> Finding:
+async def _updates(bot: Bot, settings: Settings, path: str) -> Finding:
     info = await bot.get_webhook_info()
     if settings.telegram.mode is Mode.POLLING:
         return _fine("updates", f"by polling, {info.pending_update_count} waiting")
-    address = settings.web.public_url + WEBHOOK_PATH
+    address = settings.web.public_url + path
     if info.last_error_message:
         return _fault("webhook", f"{address}: {info.last_error_message}")
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,17 +35,22 @@ class Fetching:
         self._wake = asyncio.Event()
         self._one = asyncio.Lock()
         """Nothing is fetched twice at a time."""
+        self._stopping = False
 
-    def notice(self, session: AsyncSession) -> None:
+    def notice(self, info: Mapping[str, Any]) -> None:
         """A listener of commits."""
-        if session.info.get(enclosures.NOTED):
+        if info.get(enclosures.NOTED):
             self._wake.set()
 
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
     async def run(self) -> None:
-        while True:
+        while not self._stopping:
             self._wake.clear()
             try:
-                while await self.turn():
+                while not self._stopping and await self.turn():
                     pass
             except Exception:  # everything else goes on meanwhile, and it is tried again
                 log.exception("fetching failed")
@@ -54,6 +59,7 @@ class Fetching:
                     await self._wake.wait()
             except TimeoutError:
                 pass
+        self._stopping = False
 
     async def turn(self) -> int:
         """Fetches some of what is due now; answers how many."""

@@ -1,33 +1,53 @@
-"""How updates come in: kept in the database first, then handed to the application.
+"""How updates of a bot come in: kept in the database first, then handed to the application.
 
 An update that Telegram regards as delivered is in the inbox; one that is in the inbox is answered,
-if need be after a restart.
+if need be by another process, or after a restart. What is said in a chat is answered in its order,
+whichever processes it reaches: Telegram delivers the next update of a chat once the one before is
+stored, so whoever stores it sees whether another process still has to answer that.
 """
 
 import asyncio
+import itertools
 import json
 import logging
 import warnings
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot, Chat, Update
-from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    RetryAfter,
+    TelegramError,
+)
 
 from handlers.dispatch import Clock
 from models import Database
+from models.database import is_outage
 from services import accounts, outbox
+from services.accounts import Left, Taker
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 50
 LONGEST_PAUSE = 30.0
 FLUSH_SECONDS = 0.2
+WAITS_SECONDS = 0.1
+"""After which it is looked again whether another process is through with a chat."""
+LOOKS_EVERY = 2.0
+"""Seconds between looks for what another process, or a fault, has left unanswered."""
+PATIENCE = timedelta(seconds=20)
+"""After this time an answer that could not be sent is made up for."""
 ALLOWED = ("message", "callback_query", "my_chat_member", "edited_message")
 
 RawUpdate = dict[str, Any]
+PickUp = Callable[[int], Awaitable[None]]
+"""Shows somebody by chat id where they stand. Raises TelegramError."""
 
 # The raw update is what is kept; `Bot.get_updates` would give only what it knows of it.
 warnings.filterwarnings("ignore", message="Please use 'Bot.getUpdates'")
@@ -43,40 +63,71 @@ class Intake:
         self.bot = bot
         self.queue = queue
         self.clock = clock
+        self.taker = Taker(0, 0)
+        """Set before anything is taken."""
         self._answered: list[int] = []
+        self._left: list[int] = []
+        """Through with, although no answer went out."""
         self._pressed: dict[tuple[int, datetime], set[int]] = {}
-        self._something_answered = asyncio.Event()
-        self.under_way = 0
-        """Updates between their arrival and their answer."""
+        self._something_left = asyncio.Event()
+        self._open: set[int] = set()
+        """Updates from before they are stored until it is noted that they are through."""
+        self._under_way: set[int] = set()
+        self._behind: dict[int, list[RawUpdate]] = {}
+        """By chat: what waits for another process."""
         self.newest = 0
         """The highest update id that has been stored."""
         self.moved = asyncio.Event()
         """Set whenever one of the two changes."""
 
+    @property
+    def under_way(self) -> int:
+        """Updates between their arrival and their answer."""
+        return len(self._under_way) + sum(len(raws) for raws in self._behind.values())
+
     async def take(self, updates: Sequence[RawUpdate]) -> None:
         """Stores raw updates and queues the new ones; when it returns they can't be lost."""
         rows = [(u["update_id"], _chat_id(u), json.dumps(u, ensure_ascii=False)) for u in updates]
-        async with self.database.write() as session:
-            fresh = set(await accounts.receive(session, rows, self.clock()))
+        opened = {u["update_id"] for u in updates} - self._open
+        self._open |= opened
+        fresh: set[int] = set()
+        try:
+            async with self.database.write() as session:
+                fresh.update(await accounts.receive(session, self.taker, rows, self.clock()))
+                chats = {chat for key, chat, _ in rows if chat is not None and key in fresh}
+                waits = await accounts.behind(session, self.taker, chats)
+        except BaseException:
+            fresh.clear()
+            raise
+        finally:
+            self._open -= opened - fresh
         for raw in updates:
             if raw["update_id"] in fresh:
-                await self._enqueue(raw)
+                await self._line_up(raw, waits)
             self.newest = max(self.newest, raw["update_id"])
         self.moved.set()
 
-    async def replay(self, bodies: Sequence[str]) -> None:
-        """Queues updates that were stored and never handled."""
-        for body in bodies:
-            await self._enqueue(json.loads(body))
+    async def _line_up(self, raw: RawUpdate, waits: Collection[int]) -> None:
+        """Queues an update, behind what another process has of the same chat."""
+        chat_id = _chat_id(raw)
+        if chat_id is not None and (chat_id in waits or chat_id in self._behind):
+            line = self._behind.setdefault(chat_id, [])
+            line.append(raw)
+            line.sort(key=lambda one: int(one["update_id"]))
+        else:
+            await self._enqueue(raw)
 
     async def _enqueue(self, raw: RawUpdate) -> None:
         update = Update.de_json(raw, self.bot)
-        self.under_way += 1
+        self._under_way.add(raw["update_id"])
         await self.queue.put(update)
 
     def left(self, update_id: int) -> None:
         """The application is through with an update, whether or not its answer went out."""
-        self.under_way -= 1
+        self._under_way.discard(update_id)
+        if update_id not in self._answered:
+            self._left.append(update_id)
+            self._something_left.set()
         self.moved.set()
 
     def answered(self, update: Update) -> None:
@@ -84,33 +135,118 @@ class Intake:
         message = update.callback_query.message if update.callback_query else None
         if message is not None and message.chat.type == Chat.PRIVATE:
             self._pressed.setdefault((message.chat.id, self.clock()), set()).add(message.message_id)
-        self.note(update.update_id)
-
-    def note(self, update_id: int) -> None:
-        """Nothing more is to be done about an update."""
-        self._answered.append(update_id)
-        self._something_answered.set()
+        self._answered.append(update.update_id)
+        self._something_left.set()
 
     async def keep_noting(self) -> None:
         """Runs until cancelled."""
         while True:
-            await self._something_answered.wait()
+            await self._something_left.wait()
             await asyncio.sleep(FLUSH_SECONDS)
-            await self.note_answered()
+            try:
+                await self.note_answered()
+            except Exception as fault:
+                if not is_outage(fault):
+                    raise
+                log.warning("not noted yet: %s", type(fault).__name__)
+                self._something_left.set()
 
     async def note_answered(self) -> None:
-        self._something_answered.clear()
-        done, self._answered = self._answered, []
-        pressed, self._pressed = self._pressed, {}
-        if not done:
+        """Writes down which updates need nothing more. Nothing is forgotten if it fails."""
+        self._something_left.clear()
+        done, left, pressed = tuple(self._answered), tuple(self._left), dict(self._pressed)
+        if not done and not left:
             return
+        bot_id, now = self.taker.bot_id, self.clock()
 
         async def note(session: AsyncSession) -> None:
-            await accounts.mark_answered(session, done, self.clock())
+            if done:
+                await accounts.mark_answered(session, bot_id, done, now)
+            if left:
+                await accounts.mark_handled(session, bot_id, left, now)
             for (chat_id, at), message_ids in pressed.items():
-                await outbox.seen(session, chat_id, message_ids, at)
+                await outbox.seen(session, chat_id, message_ids, at, bot_id=bot_id)
 
         await self.database.transact(note)
+        del self._answered[: len(done)]
+        del self._left[: len(left)]
+        for key in pressed:
+            del self._pressed[key]
+        self._open.difference_update(done, left)
+
+    # What others left
+
+    async def recover(self, pick_up: PickUp) -> None:
+        """What processes left behind that live no more is answered by this one."""
+        await self._take_over()
+        await self._make_up(pick_up, self.clock())
+
+    async def look_after(self, pick_up: PickUp) -> None:
+        """Runs until cancelled: takes over from the dead, and makes up for answers that failed."""
+        for turn in itertools.count(1):
+            await asyncio.sleep(WAITS_SECONDS if self._behind else LOOKS_EVERY)
+            try:
+                await self._go_on()
+                if not self._behind or turn % int(LOOKS_EVERY / WAITS_SECONDS) == 0:
+                    await self._take_over()
+                    await self._make_up(pick_up, self.clock() - PATIENCE)
+            except Exception as fault:
+                if not is_outage(fault):
+                    log.exception("unanswered updates could not be looked after")
+
+    async def _go_on(self) -> None:
+        """Queues what need not wait for another process any more."""
+        if not self._behind:
+            return
+        async with self.database.read() as session:
+            waits = await accounts.behind(session, self.taker, self._behind.keys())
+        for chat_id in self._behind.keys() - waits:
+            for raw in self._behind.pop(chat_id):
+                await self._enqueue(raw)
+        self.moved.set()
+
+    async def _take_over(self) -> None:
+        async with self.database.read() as session:
+            if not await accounts.is_orphaned(session, self.taker):
+                return
+
+        async def adopt(session: AsyncSession) -> int:
+            return await accounts.adopt(session, self.taker)
+
+        if number := await self.database.transact(adopt):
+            log.warning("took over %d updates that another process had left", number)
+
+    async def _make_up(self, pick_up: PickUp, until: datetime) -> None:
+        """Answers what this process has of updates that nobody is about to answer."""
+        known = set(self._open)  # one that is noted while it is looked is not left
+        async with self.database.read() as session:
+            left = await accounts.unanswered(session, self.taker)
+        known |= self._open
+        left = [one for one in left if one.update_id not in known]
+        unsaid = [one for one in left if one.handled_at is not None and one.handled_at <= until]
+        await self._show_again(unsaid, pick_up)
+        waiting = [json.loads(one.body) for one in left if one.handled_at is None]
+        self._open.update(raw["update_id"] for raw in waiting)
+        for raw in waiting:
+            await self._line_up(raw, ())
+
+    async def _show_again(self, unsaid: Iterable[Left], pick_up: PickUp) -> None:
+        """Once a chat, however many answers it misses."""
+        chats: dict[int | None, list[int]] = {}
+        for one in unsaid:
+            chats.setdefault(one.chat_id, []).append(one.update_id)
+        for chat_id, update_ids in chats.items():
+            try:
+                if chat_id is not None:
+                    await pick_up(chat_id)
+            except TelegramError as fault:
+                log.info("could not pick up again: %s", fault.message)
+                if not isinstance(fault, Forbidden | BadRequest):
+                    continue
+            self._answered += update_ids
+            self._something_left.set()
+
+    # Polling
 
     async def poll(self) -> None:
         """Asks Telegram for updates until cancelled. Raises InvalidToken."""
@@ -119,23 +255,15 @@ class Intake:
         while True:
             try:
                 found = await self._ask(offset)
+                if found:
+                    await self.take(found)
+                    offset = found[-1]["update_id"] + 1
                 pause = 1.0
             except InvalidToken:
                 raise
-            except Conflict as fault:
-                log.error("another program reads this bot's updates: %s", fault.message)  # noqa: TRY400
-                await asyncio.sleep(pause)
+            except Exception as fault:
+                await asyncio.sleep(_told(fault, pause))
                 pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            except TelegramError as fault:
-                wait = fault.retry_after if isinstance(fault, RetryAfter) else pause
-                log.warning("no updates: %s", fault.message)
-                await asyncio.sleep(float(wait if isinstance(wait, int | float) else pause))
-                pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            if found:
-                await self.take(found)
-                offset = found[-1]["update_id"] + 1
 
     async def _ask(self, offset: int | None) -> list[RawUpdate]:
         asked: dict[str, Any] = {"timeout": POLL_SECONDS, "allowed_updates": list(ALLOWED)}
@@ -145,6 +273,22 @@ class Intake:
             "getUpdates", api_kwargs=asked, read_timeout=POLL_SECONDS + 10
         )
         return list(found)
+
+
+def _told(fault: Exception, pause: float) -> float:
+    """Logs why there are no updates; answers in how many seconds to ask again."""
+    if isinstance(fault, Conflict):
+        log.error("another program reads this bot's updates: %s", fault.message)
+    elif isinstance(fault, TelegramError):
+        log.warning("no updates: %s", fault.message)
+    elif is_outage(fault):
+        log.warning("updates can't be stored: %s", type(fault).__name__)
+    else:
+        raise fault
+    if isinstance(fault, RetryAfter):
+        wait = fault.retry_after
+        return float(wait) if isinstance(wait, int | float) else wait.total_seconds()
+    return pause
 
 
 def _chat_id(raw: RawUpdate) -> int | None:

@@ -1,9 +1,10 @@
 """Registers the command menus with Telegram: for everyone by language, for some chats their own."""
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot, BotCommandScopeAllPrivateChats, BotCommandScopeChat
 from telegram.error import TelegramError
 
@@ -20,10 +21,13 @@ COORDINATING = tuple(kind for kind, rights in RIGHTS.items() if rights)
 
 
 class Menus:
-    def __init__(self, bot: Bot, words: Words, database: Database) -> None:
+    """Of one bot: `number` is the city's own of it."""
+
+    def __init__(self, bot: Bot, words: Words, database: Database, number: int) -> None:
         self.bot = bot
         self.words = words
         self.database = database
+        self.number = number
 
     async def register_all(self) -> None:
         """For everyone in each language, then for those who hold a role or chose a language."""
@@ -33,19 +37,25 @@ class Menus:
             code = None if language == SOURCE_LANGUAGE else language.partition("_")[0]
             await self.bot.set_my_commands(commands, scope=everyone, language_code=code)
         async with self.database.read() as session:
-            coordinators = select(Account.telegram_id).join(
-                Role, Role.person_id == Account.person_id
+            coordinators = (
+                select(Account.telegram_id)
+                .join(Role, Role.person_id == Account.person_id)
+                .where(Account.bot_id == self.number)
             )
             chats = set(await session.scalars(coordinators.where(Role.kind.in_(COORDINATING))))
         for telegram_id in chats:
             await self.register(telegram_id)
 
     async def register(self, telegram_id: int) -> None:
-        """The menu of one private chat, by its roles and in its language."""
+        """The menu of one private chat, by its roles and in its language; of others' nothing."""
         async with self.database.read() as session:
-            language = await session.scalar(
-                select(Account.language).where(Account.telegram_id == telegram_id)
+            account = await session.scalar(
+                select(Account).where(
+                    Account.telegram_id == telegram_id, Account.bot_id == self.number
+                )
             )
+            if account is None:
+                return
             coordinates = await session.scalar(
                 select(Role.id)
                 .join(Person, Person.id == Role.person_id)
@@ -54,13 +64,13 @@ class Menus:
                 .limit(1)
             )
         audience = Audience.EVERYONE if coordinates is None else Audience.COORDINATORS
-        commands = menu_for(audience, language or SOURCE_LANGUAGE, self.words)
+        commands = menu_for(audience, account.language or SOURCE_LANGUAGE, self.words)
         try:
             await self.bot.set_my_commands(commands, scope=BotCommandScopeChat(telegram_id))
         except TelegramError as fault:
             log.info("command menu not set: %s", fault.message)
 
     @staticmethod
-    def changed(session: AsyncSession) -> set[int]:
+    def changed(info: Mapping[str, Any]) -> set[int]:
         """The chats whose menu a committed transaction has changed."""
-        return set(session.info.get(MENU_CHANGED, ()))
+        return set(info.get(MENU_CHANGED, ()))

@@ -37,6 +37,8 @@ from services.founding import Progress
 
 Way = Callable[[Settings, Path, Progress], Coroutine[Any, Any, int]]
 BATCH = 500
+OF_RUNNING = ("process", "lease", "share")
+"""Tables that say what runs at present."""
 PAGES = 500
 """Pages of SQLite that are copied at a time."""
 
@@ -46,9 +48,10 @@ class DataError(Exception):
 
 
 def raw_tables() -> list[Table]:
-    """All tables in the order in which rows may be added, sealed columns as the bytes they are."""
+    """What is kept, in the order in which rows may be added; sealed columns as bytes."""
     plain = MetaData()
-    tables = [table.to_metadata(plain) for table in Base.metadata.sorted_tables]
+    kept = [table for table in Base.metadata.sorted_tables if table.name not in OF_RUNNING]
+    tables = [table.to_metadata(plain) for table in kept]
     for table in tables:
         for column in table.columns:
             if isinstance(column.type, Sealed | SealedDocument):

@@ -192,6 +192,10 @@ class Schedule:
         self.chat_burst = chat_burst
         self.group_count = max(1, int(group_per_minute))
         self.blocked_until = 0.0
+        self.limit = float("inf")
+        """Messages a second of the free rate that others leave to this one."""
+        self.let_go = 0
+        """How many have gone."""
         self._slowed, self._slowed_at = 1.0, 0.0
         self._pace = Pace(0.0, LEAST_BURST)
         self._windows = {rate: _window(rate) for rate in (per_second, paid_per_second) if rate}
@@ -238,7 +242,7 @@ class Schedule:
 
     def rate(self, now: float) -> float:
         """Messages a second over all chats: what is permitted, less what a 429 has taught."""
-        top = self.paid_rate if self._pays() else self.free_rate
+        top = self.paid_rate if self._pays() else min(self.free_rate, self.limit)
         return max(top * self._share(now), min(LEAST_RATE, top))
 
     def answered(self, ticket: Ticket, now: float) -> None:
@@ -309,6 +313,7 @@ class Schedule:
             self.budget -= 1
             self.paid += 1
         ticket.taken_at = now
+        self.let_go += 1
         self._pace.take(now)
         for window in self._windows.values():
             window.take(ticket)

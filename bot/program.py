@@ -1,52 +1,45 @@
-"""Muster running: intake, handlers, sender, scheduler and pages around one database."""
+"""Muster running: what a process does by its roles, around one database."""
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from datetime import UTC, datetime
-from functools import cache
+from time import monotonic
 from typing import Any
 
-from aiohttp import FormData, web
-from sqlalchemy.ext.asyncio import AsyncSession
-from telegram import Update
+from aiohttp import web
 from telegram.error import TelegramError
-from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
-from yarl import URL
 
 import handlers.topics  # noqa: F401 - registers every command, button and link
 from bot.channels import OtherChannels
 from bot.fetching import Fetching
-from bot.intake import ALLOWED, Intake
-from bot.lanes import ChatLanes
-from bot.limiter import Limiter
-from bot.menus import Menus
-from bot.pace import Schedule
-from bot.request import AiohttpRequest
+from bot.heart import Heart, Loop, Rhythm
+from bot.line import Line
 from bot.scheduler import Scheduler
-from bot.sender import Bounds, Sender, Wire
-from bot.settings import Mode, Settings, TelegramSettings
+from bot.settings import Mode, ProcessRole, Settings, bot_number
+from bot.sharing import EVERY
+from bot.signals import Signals
 from bot.webhooks import Webhooks
-from handlers.dispatch import Clock, Dispatcher
-from handlers.presenting import Presenter
+from handlers.dispatch import Clock
 from handlers.routes import is_on_page
-from handlers.turns import Surroundings
 from models import Database
-from services import accounts, mini_app
+from models.database import is_outage
+from services import bots, delivery, enclosures, events, mini_app, telegram_files
 from services.errors import Gone
 from services.words import Words
-from web.app import WEBHOOK_PATH, add_webhook, make_app
+from web.app import add_webhook, make_app
 from web.keys import (
     ACT,
     BOT_USERNAME,
     CLOCK,
     DATABASE,
-    MINI_APP_KEY,
+    MINI_APP_KEYS,
     ON_PAGE,
     PICTURE,
     POLICY,
     PRIVATE_WEBHOOKS,
     PUBLIC_URL,
+    STOPPING,
     WORDS,
 )
 from web.limits import LIMITS, Limits
@@ -55,12 +48,12 @@ from web.pages import ROUTES
 
 log = logging.getLogger(__name__)
 
-QUEUED_UPDATES = 1000
-"""Updates that wait in memory at most; the rest waits at Telegram's side."""
-FINISHING = ("sender", "other channels", "webhooks")
-"""Engines that end by themselves once what is under way has been recorded."""
-REPLIES = 64
-"""Connections beside those of the sender."""
+DATABASE_PATIENCE = 20.0
+"""Seconds that an answer of the database is waited for."""
+DRAIN_SECONDS = 8.0
+"""In which a process that is told to end finishes what is under way; the rest is left to others."""
+SIGNALS = (delivery.POSTED, events.NOTED, enclosures.NOTED)
+"""What other processes are told of."""
 
 
 def utc_now() -> datetime:
@@ -70,26 +63,29 @@ def utc_now() -> datetime:
 class Program:
     """`start` returns once everything runs; `stop` finishes what is under way."""
 
-    def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock = utc_now,
+        roles: Collection[ProcessRole] = (ProcessRole.ALL,),
+        rhythm: Rhythm | None = None,
+        host: str | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
+        self.roles = frozenset(roles)
         self.words = Words(settings.policy)
-        self.database = Database(settings.database.url)
-        telegram = settings.telegram
-        calls = AiohttpRequest(REPLIES + telegram.concurrency, telegram.answer_seconds)
-        self._requests = calls, AiohttpRequest(connections=2)
-        self.limiter = build_limiter(telegram)
-        self.application = build_application(telegram, self.limiter, *self._requests)
-        self.bot: ExtBot[Any] = self.application.bot
-        self.intake = Intake(self.database, self.bot, self.application.update_queue, clock)
-        self.sender = Sender(
-            database=self.database,
-            wire=build_wire(telegram, calls),
-            limiter=self.limiter,
-            words=self.words,
+        self.database = Database(settings.database.url, DATABASE_PATIENCE)
+        self.heart = Heart(
+            self.database,
+            roles=sorted(self.roles),
             clock=clock,
-            bounds=Bounds(telegram.concurrency, telegram.paid_stars_per_day),
+            ended=self._ended,
+            rhythm=rhythm,
+            host=host,
         )
+        self.signals = Signals(self.database, SIGNALS)
+        self.lines: list[Line] = []
         self.scheduler = Scheduler(self.database, settings.policy, clock)
         self.other_channels = OtherChannels(
             database=self.database,
@@ -106,78 +102,114 @@ class Program:
             private=settings.exchange.private_webhooks,
         )
         self.fetching = Fetching(self.database, settings.policy, clock, self._fetched)
-        self.menus = Menus(self.bot, self.words, self.database)
-        self.database.after_commit(self.sender.notice)
-        self.database.after_commit(self.other_channels.notice)
-        self.database.after_commit(self.webhooks.notice)
-        self.database.after_commit(self.fetching.notice)
-        self.database.after_commit(self._notice_menus)
         self.commits = Commits()
-        self.database.after_commit(self.commits.notice)
         self._tasks: list[asyncio.Task[None]] = []
-        self._menu_tasks: set[asyncio.Task[None]] = set()
+        self._app: web.Application | None = None
         self._runner: web.AppRunner | None = None
         self.web_port = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Raises what one of the engines died of."""
 
+    def does(self, role: ProcessRole) -> bool:
+        return role in self.roles or ProcessRole.ALL in self.roles
+
+    @property
+    def line(self) -> Line:
+        """The first bot's."""
+        return self.lines[0]
+
+    # Starting
+
     async def start(self) -> None:
         """Raises TelegramError if Telegram can't be spoken to, OSError if the port is taken."""
-        await self.application.initialize()
-        dispatcher = Dispatcher(
-            database=self.database,
-            words=self.words,
-            policy=self.settings.policy,
-            presenter=Presenter(self.bot, self.words),
-            around=Surroundings(self.bot.username, self.settings.web.public_url, self.words),
-            clock=self.clock,
-            answered=self.intake.answered,
-        )
-        self.application.add_handler(TypeHandler(Update, self._answering(dispatcher)))
-        await self.application.start()
-        await self._serve(dispatcher)
-        await self._recover(dispatcher)
-        self._run(self.intake.keep_noting(), "noting")
-        self._run(self.sender.run(), "sender")
-        if self.settings.channels.urls:
-            self._run(self.other_channels.run(), "other channels")
-        await self.webhooks.recover()
-        self._run(self.webhooks.run(), "webhooks")
-        self._run(self.fetching.run(), "fetching")
-        self._run(self._register_menus(), "menus")
-        await self._listen()
-        self.scheduler.start()
-        log.info("running as @%s", self.bot.username)
+        await self.heart.start()
+        self.signals.process_id = self.heart.process_id
+        await self._draw_lines()
+        self._listen_to_commits()
+        for line in self.lines:
+            await (line.begin() if self.does(ProcessRole.BOT) else line.prepare())
+        self._join_engines()
+        await self._serve()
+        if self.does(ProcessRole.BOT):
+            await self._take_updates()
+        await self.heart.beat()
+        self._run(self.heart.run(), "heart")
+        self._run(self._share(), "sharing")
+        if not self.database.is_sqlite:
+            self._run(self.signals.run(), "signals")
+        log.info("running as %s", ", ".join(f"@{line.username}" for line in self.lines))
 
-    async def stop(self) -> None:
-        """Also after a start that failed half way."""
-        await self.scheduler.stop()
-        for task in self._tasks:
-            if task.get_name() not in FINISHING:
-                task.cancel()
-        if self.application.running:
-            await self.application.stop()
-        self.sender.stop()
-        self.other_channels.stop()
-        self.webhooks.stop()
-        await asyncio.gather(*self._tasks, *self._menu_tasks, return_exceptions=True)
-        await self.intake.note_answered()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        await self.application.shutdown()
-        await self.bot.shutdown()
-        for request in self._requests:
-            await request.shutdown()
-        await self.database.close()
+    async def _draw_lines(self) -> None:
+        tokens = self.settings.telegram.tokens
+        async with self.database.write() as session:
+            numbers = await bots.number(session, [bot_number(token) or 0 for token in tokens])
+        for number, token in zip(numbers, tokens, strict=True):
+            line = Line(
+                number,
+                token,
+                settings=self.settings,
+                database=self.database,
+                words=self.words,
+                clock=self.clock,
+                fetch=self._fetched,
+                heart=self.heart,
+            )
+            line.belongs_to(self.heart.process_id)
+            self.lines.append(line)
 
-    def _answering(self, dispatcher: Dispatcher) -> Any:
-        async def answer(update: Update, _context: object) -> None:
-            try:
-                await dispatcher.handle(update)
-            finally:
-                self.intake.left(update.update_id)
+    def _listen_to_commits(self) -> None:
+        for line in self.lines:
+            line.listen()
+        for listener in (
+            self.other_channels.notice,
+            self.webhooks.notice,
+            self.fetching.notice,
+            self.commits.notice,
+            self.signals.notice,
+        ):
+            self.database.after_commit(listener)
 
-        return answer
+    def _join_engines(self) -> None:
+        """What only one process does at a time."""
+        if self.does(ProcessRole.SENDER):
+            for line in self.lines:
+                self.heart.join(line.lease, line.sender)
+            if self.settings.channels.urls:
+                self.heart.join("channels", self.other_channels)
+            self.heart.join("webhooks", self.webhooks)
+            self.heart.join("fetching", self.fetching)
+        if self.does(ProcessRole.SCHEDULER):
+            self.heart.join("scheduler", self.scheduler)
+        if self.does(ProcessRole.BOT):
+            for line in self.lines:
+                self.heart.join(f"menus:{line.number}", Loop(line.register_menus))
+                if self.settings.telegram.mode is Mode.POLLING:
+                    self.heart.join(f"polling:{line.number}", Loop(line.poll))
+
+    async def _take_updates(self) -> None:
+        for line in self.lines:
+            await line.intake.recover(line.dispatcher.pick_up_again)
+            self._run(line.intake.keep_noting(), f"noting:{line.number}")
+            self._run(
+                line.intake.look_after(line.dispatcher.pick_up_again), f"looking:{line.number}"
+            )
+            if self.settings.telegram.mode is Mode.WEBHOOK:
+                await line.ask_for_webhook()
+
+    async def _share(self) -> None:
+        """Until cancelled: several processes send by the same bots at one rate."""
+        while True:
+            await asyncio.sleep(EVERY)
+            for line in self.lines:
+                try:
+                    await line.sharing.turn(
+                        alone=self.heart.alone,
+                        sends=line.lease in self.heart.held,
+                        answers=self.does(ProcessRole.BOT),
+                    )
+                except Exception as fault:
+                    if not is_outage(fault):
+                        log.exception("shares not settled")
 
     def _run(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(coroutine, name=name)
@@ -191,129 +223,80 @@ class Program:
         if fault is not None:
             self.failed.set_exception(fault)
 
-    async def _recover(self, dispatcher: Dispatcher) -> None:
-        """Answers what a crash left unanswered."""
-        async with self.database.read() as session:
-            left = await accounts.unanswered(session)
-        for chat_id in dict.fromkeys(left.half_done.values()):
-            try:
-                await dispatcher.pick_up_again(chat_id)
-            except TelegramError as fault:
-                log.info("could not pick up again: %s", fault.message)
-        for update_id in left.half_done:
-            self.intake.note(update_id)
-        await self.intake.replay(left.waiting)
+    # Stopping
 
-    async def _listen(self) -> None:
-        telegram = self.settings.telegram
-        if telegram.mode is Mode.POLLING:
-            await self.bot.delete_webhook()
-            self._run(self.intake.poll(), "polling")
-            return
-        await self.bot.set_webhook(
-            self.settings.web.public_url + WEBHOOK_PATH,
-            secret_token=telegram.webhook_secret.get_secret_value(),
-            allowed_updates=list(ALLOWED),
-        )
+    async def stop(self) -> None:
+        """Takes nothing more, finishes what is under way, and leaves the rest to others.
 
-    async def _serve(self, dispatcher: Dispatcher) -> None:
-        app = make_app(ROUTES)
+        Also after a start that failed half way.
+        """
+        until = monotonic() + DRAIN_SECONDS
+        if self._app is not None:
+            self._app[STOPPING].set()
+        polling = [f"polling:{line.number}" for line in self.lines]
+        await self._within(until, self.heart.leave("scheduler", *polling), "sweeps")
+        for line in self.lines:
+            await self._within(until, line.finish(), "answers")
+        await self._within(until, self.heart.stop(), "deliveries")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        for line in self.lines:
+            await line.close()
+        await self.database.close()
+
+    async def _within(self, until: float, ending: Coroutine[Any, Any, None], what: str) -> None:
+        try:
+            async with asyncio.timeout(max(until - monotonic(), 0.1)):
+                await ending
+        except TimeoutError:
+            log.warning("%s were still under way at the end; they are made up for", what)
+        except Exception as fault:
+            if not is_outage(fault):
+                raise
+            log.warning("%s could not be written down: %s", what, type(fault).__name__)
+
+    # Pages
+
+    async def _serve(self) -> None:
+        app = self._app = make_app(ROUTES if self.does(ProcessRole.WEB) else ())
         app[DATABASE] = self.database
         app[WORDS] = self.words
         app[POLICY] = self.settings.policy
         app[CLOCK] = self.clock
-        app[ACT] = dispatcher.act
+        app[ACT] = self.line.dispatcher.act
         app[ON_PAGE] = is_on_page
         app[LIMITS] = Limits()
         app[COMMITS] = self.commits
-        app[BOT_USERNAME] = self.bot.username
+        app[BOT_USERNAME] = self.line.username
         app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks
         app[PUBLIC_URL] = self.settings.web.public_url
         app[PICTURE] = self._picture
-        app[MINI_APP_KEY] = mini_app.key_of(self.settings.telegram.token.get_secret_value())
-        if self.settings.telegram.mode is Mode.WEBHOOK:
+        app[MINI_APP_KEYS] = [mini_app.key_of(line.token) for line in self.lines]
+        if self.does(ProcessRole.BOT) and self.settings.telegram.mode is Mode.WEBHOOK:
             secret = self.settings.telegram.webhook_secret.get_secret_value()
-            add_webhook(app, secret, self.intake.take)
+            for line in self.lines:
+                add_webhook(app, line.number, secret, line.intake.take)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.settings.web.host, self.settings.web.port)
         await site.start()
         self.web_port = self._runner.addresses[0][1]
 
-    async def _picture(self, file_id: str) -> bytes:
+    async def _picture(self, kept: str) -> bytes:
         """Raises Gone where Telegram has it no more, or not now."""
         try:
-            return await self._fetched(file_id)
+            return await self._fetched(kept)
         except TelegramError as fault:
             log.info("picture not fetched: %s", fault.message)
             raise Gone from None
 
-    async def _fetched(self, file_id: str) -> bytes:
-        """Raises TelegramError."""
-        file = await self.bot.get_file(file_id)
-        return bytes(await file.download_as_bytearray())
-
-    async def _register_menus(self) -> None:
-        try:
-            await self.menus.register_all()
-        except TelegramError as fault:
-            log.warning("command menus not registered: %s", fault.message)
-
-    def _notice_menus(self, session: AsyncSession) -> None:
-        for telegram_id in self.menus.changed(session):
-            task = asyncio.create_task(self.menus.register(telegram_id))
-            self._menu_tasks.add(task)
-            task.add_done_callback(self._menu_tasks.discard)
-
-
-def build_limiter(telegram: TelegramSettings) -> Limiter:
-    """One for all that goes out by this token."""
-    return Limiter(
-        Schedule(
-            telegram.messages_per_second,
-            telegram.chat_messages_per_second,
-            telegram.chat_burst,
-            telegram.group_messages_per_minute,
-            telegram.paid_messages_per_second,
-        )
-    )
-
-
-def build_wire(telegram: TelegramSettings, request: AiohttpRequest) -> Wire:
-    """The sender's way to the Bot API, past the library's objects."""
-    address = f"{telegram.api_base_url}/bot{telegram.token.get_secret_value()}/"
-
-    @cache
-    def url_of(method: str) -> URL:
-        return URL(address + method)
-
-    async def call(method: str, body: bytes | FormData) -> Any:
-        return await request.call(url_of(method), body)
-
-    return call
-
-
-def build_application(
-    telegram: TelegramSettings,
-    limiter: Limiter,
-    request: AiohttpRequest,
-    get_updates_request: AiohttpRequest,
-) -> Application[Any, Any, Any, Any, Any, Any]:
-    """python-telegram-bot's application: our request, limiter and order of updates."""
-    bot: ExtBot[Any] = ExtBot(
-        telegram.token.get_secret_value(),
-        base_url=f"{telegram.api_base_url}/bot",
-        base_file_url=f"{telegram.api_base_url}/file/bot",
-        request=request,
-        get_updates_request=get_updates_request,
-        rate_limiter=limiter,
-    )
-    return (
-        ApplicationBuilder()
-        .bot(bot)
-        .updater(None)
-        .job_queue(None)
-        .update_queue(asyncio.Queue(maxsize=QUEUED_UPDATES))
-        .concurrent_updates(ChatLanes())
-        .build()
-    )
+    async def _fetched(self, kept: str) -> bytes:
+        """A file by the bot that was sent it. Raises TelegramError."""
+        number, file_id = telegram_files.read(kept)
+        for line in self.lines:
+            if line.number == number:
+                return await line.fetched(file_id)
+        raise TelegramError(f"bot {number} has no token any more")

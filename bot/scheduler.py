@@ -147,11 +147,13 @@ class Scheduler:
         self.database = database
         self.policy = policy
         self.clock = clock
-        self._ticker = AsyncIOScheduler(timezone="UTC")
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
+
+    def _ticker(self) -> AsyncIOScheduler:
+        ticker = AsyncIOScheduler(timezone="UTC")
         for sweep in SWEEPS:
-            self._ticker.add_job(
+            ticker.add_job(
                 self._tick,
                 "interval",
                 args=[sweep],
@@ -160,9 +162,22 @@ class Scheduler:
                 max_instances=1,
                 coalesce=True,
             )
+        return ticker
 
-    def start(self) -> None:
-        self._ticker.start()
+    async def run(self) -> None:
+        """Until `stop`. What is under way is finished first: the ticker would break it off."""
+        ticker = self._ticker()
+        ticker.start()
+        await self._stopping.wait()
+        ticker.pause()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        ticker.shutdown(wait=False)
+        await asyncio.sleep(0)  # it ends in the loop's next turn; until then it would end twice
+        self._stopping.clear()
+
+    def stop(self) -> None:
+        self._stopping.set()
 
     async def _tick(self, sweep: Sweep) -> None:
         task = asyncio.create_task(self._run_out(sweep), name=sweep.name)
@@ -172,21 +187,10 @@ class Scheduler:
 
     async def _run_out(self, sweep: Sweep) -> None:
         """Each time in a transaction of its own, so that others get their turn in between."""
-        while await self.run(sweep) and sweep.goes_on and not self._stopping:
+        while await self.sweep(sweep) and sweep.goes_on and not self._stopping.is_set():
             pass
 
-    async def stop(self) -> None:
-        """What is under way is finished first: the ticker itself would break it off."""
-        self._stopping = True
-        if not self._ticker.running:
-            return
-        self._ticker.pause()
-        if self._under_way:
-            await asyncio.wait(self._under_way)
-        self._ticker.shutdown(wait=False)
-        await asyncio.sleep(0)  # it ends in the loop's next turn; until then it would end twice
-
-    async def run(self, sweep: Sweep) -> int:
+    async def sweep(self, sweep: Sweep) -> int:
         """One sweep in one transaction; what goes wrong is logged and tried again next time.
 
         Answers how many things it did.
@@ -212,5 +216,5 @@ class Scheduler:
     async def run_all(self) -> None:
         """What has become due is caught up with at once, as at the start."""
         for sweep in SWEEPS:
-            while await self.run(sweep) and sweep.goes_on:
+            while await self.sweep(sweep) and sweep.goes_on:
                 pass

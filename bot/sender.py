@@ -8,7 +8,7 @@ import itertools
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
@@ -21,16 +21,18 @@ from bot import faults
 from bot.composing import Composer, Letter
 from bot.limiter import MAX_RETRIES, Limiter, seconds_of
 from bot.pace import Ticket
-from bot.papers import Papers
+from bot.papers import Fetch, Papers
 from handlers.dispatch import Clock
-from models import Database, DeliveryState, Lane
+from models import FIRST_BOT, Database, DeliveryState, Lane
+from models.database import is_outage
 from services import delivery, outbox
 from services.outbox import Due, Receipt, Why
 from services.words import Words
 
 log = logging.getLogger(__name__)
 
-LONGEST_SLEEP = 30.0
+LONGEST_SLEEP = 2.0
+"""Seconds; what another process posted is found then at the latest."""
 BUSY_SLEEP = 1.0
 """Seconds between looks while something is in flight."""
 FLUSH_SECONDS = 0.1
@@ -41,6 +43,8 @@ LONGEST_PAUSE = 300.0
 OUTAGE = 10
 """So many failures in a row, and Telegram is left alone for a moment."""
 LONGEST_OUTAGE_PAUSE = 5.0
+OUTAGE_PAUSE = 0.5
+"""Seconds until a database that was not there is asked again."""
 SHARES = {
     Lane.EMERGENCY: 1.0,
     Lane.INTERACTIVE: 1.0,
@@ -59,6 +63,10 @@ class Wire(Protocol):
         """The result of a method of the Bot API. Raises TelegramError."""
 
 
+May = Callable[[AsyncSession], Awaitable[bool]]
+"""Whether it is still this sender's turn, by what the transaction sees."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a deployment sets for its sender."""
@@ -67,10 +75,12 @@ class Bounds:
     """Deliveries claimed at the same time, which bounds what a crash can double."""
     stars_a_day: float = 0.0
     """What paid broadcasts may cost in a local day."""
+    bot_id: int = FIRST_BOT
+    """By which bot it sends."""
 
 
 class Sender:
-    """`run` sends what is due until `stop`."""
+    """`run` sends what is due by one bot until `stop`, as long as `may` says so."""
 
     def __init__(
         self,
@@ -81,15 +91,18 @@ class Sender:
         words: Words,
         clock: Clock,
         bounds: Bounds,
+        may: May | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
         self.database = database
         self.wire = wire
         self.limiter = limiter
         self.words = words
-        self.composer = Composer(words)
-        self.papers = Papers(database, words, clock)
+        self.composer = Composer(words, bounds.bot_id)
+        self.papers = Papers(database, words, clock, fetch)
         self.clock = clock
         self.bounds = bounds
+        self._may = may
         self._wake = asyncio.Event()
         self._receipts: list[Receipt] = []
         self._claimed: dict[int, Due] = {}
@@ -109,9 +122,9 @@ class Sender:
         self.idle = asyncio.Event()
         """Set while nothing is due and nothing in flight."""
 
-    def notice(self, session: AsyncSession) -> None:
+    def notice(self, info: Mapping[str, Any]) -> None:
         """A listener of commits: wakes the sender if something was posted."""
-        if session.info.get(delivery.POSTED):
+        if info.get(delivery.POSTED):
             self.wake()
 
     def wake(self) -> None:
@@ -125,19 +138,48 @@ class Sender:
 
     async def run(self) -> None:
         """Sends until `stop`; then what is in flight is awaited and recorded."""
-        resent = await self.database.transact(
-            lambda session: outbox.release_claimed(session, self.clock())
-        )
-        if resent:
-            log.warning("%d deliveries were in flight at the last stop", resent)
         try:
+            await self._recover()
             while not self._stopping:
                 self._wake.clear()
-                await self._turn()
-                if not self._more:
-                    await self._rest()
+                try:
+                    await self._turn()
+                    if not self._more:
+                        await self._rest()
+                except Exception as fault:
+                    if not is_outage(fault):
+                        raise
+                    await self._sit_out(fault)
         finally:
             await self._wind_up()
+            self._stopping = False  # it may be this process's turn again
+
+    async def _recover(self) -> None:
+        """What is being sent, and not by this sender, has been interrupted."""
+        but = list(self._claimed)
+        resent = await self.database.transact(
+            lambda session: outbox.release_claimed(
+                session, self.clock(), bot_id=self.bounds.bot_id, but=but
+            )
+        )
+        if resent:
+            log.warning("%d deliveries had been in flight", resent)
+
+    async def _sit_out(self, fault: Exception) -> None:
+        """The database is not there: what arrives meanwhile is recorded once it is.
+
+        A claim may have been written although its answer never came, so it is recovered as well.
+        """
+        log.warning("the database does not answer: %s", type(fault).__name__)
+        while not self._stopping:
+            await asyncio.sleep(OUTAGE_PAUSE)
+            try:
+                await self._recover()
+            except Exception as again:
+                if not is_outage(again):
+                    raise
+            else:
+                break
 
     # Claiming and recording
 
@@ -152,9 +194,15 @@ class Sender:
 
         async def record_and_claim(session: AsyncSession) -> Sequence[Due]:
             await self._record(session, receipts, now)
-            return await outbox.claim_due(session, now, rooms)
+            if self._may is not None and not await self._may(session):
+                return []
+            return await outbox.claim_due(session, now, rooms, bot_id=self.bounds.bot_id)
 
-        claimed = await self.database.transact(record_and_claim)
+        try:
+            claimed = await self.database.transact(record_and_claim)
+        except BaseException:
+            self._receipts = receipts + self._receipts
+            raise
         self._paid_recorded += self._paid_noted
         for receipt in receipts:
             self._claimed.pop(receipt.delivery_id, None)
@@ -183,7 +231,7 @@ class Sender:
         seconds = BUSY_SLEEP
         if not self._claimed:
             async with self.database.read() as session:
-                due_at = await outbox.next_due_at(session)
+                due_at = await outbox.next_due_at(session, self.bounds.bot_id)
             seconds = LONGEST_SLEEP
             if due_at is not None:
                 seconds = min(seconds, (due_at - self.clock()).total_seconds())
@@ -202,14 +250,19 @@ class Sender:
             self.limiter.withdraw(ticket)
         if self._in_flight:
             await asyncio.wait(self._in_flight)
-        landed = {receipt.delivery_id for receipt in self._receipts}
-        waiting = [due for due in self._claimed.values() if due.id not in landed]
-        self._receipts += [_put_back(due, self.clock()) for due in waiting]
-        receipts = self._put_down()
-        if receipts:
-            await self.database.transact(
-                lambda session: self._record(session, receipts, self.clock())
-            )
+        landed = self._put_down()
+        known = {receipt.delivery_id for receipt in landed}
+        waiting = [due for due in self._claimed.values() if due.id not in known]
+        put_back = [_put_back(due, self.clock()) for due in waiting]
+
+        async def record(session: AsyncSession) -> None:
+            mine = self._may is None or await self._may(session)  # else another has taken them
+            await self._record(session, landed + put_back if mine else landed, self.clock())
+
+        if landed or put_back:
+            await self.database.transact(record)
+        for kept in (self._claimed, self._chats, self._tickets, self._resting):
+            kept.clear()
 
     async def _record(
         self, session: AsyncSession, receipts: Sequence[Receipt], now: datetime

@@ -7,7 +7,7 @@ from pathlib import Path
 from bot import schema
 from bot.settings import Settings
 from models.sealed import KeyFileError, Keyring, use_keyring
-from services import counting, organisations, people, roles, traits
+from services import bots, counting, organisations, people, roles, traits
 from services.founding import Progress, found_city
 from services.work import Work
 
@@ -50,6 +50,18 @@ def _make_keys(path: Path) -> bool:
     except OSError as fault:
         raise KeyFileError(f"{path} can't be written: {fault.strerror}") from None
     return True
+
+
+async def look_at_bots(
+    settings: Settings, retire: int | None, heir: int
+) -> tuple[list[bots.Served], int | None]:
+    """The bots, and how many people have been moved from the one to retire.
+
+    Raises Gone where there is no such bot, DatabaseUnreachableError.
+    """
+    async with schema.opened(settings.database.url) as database, database.write() as session:
+        moved = None if retire is None else await bots.retire(session, retire, heir)
+        return await bots.served(session), moved
 
 
 async def set_up(

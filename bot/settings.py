@@ -48,6 +48,12 @@ Minutes = Annotated[float, Field(gt=0)]
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
+def bot_number(token: str) -> int | None:
+    """Telegram's id of the bot, with which its token begins; None where it does not."""
+    number, colon, _ = token.partition(":")
+    return int(number) if colon and number.isdecimal() else None
+
+
 class SettingsError(Exception):
     """A setting is missing or wrong; the text names the key and is one line."""
 
@@ -61,8 +67,25 @@ class Mode(StrEnum):
     WEBHOOK = "webhook"
 
 
+class ProcessRole(StrEnum):
+    """What a process does; several may do the same, on PostgreSQL."""
+
+    WEB = "web"
+    """Pages, console and API."""
+    BOT = "bot"
+    """Takes updates and answers them."""
+    SENDER = "sender"
+    """Sends what is due: by Telegram, other channels and webhooks."""
+    SCHEDULER = "scheduler"
+    """Wakes the sweeps."""
+    ALL = "all"
+
+
 class TelegramSettings(Section):
     token: SecretStr = Field(SecretStr(""), description="The bot's token, from @BotFather.")
+    more_tokens: list[SecretStr] = Field(
+        [], description="Tokens of further bots of the same city; each has limits of its own."
+    )
     api_base_url: str = Field(
         "https://api.telegram.org", description="Any server that speaks the Bot API."
     )
@@ -96,6 +119,20 @@ class TelegramSettings(Section):
     paid_stars_per_day: float = Field(
         0, ge=0, description="Stars a day that paid messages may cost; each is 0.1."
     )
+
+    @property
+    def tokens(self) -> list[str]:
+        """Of all the city's bots, the first one first."""
+        return [one.get_secret_value() for one in (self.token, *self.more_tokens)]
+
+    @field_validator("more_tokens")
+    @classmethod
+    def _are_tokens(cls, value: list[SecretStr], info: ValidationInfo) -> list[SecretStr]:
+        tokens = (info.data.get("token", SecretStr("")), *value)
+        numbers = [bot_number(one.get_secret_value()) for one in tokens]
+        if value and (None in numbers or len(set(numbers)) < len(numbers)):
+            raise ValueError("must be tokens of different bots, and `token` as well")
+        return value
 
     @field_validator("api_base_url")
     @classmethod

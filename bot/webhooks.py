@@ -10,6 +10,7 @@ import logging
 import random
 import socket
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -81,9 +82,9 @@ class Webhooks:
         self._stopping = False
         self._session: aiohttp.ClientSession | None = None
 
-    def notice(self, session: AsyncSession) -> None:
+    def notice(self, info: Mapping[str, Any]) -> None:
         """A listener of commits."""
-        if session.info.get(events.NOTED):
+        if info.get(events.NOTED):
             self._wake.set()
 
     def stop(self) -> None:
@@ -91,13 +92,14 @@ class Webhooks:
         self._wake.set()
 
     async def recover(self) -> None:
-        """What was on its way at the last stop goes out again. Before `run`."""
+        """What was on its way at the last stop goes out again."""
         async with self.database.write() as session:
             resent = await webhooks.release(session)
         if resent:
             log.warning("%d events were on their way at the last stop", resent)
 
     async def run(self) -> None:
+        await self.recover()
         while not self._stopping:
             self._wake.clear()
             try:
@@ -107,6 +109,7 @@ class Webhooks:
             await self._rest()
         await self._break_off()
         await self._close()
+        self._stopping = False
 
     async def turn(self) -> None:
         """Sends what is due now, and waits until it is written down."""

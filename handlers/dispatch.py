@@ -6,11 +6,11 @@ Handlers are found in `routes`; this file knows none of them by name.
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,8 +30,9 @@ from handlers.routes import (
     Who,
     linked,
 )
-from handlers.turns import Surroundings, Turn, incoming_from
+from handlers.turns import Incoming, Surroundings, Turn, incoming_from
 from models import Account, Database, Person
+from models.database import is_outage
 from services import accounts, delivery
 from services.answer_links import impersonal
 from services.delivery import Post
@@ -43,6 +44,7 @@ from services.work import Work
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,16 @@ class AlreadyHandled(Exception):
     """The update was handled before: a repeated delivery of a webhook, or a replay."""
 
 
+class Interrupted(Exception):
+    """The update's effect stands, and the database went away before it could say so."""
+
+
+OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0) + (5.0,) * 10
+"""Seconds between attempts while the database is not there; then it is left for later."""
+
+
 class Dispatcher:
-    """`answered` is told of each update whose reply has gone out."""
+    """Answers what is said to one bot. `answered` is told of each update whose reply went out."""
 
     def __init__(
         self,
@@ -93,25 +103,53 @@ class Dispatcher:
             await self._handle(update)
         except AlreadyHandled:
             log.info("update seen before", extra={"update_id": update.update_id})
-        except Forbidden as fault:
-            await self._lost(update, str(fault))
-        except TelegramError:
-            # Left unanswered in the inbox: the next start shows the person where they stand.
-            log.exception("reply not delivered", extra={"update_id": update.update_id})
+        except Forbidden as refused:
+            reason = str(refused)
+            await self._patiently(lambda: self._lost(update, reason))
+        except Interrupted:
+            return  # as below
+        except TelegramError as fault:
+            # Left unanswered in the inbox: the person is shown later where they stand.
+            fields = {"update_id": update.update_id}
+            log.warning("reply not delivered: %s", type(fault).__name__, extra=fields)
+            return
+        except Exception as fault:
+            if not is_outage(fault):
+                raise
+            log.warning("left for later", extra={"update_id": update.update_id})
             return
         self.answered(update)
+
+    async def _patiently(self, do: Callable[[], Awaitable[T]]) -> T:
+        """Once more where the database went away meanwhile; the chat's next updates wait.
+
+        Raises Interrupted where the first attempt did arrive, and what the last one raised.
+        """
+        for pause in OUTAGE_PAUSES:
+            try:
+                return await do()
+            except AlreadyHandled:
+                if pause != OUTAGE_PAUSES[0]:
+                    raise Interrupted from None
+                raise
+            except Exception as fault:
+                if not is_outage(fault):
+                    raise
+                log.warning("the database does not answer: %s", type(fault).__name__)
+                await asyncio.sleep(pause)
+        return await do()
 
     async def _handle(self, update: Update) -> None:
         chat = update.effective_chat
         if chat is None or update.effective_user is None:
             return
         if update.my_chat_member is not None or chat.type != Chat.PRIVATE:
-            await self._outside_private_chat(update)
+            await self._patiently(lambda: self._outside_private_chat(update))
             return
         moved = update.edited_message is not None and update.edited_message.location is not None
         if update.message is None and update.callback_query is None and not moved:
             return
-        language, parts = await self._turn_safely(update)
+        language, parts = await self._patiently(lambda: self._turn_safely(update))
         try:
             kept = await self.presenter.present(chat.id, language, parts, update.callback_query)
         except TelegramError:
@@ -121,7 +159,7 @@ class Dispatcher:
             sorry = Show("errors/bug", {"update_id": update.update_id}, fresh=True)
             await self.presenter.present(chat.id, language, [sorry], None)
         else:
-            await self._keep(chat.id, language, kept)
+            await self._patiently(lambda: self._keep(chat.id, language, kept))
 
     async def _keep(self, chat_id: int, language: str, kept: list[tuple[Show, int]]) -> None:
         """So that these screens can be corrected like deliveries."""
@@ -133,17 +171,21 @@ class Dispatcher:
                 shown = show.parameters if show.kept is None else show.kept
                 stored = delivery.sealed(shown) if show.private else shown
                 post = Post(show.template, stored, delivery.SCREEN, subject=show.about)
-                await delivery.keep(work, post, chat_id, language, message_id)
+                await delivery.keep(
+                    work, post, chat_id, language, message_id, bot_id=self.around.bot_id
+                )
 
     async def _turn_safely(self, update: Update) -> tuple[str, list[Part]]:
         try:
             return await self._turn(update)
         except AlreadyHandled:
             raise
-        except Exception:
+        except Exception as fault:
+            if is_outage(fault):
+                raise
             log.exception("handler failed", extra={"update_id": update.update_id})
             async with self.database.write() as session:
-                await accounts.claim_update(session, update.update_id, self.clock())
+                await self._claim(session, update)
             user = update.effective_user
             language = self.words.language_for(user.language_code if user else None)
             return language, [Show("errors/bug", {"update_id": update.update_id}, fresh=True)]
@@ -153,21 +195,31 @@ class Dispatcher:
         if call.reads:
             async with self.database.read() as session:
                 known = await accounts.find_account(session, _telegram_id(update))
-                if known is not None:
+                if known is not None and known[0].bot_id == self.around.bot_id:
                     return await self._answer(session, update, call, known)
 
         async def change(session: AsyncSession) -> tuple[str, list[Part]]:
-            if not await accounts.claim_update(session, update.update_id, self.clock()):
+            if not await self._claim(session, update):
                 raise AlreadyHandled
             user = update.effective_user
             language = self.words.language_for(user.language_code if user else None)
             met = await accounts.meet(
-                session, _telegram_id(update), language, self.clock(), self.policy.zone
+                session,
+                _telegram_id(update),
+                language,
+                self.clock(),
+                self.policy.zone,
+                bot_id=self.around.bot_id,
             )
             return await self._answer(session, update, call, met)
 
         async with self._queue_for(update, call):
             return await self.database.transact(change)
+
+    async def _claim(self, session: AsyncSession, update: Update) -> bool:
+        return await accounts.claim_update(
+            session, self.around.bot_id, update.update_id, self.clock()
+        )
 
     def _queue_for(self, update: Update, call: Call) -> AbstractAsyncContextManager[object]:
         """Where order counts, presses of the same button wait for each other's transactions.
@@ -192,7 +244,7 @@ class Dispatcher:
         turn = Turn(
             work=Work(session, self.clock(), self.policy, person),
             account=account,
-            incoming=incoming_from(update),
+            incoming=incoming_from(update, self.around.bot_id),
             around=self.around,
             update=update,
             pressed=update.callback_query is not None,
@@ -203,7 +255,7 @@ class Dispatcher:
     async def act(self, work: Work, account: Account, data: str) -> list[Rendered]:
         """Does what pressing a button with this callback data does, on a page of the web."""
         nothing: Any = Update(update_id=0)
-        turn = Turn(work, account, incoming_from(nothing), self.around, nothing, pressed=True)
+        turn = Turn(work, account, Incoming(), self.around, nothing, pressed=True)
         reply = await self._reply(turn, _pressed(data))
         return [
             self.words.render(part.template, turn.language, **impersonal(part.parameters))
@@ -229,10 +281,10 @@ class Dispatcher:
 
     async def _outside_private_chat(self, update: Update) -> None:
         async with self.database.write() as session:
-            if not await accounts.claim_update(session, update.update_id, self.clock()):
+            if not await self._claim(session, update):
                 raise AlreadyHandled
             work = Work(session, self.clock(), self.policy, None)
-            answer = await groups.listen(work, update, self.words)
+            answer = await groups.listen(work, update, self.words, self.around.bot_id)
         if answer is not None:
             chat_id, language, parts = answer
             await self.presenter.present(chat_id, language, parts, None)
@@ -252,7 +304,7 @@ class Dispatcher:
             account, person = met
             work = Work(session, self.clock(), self.policy, person)
             nothing: Any = Update(update_id=0)
-            turn = Turn(work, account, incoming_from(nothing), self.around, nothing)
+            turn = Turn(work, account, Incoming(), self.around, nothing)
             question = await forms.show_again(turn)
             parts = parts_of(question or Show("menu/back_again"))
         await self.presenter.present(chat_id, turn.language, parts, None)

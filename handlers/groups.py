@@ -13,10 +13,10 @@ Answer = tuple[int, str, list[Part]]
 GONE = (ChatMember.LEFT, ChatMember.BANNED)
 
 
-async def listen(work: Work, update: Update, words: Words) -> Answer | None:
-    """What happens outside of private chats, and to the bot's membership anywhere."""
+async def listen(work: Work, update: Update, words: Words, bot_id: int) -> Answer | None:
+    """What happens outside of private chats, and to a bot's membership anywhere."""
     if update.my_chat_member is not None:
-        return await _membership(work, update, words)
+        return await _membership(work, update, words, bot_id)
     message = update.effective_message
     if message is None or message.text is None or update.effective_user is None:
         return None
@@ -28,6 +28,7 @@ async def listen(work: Work, update: Update, words: Words) -> Answer | None:
     organisation = await groups.bind(
         work,
         code.strip(),
+        bot_id=bot_id,
         chat_id=chat.id,
         title=chat.title or "",
         language=language,
@@ -36,20 +37,22 @@ async def listen(work: Work, update: Update, words: Words) -> Answer | None:
     return chat.id, language, [Show("groups/bound", {"organisation": organisation.names})]
 
 
-async def _membership(work: Work, update: Update, words: Words) -> Answer | None:
+async def _membership(work: Work, update: Update, words: Words, bot_id: int) -> Answer | None:
     change = update.my_chat_member
     if change is None:
         return None
     chat, status = change.chat, change.new_chat_member.status
     if chat.type == Chat.PRIVATE:
         if status in GONE:
-            await accounts.mark_unreachable(work.session, chat.id, "blocked", work.now)
+            await accounts.blocks(work.session, chat.id, bot_id, work.now)
         else:
             language = words.language_for(change.from_user.language_code)
-            await accounts.meet(work.session, chat.id, language, work.now, work.policy.zone)
+            await accounts.meet(
+                work.session, chat.id, language, work.now, work.policy.zone, bot_id=bot_id
+            )
         return None
     if status in GONE:
-        await groups.leave(work, chat.id)
+        await groups.leave(work, chat.id, bot_id)
         return None
     language = words.language_for(change.from_user.language_code)
     return chat.id, language, [Show("groups/hello")]

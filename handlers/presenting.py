@@ -40,10 +40,15 @@ FORMATTED: dict[str, Any] = {"parse_mode": ParseMode.HTML}
 Markup = InlineKeyboardMarkup | ReplyKeyboardMarkup | ReplyKeyboardRemove | None
 
 
+AtHand = Callable[[str], Awaitable[str | bytes]]
+"""A kept file as this bot can send it: Telegram's id, or the bytes of what another bot was sent."""
+
+
 class Presenter:
-    def __init__(self, bot: Bot, words: Words) -> None:
+    def __init__(self, bot: Bot, words: Words, at_hand: AtHand) -> None:
         self.bot = bot
         self.words = words
+        self._at_hand = at_hand
         self._newest: OrderedDict[int, int] = OrderedDict()
         """The last screen with buttons in each chat, so that its buttons go when a new one comes.
 
@@ -133,14 +138,13 @@ class Presenter:
             caption = {"caption": rendered.text, "reply_markup": markup, **FORMATTED}
         sent: Message | None = None
         if show.picture is not None:
-            picture = await _content(show.picture)
+            picture = await self._content(show.picture)
             sent = await self._try(lambda: self.bot.send_photo(photo=picture, **caption, **common))
         elif show.voice is not None:
-            voice = show.voice
+            voice = await self._at_hand(show.voice)
             sent = await self._try(lambda: self.bot.send_voice(voice=voice, **caption, **common))
         elif show.document is not None:
-            content = await _content(show.document.content)
-            file = InputFile(content, filename=show.document.filename)
+            file = InputFile(await _drawn(show.document.content), filename=show.document.filename)
             sent = await self._try(
                 lambda: self.bot.send_document(document=file, **caption, **common)
             )
@@ -151,6 +155,9 @@ class Presenter:
                 text=rendered.text, reply_markup=markup, **FORMATTED, **common
             )
         )
+
+    async def _content(self, source: str | Bytes) -> str | bytes:
+        return await (self._at_hand(source) if isinstance(source, str) else source())
 
     async def _try(self, call: Callable[[], Awaitable[Message]]) -> Message:
         """Repeats a call that did not reach Telegram. Raises what Telegram itself refuses."""
@@ -188,8 +195,8 @@ class Presenter:
             del self._newest[chat_id]
 
 
-async def _content(source: str | bytes | Bytes) -> str | bytes:
-    return source if isinstance(source, str | bytes) else await source()
+async def _drawn(source: bytes | Bytes) -> bytes:
+    return source if isinstance(source, bytes) else await source()
 
 
 def markup_for(keyboard: Keyboard) -> Markup:

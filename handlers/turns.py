@@ -6,6 +6,7 @@ from typing import Any
 from telegram import Update
 
 from models import Account, Person
+from services.telegram_files import reference
 from services.words import Words
 from services.work import Work
 
@@ -69,6 +70,8 @@ class Incoming:
 class Surroundings:
     """What every turn can refer to and that does not change while the program runs."""
 
+    bot_id: int
+    """The city's own number of the bot that they speak with."""
     bot_username: str
     public_url: str
     """Where the web pages are reached from outside, without a slash at the end."""
@@ -99,7 +102,8 @@ class Turn:
         return self.work.actor.language if self.work.actor else self.account.language
 
 
-def incoming_from(update: Update) -> Incoming:
+def incoming_from(update: Update, bot_id: int) -> Incoming:
+    """What was sent to a bot; files by the reference under which they are kept."""
     message = update.message or update.edited_message
     if message is None:
         return Incoming()
@@ -119,11 +123,11 @@ def incoming_from(update: Update) -> Incoming:
             )
         )
     if message.photo:
-        return Incoming(picture=Picture(message.photo[-1].file_id))
+        return Incoming(picture=Picture(reference(bot_id, message.photo[-1].file_id)))
     if message.document is not None:
-        return Incoming(document=Attached(message.document.file_id))
+        return Incoming(document=Attached(reference(bot_id, message.document.file_id)))
     if message.voice is not None:
         length = message.voice.duration
         seconds = length if isinstance(length, int) else round(length.total_seconds())
-        return Incoming(voice=Spoken(message.voice.file_id, seconds))
+        return Incoming(voice=Spoken(reference(bot_id, message.voice.file_id), seconds))
     return Incoming(other=True)

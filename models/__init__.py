@@ -146,6 +146,7 @@ from models.people import (
     Standing,
 )
 from models.plans import Plan, PlanComment, PlanItem, PlanState, PlanTarget, Scheme
+from models.processes import FIRST_BOT, Bot, Lease, Process, Share
 from models.projects import (
     BudgetLine,
     Indicator,
@@ -231,6 +232,7 @@ from models.traits import Directory, Frequency, Posting, Telegram, Trait
 
 __all__ = [
     "ENGAGED",
+    "FIRST_BOT",
     "HOLDING_A_PLACE",
     "TELEGRAM",
     "AbilityCount",
@@ -253,6 +255,7 @@ __all__ = [
     "AwardRule",
     "Base",
     "Block",
+    "Bot",
     "Broadcast",
     "BroadcastAnswer",
     "BroadcastState",
@@ -347,6 +350,7 @@ __all__ = [
     "Insured",
     "KeptAnswer",
     "Lane",
+    "Lease",
     "LedgerEntry",
     "LedgerMark",
     "Loan",
@@ -391,6 +395,7 @@ __all__ = [
     "PlanTarget",
     "PointsOff",
     "Posting",
+    "Process",
     "Project",
     "ProjectComment",
     "ProjectEvaluation",
@@ -433,6 +438,7 @@ __all__ = [
     "SeriesCard",
     "Served",
     "ServiceField",
+    "Share",
     "Shift",
     "ShiftLanguage",
     "ShiftQualification",

@@ -7,50 +7,78 @@ PostgreSQL two may wait for each other's rows; it gives one of them up, which is
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another process's lock."""
 WRITES = "muster_writes"
 POOL_SIZE = 8
+CONNECT_SECONDS = 5.0
 GIVEN_UP = frozenset({"40001", "40P01"})
 """SQLSTATEs of a transaction that lost to another: serialization failure, deadlock."""
 ATTEMPTS = 4
+OUTAGES = ("08", "53", "57", "58")
+"""Classes of SQLSTATEs of a server that is not there, or has no room; 57 is one that shuts down."""
+NOT_AN_OUTAGE = frozenset({"57014"})
+"""A statement was cancelled."""
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Committed = Callable[[Mapping[str, Any]], None]
+"""Is told what a transaction noted in `session.info`, once it has been committed."""
+
+
+def is_outage(fault: BaseException) -> bool:
+    """Whether the database can't be reached, or can't write, for now: nothing is wrong with what
+    was asked of it, and it may be asked again.
+    """
+    if isinstance(fault, DBAPIError):
+        state = getattr(fault.orig, "sqlstate", None)
+        if state is not None:
+            return state.startswith(OUTAGES) and state not in NOT_AN_OUTAGE
+        return fault.connection_invalidated or isinstance(fault, InterfaceError | OperationalError)
+    return isinstance(fault, OSError | TimeoutError)
 
 
 class Database:
     """`url` as SQLAlchemy writes it, with an async driver (aiosqlite or asyncpg)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float | None = None) -> None:
+        """`patience`: seconds that an answer of PostgreSQL is waited for; None: without end."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database not in (None, "", ":memory:"):
             Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = create_async_engine(self.url, pool_size=POOL_SIZE, max_overflow=4)
+        how = {} if self.is_sqlite else {"timeout": CONNECT_SECONDS, "command_timeout": patience}
+        self.engine = create_async_engine(
+            self.url, pool_size=POOL_SIZE, max_overflow=4, connect_args=how
+        )
         self._writing_engine = self.engine.execution_options(**{WRITES: True})
         self._readers = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writers = async_sessionmaker(self._writing_engine, expire_on_commit=False)
         self._turn = asyncio.Lock()
-        self._after_commit: list[Callable[[AsyncSession], None]] = []
+        self._after_commit: list[Committed] = []
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
-    def after_commit(self, listener: Callable[[AsyncSession], None]) -> None:
-        """Calls `listener` with each session whose writing transaction has been committed."""
+    def after_commit(self, listener: Committed) -> None:
+        """Calls `listener` after each writing transaction with what it noted for others."""
         self._after_commit.append(listener)
+
+    def tell(self, info: Mapping[str, Any]) -> None:
+        """Tells those who listen of a commit; also of one in another process."""
+        for listener in self._after_commit:
+            listener(info)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -67,8 +95,7 @@ class Database:
         else:
             async with self._transaction() as session:
                 yield session
-        for listener in self._after_commit:
-            listener(session)
+        self.tell(session.info)
 
     async def transact(self, run: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """What `run` answers, in a transaction as of `write`.

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
+from models.processes import FIRST_BOT
 
 
 class Lane(IntEnum):
@@ -94,7 +95,7 @@ class Delivery(Base):
         CheckConstraint(
             " OR ".join(f"state = '{state.value}'" for state in DeliveryState), name="deliverystate"
         ),
-        _partial("ix_delivery_due", "lane", "due_at", "id", where="state = 'queued'"),
+        _partial("ix_delivery_due", "bot_id", "lane", "due_at", "id", where="state = 'queued'"),
         _partial(
             "ix_delivery_dedupe_key", "dedupe_key", where="dedupe_key IS NOT NULL", unique=True
         ),
@@ -110,6 +111,8 @@ class Delivery(Base):
     message_id: Mapped[int] = mapped_column(Key)
     person_id: Mapped[int | None] = mapped_column(Key)
     channel: Mapped[str] = mapped_column(String(16), default=TELEGRAM)
+    bot_id: Mapped[int] = mapped_column(SmallInteger, default=FIRST_BOT)
+    """The bot that speaks with them, where it goes by Telegram."""
     chat_id: Mapped[int | None] = mapped_column(BigInteger)
     """Telegram's chat; other channels look up the person's address when they send."""
     language: Mapped[str] = mapped_column(String(16))

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
+from models.processes import FIRST_BOT
 
 
 class OrganisationKind(StrEnum):
@@ -188,6 +189,8 @@ class Group(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     chat_id: Mapped[int] = mapped_column(BigInteger, unique=True)
+    bot_id: Mapped[int] = mapped_column(SmallInteger, default=FIRST_BOT)
+    """The bot that announces there."""
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
     title: Mapped[str] = mapped_column(String(255))
     language: Mapped[str] = mapped_column(String(16))

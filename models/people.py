@@ -10,6 +10,7 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     Index,
+    SmallInteger,
     String,
     UniqueConstraint,
 )
@@ -17,6 +18,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from models.base import Base, Key, as_of, choice
+from models.processes import FIRST_BOT
 from models.sealed import Sealed, SealedDocument, keyring
 
 
@@ -133,6 +135,8 @@ class Account(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     telegram_id: Mapped[int] = mapped_column(BigInteger, unique=True)
     """User id, which is also the id of the private chat."""
+    bot_id: Mapped[int] = mapped_column(SmallInteger, default=FIRST_BOT)
+    """The bot that they spoke to last; Telegram lets no other one write to them."""
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), unique=True)
     language: Mapped[str] = mapped_column(String(16))
     language_chosen: Mapped[bool] = mapped_column(default=False)

@@ -3,17 +3,27 @@
 Also the inbox of updates, so that each is handled once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models import Account, Inbox, Person, Standing
-from services import traits
+from models import (
+    FIRST_BOT,
+    TELEGRAM,
+    Account,
+    Delivery,
+    DeliveryState,
+    Inbox,
+    Person,
+    Process,
+    Standing,
+)
+from services import processes, traits
 from services.errors import Gone
 from services.words import LANGUAGES
 from services.work import Work
@@ -38,16 +48,23 @@ async def find_account(
 
 
 async def meet(
-    session: AsyncSession, telegram_id: int, language: str, now: datetime, zone: ZoneInfo
+    session: AsyncSession,
+    telegram_id: int,
+    language: str,
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    bot_id: int = FIRST_BOT,
 ) -> tuple[Account, Person | None]:
-    """The account of somebody who has just written, made on their first word.
+    """The account of somebody who has just written to a bot, made on their first word.
 
-    Whoever writes can be reached again. `zone` tells the local day.
+    Whoever writes can be reached again, by that bot. `zone` tells the local day.
     """
     found = await find_account(session, telegram_id)
     if found is None:
         account = Account(
             telegram_id=telegram_id,
+            bot_id=bot_id,
             language=language,
             language_chosen=False,
             first_seen_at=now,
@@ -63,7 +80,26 @@ async def meet(
         account.last_seen_at = now
         account.unreachable_since = None
         account.unreachable_reason = None
+    if account.bot_id != bot_id:
+        await _go_on_with(session, account, bot_id)
     return found
+
+
+async def _go_on_with(session: AsyncSession, account: Account, bot_id: int) -> None:
+    """What they have not been told yet comes from the bot that they speak to now."""
+    account.bot_id = bot_id
+    await session.execute(
+        update(Delivery)
+        .where(
+            Delivery.person_id == account.person_id,
+            Delivery.chat_id == account.telegram_id,
+            Delivery.channel == TELEGRAM,
+            Delivery.edits_id.is_(None),
+            Delivery.state.in_((DeliveryState.QUEUED, DeliveryState.HELD)),
+        )
+        .values(bot_id=bot_id)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def mark_unreachable(
@@ -75,6 +111,13 @@ async def mark_unreachable(
         .values(unreachable_since=now, unreachable_reason=reason)
     )
     await traits.is_blocked(session, telegram_id)
+
+
+async def blocks(session: AsyncSession, telegram_id: int, bot_id: int, now: datetime) -> None:
+    """Somebody has blocked a bot; whoever goes on with another one is still reached by that."""
+    found = await find_account(session, telegram_id)
+    if found is not None and found[0].bot_id == bot_id:
+        await mark_unreachable(session, telegram_id, "blocked", now)
 
 
 async def of_person(work: Work, person_id: int) -> Account:
@@ -103,14 +146,32 @@ def is_volunteer(person: Person | None) -> bool:
 # The inbox
 
 
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who answers updates: a process, for one of the bots."""
+
+    bot_id: int
+    process_id: int
+
+
 async def receive(
-    session: AsyncSession, updates: Sequence[tuple[int, int | None, str]], now: datetime
+    session: AsyncSession,
+    taker: Taker,
+    updates: Sequence[tuple[int, int | None, str]],
+    now: datetime,
 ) -> list[int]:
     """Stores raw updates as (update id, chat id, JSON); answers the ids that are new."""
     if not updates:
         return []
     rows = [
-        {"update_id": update_id, "chat_id": chat_id, "body": body, "received_at": now}
+        {
+            "bot_id": taker.bot_id,
+            "update_id": update_id,
+            "taken_by": taker.process_id,
+            "chat_id": chat_id,
+            "body": body,
+            "received_at": now,
+        }
         for update_id, chat_id, body in updates
     ]
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
@@ -118,22 +179,42 @@ async def receive(
     return list(await session.scalars(statement, rows))
 
 
-async def claim_update(session: AsyncSession, update_id: int, now: datetime) -> bool:
+async def behind(session: AsyncSession, taker: Taker, chats: Collection[int]) -> set[int]:
+    """Of these chats, those in which another process has yet to handle what came before."""
+    if not chats:
+        return set()
+    found = await session.scalars(
+        select(Inbox.chat_id)
+        .where(
+            Inbox.bot_id == taker.bot_id,
+            Inbox.taken_by != taker.process_id,
+            Inbox.answered_at.is_(None),
+            Inbox.handled_at.is_(None),
+            Inbox.chat_id.in_(chats),
+        )
+        .distinct()
+    )
+    return {chat_id for chat_id in found if chat_id is not None}
+
+
+async def claim_update(session: AsyncSession, bot_id: int, update_id: int, now: datetime) -> bool:
     """Marks an update as handled in this transaction; False if it already was, or is unknown."""
     done = await session.execute(
         update(Inbox)
-        .where(Inbox.update_id == update_id, Inbox.handled_at.is_(None))
+        .where(Inbox.bot_id == bot_id, Inbox.update_id == update_id, Inbox.handled_at.is_(None))
         .values(handled_at=now)
         .execution_options(synchronize_session=False)
     )
     return bool(getattr(done, "rowcount", 0))
 
 
-async def mark_answered(session: AsyncSession, update_ids: Sequence[int], now: datetime) -> None:
+async def mark_answered(
+    session: AsyncSession, bot_id: int, update_ids: Sequence[int], now: datetime
+) -> None:
     """Their answers have gone out; what they said is no longer needed."""
     await session.execute(
         update(Inbox)
-        .where(Inbox.update_id.in_(update_ids))
+        .where(Inbox.bot_id == bot_id, Inbox.update_id.in_(update_ids))
         .values(answered_at=now, handled_at=func.coalesce(Inbox.handled_at, now), body="")
         .execution_options(synchronize_session=False)
     )
@@ -147,26 +228,67 @@ async def forget_updates(work: Work) -> int:
     return int(getattr(done, "rowcount", 0))
 
 
+async def mark_handled(
+    session: AsyncSession, bot_id: int, update_ids: Sequence[int], now: datetime
+) -> None:
+    """Whatever they ask for is done, even where the answer did not go out."""
+    await session.execute(
+        update(Inbox)
+        .where(Inbox.bot_id == bot_id, Inbox.update_id.in_(update_ids), Inbox.handled_at.is_(None))
+        .values(handled_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _orphaned(session: AsyncSession, taker: Taker) -> ColumnElement[bool]:
+    """Of an update: whether a process has left it unanswered which lives no more."""
+    living = select(Process.id).where(processes.alive(session))
+    of_a_dead_one = and_(Inbox.taken_by != taker.process_id, Inbox.taken_by.not_in(living))
+    return and_(
+        Inbox.answered_at.is_(None),
+        Inbox.bot_id == taker.bot_id,
+        or_(Inbox.taken_by.is_(None), of_a_dead_one),
+    )
+
+
+async def is_orphaned(session: AsyncSession, taker: Taker) -> bool:
+    """Whether there is anything for `adopt`."""
+    found = select(Inbox.update_id).where(_orphaned(session, taker)).exists()
+    return bool(await session.scalar(select(found)))
+
+
+async def adopt(session: AsyncSession, taker: Taker) -> int:
+    """Takes over what processes have left unanswered that live no more; answers how many."""
+    done = await session.execute(
+        update(Inbox)
+        .where(_orphaned(session, taker))
+        .values(taken_by=taker.process_id)
+        .execution_options(synchronize_session=False)
+    )
+    return int(getattr(done, "rowcount", 0))
+
+
 @dataclass(frozen=True, slots=True)
-class Unanswered:
-    """What a crash left behind: updates never handled, and those whose answer may be missing."""
+class Left:
+    """An update that a process has taken and whose answer has not gone out, as far as is known."""
 
-    waiting: list[str]
-    """Raw JSON, in the order of their ids."""
-    half_done: dict[int, int]
-    """Update id -> chat id."""
+    update_id: int
+    chat_id: int | None
+    body: str
+    """Raw JSON."""
+    handled_at: datetime | None
+    """If it is set, its effect stands and only the answer may be missing."""
 
 
-async def unanswered(session: AsyncSession) -> Unanswered:
+async def unanswered(session: AsyncSession, taker: Taker) -> list[Left]:
+    """In the order in which they were said."""
     rows = await session.execute(
         select(Inbox.update_id, Inbox.chat_id, Inbox.body, Inbox.handled_at)
-        .where(Inbox.answered_at.is_(None))
+        .where(
+            Inbox.answered_at.is_(None),
+            Inbox.taken_by == taker.process_id,
+            Inbox.bot_id == taker.bot_id,
+        )
         .order_by(Inbox.update_id)
     )
-    found = Unanswered([], {})
-    for update_id, chat_id, body, handled_at in rows:
-        if handled_at is None:
-            found.waiting.append(body)
-        elif chat_id is not None:
-            found.half_done[update_id] = chat_id
-    return found
+    return [Left(*row) for row in rows]

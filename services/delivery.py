@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from models import (
+    FIRST_BOT,
     TELEGRAM,
     Account,
     Delivery,
@@ -142,6 +143,7 @@ async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None
     work.session.add(
         Delivery(
             message_id=message.id,
+            bot_id=await work.session.scalar(select(_bot_of(literal(chat_id, BigInteger)))),
             chat_id=chat_id,
             language=language,
             lane=post.lane,
@@ -154,13 +156,22 @@ async def tell_chat(work: Work, post: Post, chat_id: int, language: str) -> None
     await work.session.flush()
 
 
-async def keep(work: Work, post: Post, chat_id: int, language: str, message_id: int) -> None:
-    """What was shown in answer stands beside what was delivered, by Telegram's message id."""
+async def keep(
+    work: Work,
+    post: Post,
+    chat_id: int,
+    language: str,
+    message_id: int,
+    *,
+    bot_id: int = FIRST_BOT,
+) -> None:
+    """What a bot showed in answer stands beside what was delivered, by Telegram's message id."""
     message = await write(work, post)
     person = select(Account.person_id).where(Account.telegram_id == chat_id)
     work.session.add(
         Delivery(
             message_id=message.id,
+            bot_id=bot_id,
             person_id=await work.session.scalar(person),
             chat_id=chat_id,
             language=language,
@@ -197,6 +208,7 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
     rows = select(
         literal(message_id),
         person,
+        _bot_of(chat),
         chat,
         language,
         literal(int(post.lane)),
@@ -215,7 +227,7 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
         known = select(Delivery.id).where(Delivery.dedupe_key == key)
         rows = rows.where(~known.exists())
     columns = [
-        "message_id", "person_id", "chat_id", "language", "lane", "state", "parameters",
+        "message_id", "person_id", "bot_id", "chat_id", "language", "lane", "state", "parameters",
         "dedupe_key", "created_at", "due_at", "attempts", "possible_duplicate",
         "channel", "reason", "finished_at",
     ]  # fmt: skip
@@ -223,6 +235,15 @@ async def tell_more(work: Work, message_id: int, post: Post, recipients: Recipie
         insert(Delivery).from_select(columns, rows, include_defaults=False)
     )
     return int(getattr(done, "rowcount", 0))
+
+
+def _bot_of(
+    chat: ColumnElement[int] | InstrumentedAttribute[int],
+) -> ColumnElement[int]:
+    """Which bot speaks in a chat."""
+    account = select(Account.bot_id).where(Account.telegram_id == chat).scalar_subquery()
+    group = select(Group.bot_id).where(Group.chat_id == chat).scalar_subquery()
+    return func.coalesce(account, group, FIRST_BOT)
 
 
 def _due(
@@ -253,7 +274,7 @@ async def tell_each(work: Work, post: Post, people: Mapping[int, Mapping[str, An
     work.session.info[POSTED] = True
     one = aliased(Person)
     chats = await work.session.execute(
-        select(one.id, Account.telegram_id, one.language, _due(work, post, one.id))
+        select(one.id, Account.telegram_id, Account.bot_id, one.language, _due(work, post, one.id))
         .outerjoin(Account, Account.person_id == one.id)
         .where(one.id.in_(list(people)))
     )
@@ -261,6 +282,7 @@ async def tell_each(work: Work, post: Post, people: Mapping[int, Mapping[str, An
         {
             "message_id": message.id,
             "person_id": person_id,
+            "bot_id": bot_id or FIRST_BOT,
             "chat_id": chat,
             "language": language,
             "lane": int(post.lane),
@@ -271,7 +293,7 @@ async def tell_each(work: Work, post: Post, people: Mapping[int, Mapping[str, An
             "reason": None if chat is not None else NO_TELEGRAM,
             "finished_at": None if chat is not None else work.now,
         }
-        for person_id, chat, language, due_at in chats
+        for person_id, chat, bot_id, language, due_at in chats
     ]
     if rows:
         await work.session.execute(insert(Delivery), rows)
@@ -607,6 +629,7 @@ async def _edit(
     sent = select(
         message_id,
         Delivery.person_id,
+        Delivery.bot_id,
         Delivery.chat_id,
         Delivery.language,
         literal(int(lane)),
@@ -620,7 +643,7 @@ async def _edit(
         literal(TELEGRAM),
     ).where(which)
     columns = [
-        "message_id", "person_id", "chat_id", "language", "lane", "state", "parameters",
+        "message_id", "person_id", "bot_id", "chat_id", "language", "lane", "state", "parameters",
         "edits_id", "created_at", "due_at", "attempts", "possible_duplicate",
         "channel",
     ]  # fmt: skip

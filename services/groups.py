@@ -18,9 +18,19 @@ def binding_code(organisation_id: int) -> str:
 
 
 async def bind(
-    work: Work, code: str, *, chat_id: int, title: str, language: str, telegram_id: int
+    work: Work,
+    code: str,
+    *,
+    bot_id: int,
+    chat_id: int,
+    title: str,
+    language: str,
+    telegram_id: int,
 ) -> Organisation:
-    """Binds a group. Raises Gone for a wrong code, NotAllowed without the right."""
+    """Binds a group, in which that bot announces.
+
+    Raises Gone for a wrong code, NotAllowed without the right.
+    """
     organisation_id = code.partition("-")[0]
     if not organisation_id.isdecimal() or binding_code(int(organisation_id)) != code:
         raise Gone
@@ -36,7 +46,7 @@ async def bind(
     if group is None:
         group = Group(chat_id=chat_id, title=title, language=language)
         work.session.add(group)
-    group.organisation_id = int(organisation_id)
+    group.organisation_id, group.bot_id = int(organisation_id), bot_id
     group.title, group.language, group.left_at = title, language, None
     group.registered_by_id, group.bound_at = work.person.id, work.now
     await work.session.flush()
@@ -80,8 +90,10 @@ async def choose_language(work: Work, group_id: int, language: str) -> int:
     return group.organisation_id
 
 
-async def leave(work: Work, chat_id: int) -> None:
+async def leave(work: Work, chat_id: int, bot_id: int) -> None:
     """The bot was removed: nothing is announced there any more."""
     await work.session.execute(
-        update(Group).where(Group.chat_id == chat_id).values(left_at=work.now)
+        update(Group)
+        .where(Group.chat_id == chat_id, Group.bot_id == bot_id)
+        .values(left_at=work.now)
     )

@@ -505,7 +505,7 @@ def broadcasts_up_to_their_mark(_: Work) -> Rows:
 @invariant(STARTED)
 def updates_are_answered(work: Work) -> Rows:
     """No update waits long for its answer."""
-    return select(Inbox.update_id.label("update")).where(
+    return select(Inbox.bot_id.label("bot"), Inbox.update_id.label("update")).where(
         Inbox.answered_at.is_(None), Inbox.received_at < work.now - LONG
     )
 
@@ -513,7 +513,7 @@ def updates_are_answered(work: Work) -> Rows:
 @invariant()
 def answered_is_emptied(_: Work) -> Rows:
     """Nothing is kept of what an answered update said."""
-    return select(Inbox.update_id.label("update")).where(
+    return select(Inbox.bot_id.label("bot"), Inbox.update_id.label("update")).where(
         Inbox.answered_at.is_not(None), Inbox.body != ""
     )
 

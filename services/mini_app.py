@@ -6,6 +6,7 @@ Source: core.telegram.org/bots/webapps, "Validating data received via the Mini A
 import hashlib
 import hmac
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
@@ -32,8 +33,8 @@ def key_of(token: str) -> bytes:
     return hmac.new(b"WebAppData", token.encode(), hashlib.sha256).digest()
 
 
-def check(init_data: str, key: bytes, now: datetime) -> Vouched:
-    """Raises Gone for whatever Telegram did not sign, or signed too long ago."""
+def check(init_data: str, keys: Collection[bytes], now: datetime) -> Vouched:
+    """`keys` are those of all the bots. Raises Gone for what none signed, or too long ago."""
     if len(init_data) > LONGEST:
         raise Gone
     pairs = parse_qsl(init_data, keep_blank_values=True)
@@ -41,7 +42,8 @@ def check(init_data: str, key: bytes, now: datetime) -> Vouched:
     if len(fields) != len(pairs):
         raise Gone
     said = fields.pop("hash", "")
-    if not hmac.compare_digest(said.encode(), signature(fields, key).encode()):
+    signed = (signature(fields, key).encode() for key in keys)
+    if not any(hmac.compare_digest(said.encode(), one) for one in signed):
         raise Gone
     try:
         signed_at = datetime.fromtimestamp(int(fields["auth_date"]), UTC)

@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import (
+    FIRST_BOT,
     TELEGRAM,
     Account,
     Attempt,
@@ -137,20 +138,24 @@ def _first_of(lane: Lane) -> Select[int]:
         select(_row.id)
         .where(
             _row.state == DeliveryState.QUEUED,
+            _row.bot_id == bindparam("of_bot"),
             _row.lane == int(lane),
             _row.due_at <= bindparam("now"),
             _row.channel == TELEGRAM,
         )
         .order_by(_row.due_at, _row.id)
         .limit(bindparam(f"room_{lane.value}", type_=Integer))
+        .with_for_update(skip_locked=True)
     )
     return select(rows.subquery(f"lane_{lane.value}").c.id)
 
 
+_FIRST = union_all(*(_first_of(lane) for lane in Lane)).cte("first")
+"""Apart, so that it is looked for once: PostgreSQL would look for others than those just locked."""
 _CLAIM = (
     update(_table)
     .where(
-        _row.id.in_(union_all(*(_first_of(lane) for lane in Lane))),
+        _row.id.in_(select(_FIRST.c.id)),
         _row.state == DeliveryState.QUEUED,
     )
     .values(
@@ -207,16 +212,21 @@ _EXPIRED = (
 
 
 async def claim_due(
-    session: AsyncSession, now: datetime, rooms: Mapping[Lane, int] = ROOM_ENOUGH
+    session: AsyncSession,
+    now: datetime,
+    rooms: Mapping[Lane, int] = ROOM_ENOUGH,
+    *,
+    bot_id: int = FIRST_BOT,
 ) -> list[Due]:
-    """Takes the next due deliveries by Telegram and marks them as being sent.
+    """Takes the next due deliveries by a bot and marks them as being sent.
 
     At most `rooms[lane]` of each lane; the urgent first, within a lane the oldest. Expired ones
-    are closed instead.
+    are closed instead; one that another transaction is just changing is left for the next time.
     """
     given = {f"room_{lane.value}": rooms.get(lane, 0) for lane in Lane}
     connection = await session.connection()
-    rows = (await connection.execute(_CLAIM, {"now": now, **given})).all()
+    claimed = await connection.execute(_CLAIM, {"now": now, "of_bot": bot_id, **given})
+    rows = claimed.all()
     if not rows:
         return []
     rows = sorted(rows, key=lambda row: (row.lane, row.id))
@@ -352,11 +362,18 @@ async def _mark_unreachable(session: AsyncSession, chat_id: int, why: Why, now: 
         )
 
 
-async def release_claimed(session: AsyncSession, now: datetime) -> int:
-    """After a crash: what was being sent is queued again, marked as a possible duplicate."""
+async def release_claimed(
+    session: AsyncSession, now: datetime, *, bot_id: int = FIRST_BOT, but: Iterable[int] = ()
+) -> int:
+    """After a crash: what was being sent is queued again, marked as a possible duplicate.
+
+    `but` are the keys of deliveries that whoever asks is sending itself.
+    """
     interrupted = [
         Delivery.state == DeliveryState.SENDING,
         Delivery.channel == TELEGRAM,
+        Delivery.bot_id == bot_id,
+        Delivery.id.not_in(list(but)),
     ]
     await session.execute(
         insert(Attempt).from_select(
@@ -378,14 +395,20 @@ async def release_claimed(session: AsyncSession, now: datetime) -> int:
 
 
 async def seen(
-    session: AsyncSession, chat_id: int, message_ids: Iterable[int], now: datetime
+    session: AsyncSession,
+    chat_id: int,
+    message_ids: Iterable[int],
+    now: datetime,
+    *,
+    bot_id: int = FIRST_BOT,
 ) -> None:
-    """A button under these messages (Telegram's ids) of a private chat was pressed."""
+    """A button under these messages (Telegram's ids) of a private chat with a bot was pressed."""
     person = select(Account.person_id).where(Account.telegram_id == chat_id)
     await session.execute(
         update(Delivery)
         .where(
             Delivery.person_id == person.scalar_subquery(),
+            Delivery.bot_id == bot_id,
             Delivery.telegram_message_id.in_(list(message_ids)),
             Delivery.seen_at.is_(None),
         )
@@ -400,6 +423,7 @@ _NEXT_DUE = union_all(
             select(_row.due_at)
             .where(
                 _row.state == DeliveryState.QUEUED,
+                _row.bot_id == bindparam("of_bot"),
                 _row.lane == int(lane),
                 _row.channel == TELEGRAM,
             )
@@ -413,10 +437,10 @@ _NEXT_DUE = union_all(
 )
 
 
-async def next_due_at(session: AsyncSession) -> datetime | None:
-    """When the next queued delivery by Telegram is due; None if nothing waits."""
-    found = [moment for moment in await session.scalars(_NEXT_DUE) if moment is not None]
-    return min(found, default=None)
+async def next_due_at(session: AsyncSession, bot_id: int = FIRST_BOT) -> datetime | None:
+    """When the next queued delivery by a bot is due; None if nothing waits."""
+    found = await session.scalars(_NEXT_DUE, {"of_bot": bot_id})
+    return min((moment for moment in found if moment is not None), default=None)
 
 
 async def move_group(session: AsyncSession, chat_id: int, new_chat_id: int) -> None:

@@ -86,11 +86,12 @@ class City:
         self.program = Program(self.settings(), self.clock)
         self.making = Making(self.program.database, self.clock)
         await self.program.start()
-        await self.program.scheduler.stop()  # time passes only by the tests' own clock
+        driven = ["scheduler"]  # time passes only by the tests' own clock
         if self.drives_webhooks:
-            self.program.webhooks.stop()
+            driven.append("webhooks")
         if self.drives_channels:
-            self.program.other_channels.stop()
+            driven.append("channels")
+        await self.program.heart.leave(*driven)
 
     def settings(self) -> Settings:
         return Settings(
@@ -192,7 +193,7 @@ class City:
 
     async def answered(self) -> None:
         """Waits until every update has been taken and answered."""
-        intake = self.program.intake
+        intake = self.program.line.intake
         while True:
             intake.moved.clear()
             waiting = self.telegram.updates.of(self.bot).waiting
@@ -203,8 +204,9 @@ class City:
 
     async def sent(self) -> None:
         """Waits until nothing that is due is left to be sent. Raises what the program died of."""
-        self.program.sender.wake()
-        idle = asyncio.create_task(self.program.sender.idle.wait())
+        sender = self.program.line.sender
+        sender.wake()
+        idle = asyncio.create_task(sender.idle.wait())
         await asyncio.wait({idle, self.program.failed}, return_when=asyncio.FIRST_COMPLETED)
         if not idle.done():
             idle.cancel()

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bot.program import build_limiter, build_wire, utc_now
+from bot.line import build_limiter, build_wire
+from bot.program import utc_now
 from bot.request import AiohttpRequest
 from bot.sender import Bounds, Sender
 from bot.settings import TelegramSettings
@@ -28,7 +29,7 @@ async def sender(url: str, telegram: TelegramSettings) -> AsyncIterator[Sender]:
     database = Database(url)
     yield Sender(
         database=database,
-        wire=build_wire(telegram, calls),
+        wire=build_wire(telegram, telegram.token.get_secret_value(), calls),
         limiter=build_limiter(telegram),
         words=WORDS,
         clock=utc_now,

@@ -123,7 +123,7 @@ async def test_a_message_has_formatting_versions_a_picture_and_buttons(city: Cit
     await chen.press("✅ 报名")
     await chen.sees("报名成功")
     await city.answered()
-    await city.program.intake.note_answered()
+    await city.program.line.intake.note_answered()
     await city.forward(seconds=11)
     assert "不来: 1" in (await wang.sees("发送完毕")).words
     assert "点过按钮: 1" in (await wang.sees("发送完毕")).words

@@ -200,7 +200,7 @@ async def test_who_has_answered_is_left_alone(reached: City, endpoint: Endpoint)
     await reached.sent()
     await chen.press("全部消息设置")
     await reached.answered()
-    await reached.program.intake.note_answered()
+    await reached.program.line.intake.note_answered()
     reached.clock.forward(minutes=10)
     await turns(reached, 2)
     assert endpoint.came == []

@@ -256,11 +256,11 @@ async def _written(session: AsyncSession, *, written_to: int, times: int) -> Non
 
 
 async def updates_are_answered(session: AsyncSession) -> None:
-    await some(session, Inbox, update_id=1, body="{}", received_at=NOW - HOUR)
+    await some(session, Inbox, bot_id=1, update_id=1, body="{}", received_at=NOW - HOUR)
 
 
 async def answered_is_emptied(session: AsyncSession) -> None:
-    await some(session, Inbox, update_id=1, body="{}", answered_at=NOW)
+    await some(session, Inbox, bot_id=1, update_id=1, body="{}", answered_at=NOW)
 
 
 async def one_form_at_a_time(session: AsyncSession) -> None:

@@ -340,7 +340,7 @@ async def test_a_press_shows_that_a_message_was_seen(city: City) -> None:
         await session.execute(update(Delivery).values(person_id=person.id))
     await chen.press_data("menu")
     await city.answered()
-    await city.program.intake.note_answered()
+    await city.program.line.intake.note_answered()
     (one,) = await deliveries(city.database)
     assert one.seen_at == city.clock()
 

@@ -91,7 +91,7 @@ async def test_who_was_called_by_text_message_is_told_by_text_message(
     await texting.declare(quota="3")
     await answers.press("15 分钟")
     await answers.sees("等你")
-    await texting.city.program.intake.note_answered()
+    await texting.city.program.line.intake.note_answered()
     city.clock.forward(minutes=2)
     await city.program.other_channels.turn()
     called = {path for path, _ in endpoint.came}

@@ -52,7 +52,7 @@ from tests.certified import RECORD
 from tests.city import City
 from tests.killable import Killable, killed_outright
 from tests.times import ManualClock
-from web.app import SECRET_HEADER, WEBHOOK_PATH
+from web.app import SECRET_HEADER, webhook_path
 
 CROWD, PLACES = 500, 20
 STARTING = 60
@@ -62,7 +62,7 @@ LARGEST = str(2**63 - 1)
 NONSENSE = ("", "x", "-1", "²", LARGEST, "9" * 30, f"1:{LARGEST}", "1:1:1:1:1")
 SELVES = ("forget.yes", "withdraw.yes", "emergencies.stop", "ready.stop")
 """Everybody may press these; nothing is left to be seen of who does."""
-TALK = ("inbox", "message")
+TALK = ("inbox", "message", "process", "lease", "share")
 
 
 # Forged and foreign buttons
@@ -469,7 +469,7 @@ async def test_an_update_that_comes_twice_is_answered_once(
         )
         await _press(chen, f"enrol:{shift.id}")
         await city.answered()
-        (_, kind, content), newest = heard[-1], city.program.intake.newest
+        (_, kind, content), newest = heard[-1], city.program.line.intake.newest
         seen = [message.words for message in chen.messages]
         for _ in range(3):
             city.telegram.updates.inject(city.bot, {"update_id": newest, kind: content})
@@ -529,15 +529,15 @@ async def test_updates_arrive_by_webhook_and_only_with_the_secret(
         await chen.say("/menu")
         await chen.sees("陈晓丽，你好")
         await city.answered()
-        seen, newest = len(chen.messages), city.program.intake.newest
+        seen, newest = len(chen.messages), city.program.line.intake.newest
         forged = {"update_id": newest + 1, "message": _typed_by(chen, "/profile")}
-        address = f"http://127.0.0.1:{city.program.web_port}{WEBHOOK_PATH}"
+        address = f"http://127.0.0.1:{city.program.web_port}{webhook_path(1)}"
         async with aiohttp.ClientSession() as stranger:
             for headers in ({}, {SECRET_HEADER: ""}, {SECRET_HEADER: "guessed"}):
                 async with stranger.post(address, json=forged, headers=headers) as answer:
                     assert answer.status == 403
         await city.answered()
-        assert (len(chen.messages), city.program.intake.newest) == (seen, newest)
+        assert (len(chen.messages), city.program.line.intake.newest) == (seen, newest)
     finally:
         await city.stop()
 

@@ -47,7 +47,7 @@ async def after(city: City, endpoint: Endpoint, **duration: float) -> list[str]:
     """Time passes; by which channels something went out then."""
     endpoint.came.clear()
     await city.forward(**duration)
-    await city.program.intake.note_answered()
+    await city.program.line.intake.note_answered()
     for _ in range(2):
         await city.program.other_channels.turn()
     return [path.split("/")[1] for path, _ in endpoint.came]

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from web.keys import DATABASE, MAKING, STOPPING, STREAMS
 
-WEBHOOK_PATH = "/telegram/webhook"
+TELEGRAM_PATH = "/telegram/"
+"""Below it Telegram delivers updates; everything else is for people and programs."""
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 LARGEST_UPDATE = 1024 * 1024
 SPREADSHEETS = 2
@@ -43,8 +44,16 @@ async def healthz(request: web.Request) -> web.Response:
     return web.json_response({"ok": True})
 
 
-def add_webhook(app: web.Application, secret: str, take: Take) -> None:
-    """Accepts updates that carry the secret; answers 200 once they are stored."""
+def webhook_path(number: int) -> str:
+    """Where Telegram delivers the updates of a bot, by the city's own number of it."""
+    return f"{TELEGRAM_PATH}webhook/{number}"
+
+
+def add_webhook(app: web.Application, number: int, secret: str, take: Take) -> None:
+    """Accepts a bot's updates that carry the secret; answers 200 once they are stored.
+
+    A process that is about to end takes nothing more: Telegram asks again, and reaches another.
+    """
 
     async def receive(request: web.Request) -> web.Response:
         if not hmac.compare_digest(request.headers.get(SECRET_HEADER, ""), secret):
@@ -55,7 +64,9 @@ def add_webhook(app: web.Application, secret: str, take: Take) -> None:
             raise web.HTTPBadRequest from None
         if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
             raise web.HTTPBadRequest
+        if request.app[STOPPING].is_set():
+            raise web.HTTPServiceUnavailable
         await take([update])
         return web.Response()
 
-    app.router.add_post(WEBHOOK_PATH, receive)
+    app.router.add_post(webhook_path(number), receive)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
 from aiohttp import web
@@ -24,8 +24,8 @@ ON_PAGE: web.AppKey[Callable[[str], bool]] = web.AppKey("on_page")
 """Whether a button with this callback data may be pressed on a page."""
 PUBLIC_URL = web.AppKey("public_url", str)
 """Where people reach the pages, without a slash at the end."""
-MINI_APP_KEY = web.AppKey("mini_app_key", bytes)
-"""Checks what Telegram signs for the bot; the token itself is not the pages' business."""
+MINI_APP_KEYS: web.AppKey[Collection[bytes]] = web.AppKey("mini_app_keys")
+"""Check what Telegram signs for the bots; the tokens themselves are not the pages' business."""
 PRIVATE_WEBHOOKS = web.AppKey("private_webhooks", bool)
 """Whether webhooks may lead into the own network."""
 PICTURE: web.AppKey[Callable[[str], Awaitable[bytes]]] = web.AppKey("picture")

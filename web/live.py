@@ -1,11 +1,11 @@
 """Parts of pages that stay true by themselves, by server-sent events."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 from aiohttp_sse import sse_response
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.errors import Refusal
 from web.keys import STOPPING
@@ -22,7 +22,7 @@ class Commits:
     def __init__(self) -> None:
         self._next = asyncio.Event()
 
-    def notice(self, _session: AsyncSession) -> None:
+    def notice(self, _info: Mapping[str, Any]) -> None:
         """A transaction has been committed: whoever waits looks."""
         before, self._next = self._next, asyncio.Event()
         before.set()

@@ -8,7 +8,7 @@ from services import browsers, mini_app, sessions
 from services.errors import Refusal
 from services.work import Work
 from web.console.framework import BASE, COOKIE, IN_TELEGRAM, headers, is_secure, stranger
-from web.keys import CLOCK, DATABASE, MINI_APP_KEY, POLICY
+from web.keys import CLOCK, DATABASE, MINI_APP_KEYS, POLICY
 from web.limits import LIMITS, Rate, client
 
 routes = web.RouteTableDef()
@@ -63,7 +63,7 @@ async def open_app(request: web.Request) -> web.Response:
     said = str((await request.post()).get("init_data", ""))
     browser = browsers.named(request.headers.get("User-Agent", ""))
     try:
-        vouched = mini_app.check(said, request.app[MINI_APP_KEY], request.app[CLOCK]())
+        vouched = mini_app.check(said, request.app[MINI_APP_KEYS], request.app[CLOCK]())
         cookie = await request.app[DATABASE].transact(
             lambda session: sessions.open_in_telegram(
                 _work(request, session), vouched.telegram_id, vouched.signature, browser

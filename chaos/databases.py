@@ -10,8 +10,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from chaos.proxy import Proxy
 
-LOCK_FILES = "unix_socket_directories"
-
 
 class Sqlite:
     """One file; whoever looks on opens it as well."""
@@ -35,8 +33,7 @@ class Postgres:
     kind = "PostgreSQL"
 
     def __init__(self, folder: Path) -> None:
-        folder.parent.chmod(0o755)  # the server runs as a user of its own
-        folder.chmod(0o755)
+        folder.chmod(0o755)  # the server runs as a user of its own
         self._folder = folder / "postgresql"
         self._folder.mkdir()
         self._server: Any = None

@@ -127,7 +127,7 @@ class Stage:
             for keeper in self.keepers.values():
                 await keeper.stop()
             await self.database.close()
-        await self.telegram.stop()
+            await self.telegram.stop()
         await self.place.stop()
 
     def bring_up(self) -> None:

@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: demo run test test-all lint format bench clean
+.PHONY: demo run test test-all lint format bench chaos clean
 
 demo: $(READY)
 	@$(BIN)/muster demo
@@ -30,6 +30,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+chaos: $(READY)
+	$(BIN)/python -m chaos --write
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

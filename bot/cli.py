@@ -232,13 +232,19 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="With --statistics: counts anew what is wrong.")
     ] = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="All of this, and what must be true of all tables together."),
+    ] = False,
 ) -> None:
     """Checks settings, token, database, clock and webhook, and says what to do about each fault."""
     from bot.program import utc_now
 
     settings = _settings()
     findings = _run(doctoring.examine(settings, utc_now))
-    if ledger:
+    if deep:
+        findings += _run(doctoring.examine_invariants(settings, utc_now))
+    if ledger or deep:
         with _progress() as progress:
             task = progress.add_task("verifying the ledger", total=None)
 
@@ -246,7 +252,7 @@ def doctor(
                 progress.update(task, completed=done, total=total)
 
             findings += _run(doctoring.examine_ledger(settings, report))
-    if statistics:
+    if statistics or deep:
         findings += _run(doctoring.examine_statistics(settings, utc_now, repair=repair))
     for finding in findings:
         mark = Text("ok   ", style="green") if finding.ok else Text("FAULT", style="red")

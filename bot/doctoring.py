@@ -21,9 +21,21 @@ from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, bot_number, config_path
 from models import FIRST_BOT, Database, MeasureCount, Organisation
 from models.sealed import KeyFileError
-from services import bots, counting, ledger, measures, organisations, people, roles, traits, urgency
+from services import (
+    bots,
+    counting,
+    invariants,
+    ledger,
+    measures,
+    organisations,
+    people,
+    roles,
+    traits,
+    urgency,
+)
 from services.channels import Channel
 from services.founding import Progress
+from services.invariants import Invariant
 from services.ledger import Fault, FaultKind
 from services.urgency import Level, Part
 from services.work import Work
@@ -286,6 +298,30 @@ async def examine_statistics(settings: Settings, clock: Clock, *, repair: bool) 
         return [_fine("statistics", f"counts that were wrong have been made anew ({told})")]
     remedy = "`muster doctor --statistics --repair` makes them anew"
     return [_fault("statistics", f"counts are wrong: {told}; {remedy}")]
+
+
+async def examine_invariants(settings: Settings, clock: Clock) -> list[Finding]:
+    """Asks of all tables together what must always be true of them; a line for each that is not."""
+    try:
+        setting_up.read_keys(settings)
+        async with schema.opened(settings.database.url) as database:
+            if not await schema.is_current(database):
+                return [_fault("invariants", f"not checked; first `{schema.COMMAND}`")]
+            async with database.read() as session:
+                work = Work(session, clock(), settings.policy)
+                found = {one: await one.find(work, SHOWN + 1) for one in invariants.ALL}
+    except DatabaseUnreachableError:
+        return [_fault("invariants", "not checked; the database does not answer")]
+    except KeyFileError:
+        return [_fault("invariants", "not checked; there are no keys")]
+    return [_held(one, keys) for one, keys in found.items()]
+
+
+def _held(one: Invariant, keys: list[str]) -> Finding:
+    if not keys:
+        return _fine(one.title, one.says)
+    some = "; ".join(keys[:SHOWN]) + ("; ..." if len(keys) > SHOWN else "")
+    return _fault(one.title, f"{one.says} Not so: {some}. {one.remedy}")
 
 
 async def _names(session: AsyncSession, faults: list[Fault]) -> dict[int | None, str]:

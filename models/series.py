@@ -50,7 +50,7 @@ class SeriesCard(Base):
     __tablename__ = "series_card"
     __table_args__ = (
         UniqueConstraint("series_id", "position"),
-        CheckConstraint("(kind = 'quiz') = (\"right\" IS NOT NULL)", "right"),
+        CheckConstraint("(kind = 'quiz') = (correct IS NOT NULL)", "correct"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)

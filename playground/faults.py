@@ -17,7 +17,7 @@ GROUP_WINDOW = 60.0
 class Fault:
     """Happens to the next `times` calls that fit (None: to all until cleared)."""
 
-    kind: Literal["fail", "drop_before", "drop_after", "delay", "hold"]
+    kind: Literal["fail", "drop_before", "drop_after", "delay", "hold", "garble"]
     method: str | None = None
     chat_id: int | None = None
     times: int | None = 1
@@ -84,6 +84,10 @@ class Faults:
         """Closes the connection before or after the call has taken effect."""
         self.active.append(Fault("drop_before" if when == "before" else "drop_after", method,
                                  None, times))  # fmt: skip
+
+    def garble(self, *, method: str | None = None, times: int | None = 1) -> None:
+        """Something else answers in Telegram's place, with status 200, and nothing happens."""
+        self.active.append(Fault("garble", method, times=times))
 
     def delay(self, seconds: float, *, method: str | None = None, times: int | None = None) -> None:
         self.active.append(Fault("delay", method, None, times, seconds=seconds))

@@ -24,6 +24,8 @@ from playground.world import World
 
 LARGEST_BODY = 60 * 1024 * 1024
 LOGGED = 100_000
+GARBAGE = "<html><body><h1>It works!</h1></body></html>"
+"""What a proxy says that has lost its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,8 @@ class Playground:
                     await fault.until.wait()
                 elif fault.kind == "fail":
                     raise fault.error()
+                elif fault.kind == "garble":
+                    return web.Response(text=GARBAGE, content_type="text/html")
             dropped = any(fault.kind.startswith("drop") for fault in faults)
             if not any(fault.kind == "drop_before" for fault in faults):
                 api = Api(self.world, self.updates, self.limits, bot, uploads)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,13 +43,15 @@ class Channel:
     poller: asyncio.Event | None = None
     """Set to send the present long poll home, since another one has come."""
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1_000_001))
+    way: Callable[[dict[str, Any]], Iterable[dict[str, Any]]] = lambda update: (update,)
+    """What becomes of an update on its way to the bot: itself, itself twice, nothing for now."""
 
     def add(self, kind: str, content: Any) -> None:
         if self.allowed is None and kind in DEFAULT_EXCLUDED:
             return
         if self.allowed is not None and kind not in self.allowed:
             return
-        self.waiting.append({"update_id": next(self.numbers), kind: content})
+        self.waiting.extend(self.way({"update_id": next(self.numbers), kind: content}))
         self.arrived.set()
 
     def confirm(self, offset: int) -> None:

@@ -92,6 +92,8 @@ PEOPLE_AT_ONCE = 1_000
 ROWS_AT_ONCE = 1_000
 SETTLING = OPEN_FOR + timedelta(days=1)
 """After its end a shift's figures change only by decisions on hours."""
+COUNTING = 20_261_126
+"""The number of the lock that whoever counts holds on PostgreSQL."""
 ACTIVITIES, ABILITIES = "activities", "abilities"
 MEASURES, ALL_MEASURES = "measures", "all_measures"
 EVERY = {
@@ -198,6 +200,7 @@ async def keep_people(work: Work, moves: Sequence[Move]) -> int:
     people = [move.person_id for move in moves]
     if not people:
         return 0
+    await _take_turn(work)
     before = await _of_people(work, people)
     await _move(work, moves)
     await _exchange(work, before, await _of_people(work, people))
@@ -375,6 +378,7 @@ def _difference(old: Counts, new: Counts) -> Counts:
 
 async def keep_hours(work: Work) -> int:
     """Sweep: takes in the next entries of the ledger; answers how many."""
+    await _take_turn(work)
     entries = await _next_entries(work)
     if not entries:
         return 0
@@ -475,6 +479,7 @@ async def keep_activities(work: Work, found: Found | None) -> int:
     """Sweep: writes down what was found; answers for how many months."""
     if found is None:
         return 0
+    await _take_turn(work)
     await _write_activities(work, found)
     await note(work, ACTIVITIES)
     return len(found.cells)
@@ -654,6 +659,7 @@ async def keep_abilities(work: Work, found: Abilities | None) -> int:
     """Sweep: writes down what was found; answers how many counts have changed."""
     if found is None:
         return 0
+    await _take_turn(work)
     await note(work, ABILITIES)
     changed = 0
     for table, counts in ((AbilityCount, found.held), (ReachCount, found.in_reach)):
@@ -767,6 +773,15 @@ async def _counted_at(work: Work, what: str) -> datetime | None:
     return await work.session.scalar(select(CountMark.at).where(CountMark.what == what))
 
 
+async def _take_turn(work: Work) -> None:
+    """Whoever else counts waits until we are done: the sweeps, and `muster doctor` beside them.
+
+    What somebody adds is a difference between what they saw before and after.
+    """
+    if work.session.get_bind().dialect.name == "postgresql":
+        await work.session.execute(select(func.pg_advisory_xact_lock(COUNTING)))
+
+
 async def note(work: Work, what: str) -> None:
     await work.session.merge(CountMark(what=what, at=work.now))
     await work.session.flush()
@@ -793,6 +808,7 @@ async def catch_up(work: Work) -> None:
 
 async def recount_all(work: Work) -> None:
     """Makes every count anew from the tables, and memberships true of today."""
+    await _take_turn(work)
     await _register(work)
     for moves in _lots(await _find_moves(work, None)):
         await _move(work, moves)

@@ -136,10 +136,10 @@ _table = cast(Table, Delivery.__table__)
 _row = _table.c
 
 
-def _first_of(lane: Lane) -> Select[int]:
+def _first_of(lane: Lane) -> Select[int, datetime, int]:
     """The oldest due deliveries of a lane: one range of the index of what is queued."""
     rows = (
-        select(_row.id)
+        select(_row.id, _row.due_at)
         .where(
             _row.state == DeliveryState.QUEUED,
             _row.bot_id == bindparam("of_bot"),
@@ -151,15 +151,22 @@ def _first_of(lane: Lane) -> Select[int]:
         .limit(bindparam(f"room_{lane.value}", type_=Integer))
         .with_for_update(skip_locked=True)
     )
-    return select(rows.subquery(f"lane_{lane.value}").c.id)
+    found = rows.subquery(f"lane_{lane.value}").c
+    return select(found.id, found.due_at, literal(int(lane)).label("lane"))
 
 
 _FIRST = union_all(*(_first_of(lane) for lane in Lane)).cte("first")
 """Apart, so that it is looked for once: PostgreSQL would look for others than those just locked."""
+_FITTING = (
+    select(_FIRST.c.id)
+    .order_by(_FIRST.c.lane, _FIRST.c.due_at, _FIRST.c.id)
+    .limit(bindparam("room", type_=Integer))
+)
+"""Of all lanes together no more than of the one that may have most: a crash doubles no more."""
 _CLAIM = (
     update(_table)
     .where(
-        _row.id.in_(select(_FIRST.c.id)),
+        _row.id.in_(_FITTING),
         _row.state == DeliveryState.QUEUED,
     )
     .values(
@@ -224,10 +231,12 @@ async def claim_due(
 ) -> list[Due]:
     """Takes the next due deliveries by a bot and marks them as being sent.
 
-    At most `rooms[lane]` of each lane; the urgent first, within a lane the oldest. Expired ones
-    are closed instead; one that another transaction is just changing is left for the next time.
+    At most `rooms[lane]` of each lane, and of all as many as of the one with the largest room; the
+    urgent first, within a lane the oldest. Expired ones are closed instead; one that another
+    transaction is just changing is left for the next time.
     """
     given = {f"room_{lane.value}": rooms.get(lane, 0) for lane in Lane}
+    given["room"] = max(rooms.values())
     connection = await session.connection()
     claimed = await connection.execute(_CLAIM, {"now": now, "of_bot": bot_id, **given})
     rows = claimed.all()

@@ -4,7 +4,7 @@ Whatever changes what they copy calls `renew` or `recount` in the same transacti
 be made anew from the others at any time with `renew_all`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -146,6 +146,7 @@ async def renew(work: Work, people: Iterable[int]) -> None:
     """Makes the rows of these people what the other tables say."""
     await work.session.flush()
     for some in _portions(people):
+        await _take_turn(work.session, some)
         whose = {"people": some}
         for table in COPIES:
             await _delete(work.session, table, table.person_id.in_(some))
@@ -169,10 +170,25 @@ async def recount(work: Work, people: Iterable[int]) -> None:
     """As `renew` for those who have only served or enrolled: leaves postings alone."""
     await work.session.flush()
     for some in _portions(people):
+        await _take_turn(work.session, some)
         await work.session.execute(
             _recounting(_Where.of(work)),
             {"people": some},
             execution_options={"synchronize_session": False},
+        )
+
+
+async def _take_turn(session: AsyncSession, people: Sequence[int]) -> None:
+    """Whoever else is about to write down the same people's rows waits until we are done.
+
+    A statement of its own, so that the one that follows sees what they have written.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(
+            select(Person.id)
+            .where(Person.id.in_(people))
+            .order_by(Person.id)
+            .with_for_update(key_share=True)
         )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import asyncpg
 import pytest
-from sqlalchemy import make_url, update
+from sqlalchemy import make_url, text, update
 
 from bot import schema
 from models import Database, VolunteerDay
@@ -77,6 +77,17 @@ async def _fill(url: str, move_in: MoveIn) -> None:
         async with database.engine.connect() as connection:
             await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     await database.close()
+
+
+_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+
+async def done_or_held_up(database: Database, task: "asyncio.Task[Any]") -> None:
+    """Until a transaction under way has ended, or waits for another one; PostgreSQL only."""
+    while not task.done():
+        async with database.read() as session:
+            if await session.scalar(_WAITING):
+                return
 
 
 def run_apart(coroutine: Any) -> None:

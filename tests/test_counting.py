@@ -1,5 +1,6 @@
 """What statistics are read from agrees at any time with what is counted row by row."""
 
+import asyncio
 import random
 from collections import Counter, defaultdict
 from datetime import timedelta
@@ -35,7 +36,7 @@ from models import (
 )
 from services import approvals, counting, geo, hours, personal_data, profile, traits
 from tests.attending import place, propose
-from tests.databases import ON_BOTH
+from tests.databases import ON_BOTH, ON_POSTGRESQL, done_or_held_up
 from tests.making import Making
 from tests.times import SHANGHAI, ManualClock
 
@@ -392,3 +393,30 @@ async def test_who_can_do_what_and_who_could_come_is_counted_row_by_row(
 def metres(town: Organisation, person: Person) -> float:
     places = (town.latitude, town.longitude, person.latitude, person.longitude)
     return geo.distance(*(place or 0.0 for place in places))
+
+
+@ON_POSTGRESQL
+async def test_who_counts_people_and_who_counts_hours_take_turns(
+    making: Making, database: Database
+) -> None:
+    """Else each would add a difference to what it did not see of the other's."""
+    wang = await making.coordinator("王强")
+    shift = await making.shift(await making.activity(wang), "2026-11-20 09:00")
+    await propose(making, shift, await making.volunteer())
+    async with database.write() as session:
+        await hours.confirm_all(making.work(session, wang), shift.id)
+
+    async def count_hours() -> None:
+        async with database.write() as session:
+            await counting.keep_hours(making.work(session))
+
+    async with database.write() as session:
+        work = making.work(session)
+        await counting.keep_people(work, await counting.find_moves(work))
+        other = asyncio.create_task(count_hours())
+        await done_or_held_up(database, other)
+    await other
+    async with database.write() as session:
+        work = making.work(session)
+        await counting.catch_up(work)
+        assert await counting.differences(work) == {}

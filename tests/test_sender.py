@@ -11,19 +11,21 @@ import pytest
 from sqlalchemy import func, select, update
 
 from bot.schema import upgrade
+from bot.sender import SHARES
 from models import Account, Attempt, Database, Delivery, DeliveryState, Group, Lane, Message
 from models.sealed import keyring
 from playground import Phone, Playground
 from playground.faults import Fault
 from playground.model import Chat
 from playground.server import Call
-from services import delivery
+from services import delivery, outbox
 from services.delivery import Post
 from services.policy import Policy
 from services.work import Work
 from tests.city import TOKEN, USERNAME, City
 from tests.commands import Muster
 from tests.databases import ON_BOTH
+from tests.making import Making
 from tests.times import ManualClock
 
 pytestmark = ON_BOTH
@@ -420,6 +422,23 @@ async def test_paid_messages_carry_their_permission_until_the_stars_of_the_day_a
     assert not any(await paid_for(24))
     await city.forward(days=1)
     assert sum(await paid_for(36)) == 10
+
+
+async def test_however_many_lanes_wait_no_more_is_claimed_than_is_sent_at_once(
+    database: Database, making: Making
+) -> None:
+    """Which is what a crash can double."""
+    people = [await making.volunteer(f"志愿者{number}") for number in range(4)]
+    rooms = {lane: int(4 * share) for lane, share in SHARES.items()}
+    async with database.write() as session:
+        work = making.work(session)
+        for lane in Lane:
+            post = Post("approvals/refused", {"reason": ""}, "notice", lane)
+            await delivery.tell(work, post, [one.id for one in people])
+        urgent = await outbox.claim_due(session, work.now, {**rooms, Lane.EMERGENCY: 3})
+        assert [one.lane for one in urgent] == [Lane.EMERGENCY] * 3 + [Lane.INTERACTIVE]
+        assert await outbox.claim_due(session, work.now, dict.fromkeys(Lane, 0)) == []
+        assert len(await outbox.claim_due(session, work.now, rooms)) == 4
 
 
 async def test_a_backlog_stays_in_the_database_but_for_what_is_on_its_way(city: City) -> None:

@@ -1,16 +1,28 @@
 """What audiences are asked of says at any time what the other tables say."""
 
+import asyncio
 from datetime import date
 from pathlib import Path
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import doctoring
 from bot.setting_up import set_up
 from bot.settings import DatabaseSettings, SecuritySettings, Settings, TelegramSettings
-from models import Database, Frequency, Person, PersonLanguage, Posting, Readiness, Trait
+from models import (
+    Database,
+    Frequency,
+    Person,
+    PersonLanguage,
+    Posting,
+    Readiness,
+    Shift,
+    Trait,
+)
 from models.sealed import keyring
-from services import profile, readiness, traits
+from services import enrolment, profile, readiness, traits
+from tests.databases import ON_POSTGRESQL, done_or_held_up
 from tests.making import Making
 
 
@@ -112,4 +124,44 @@ async def test_init_puts_right_what_doctor_finds(
     assert f"1 people (person {chen.id})" in told["audiences"]
     assert "`muster init`" in told["audiences"]
     await set_up(deployment, None)
+    assert await wrong(making, database) == []
+
+
+@ON_POSTGRESQL
+async def test_what_happens_to_somebody_twice_at_once_is_counted_twice(
+    making: Making, database: Database
+) -> None:
+    wang, chen = await making.coordinator("王强"), await making.volunteer()
+    shifts = [
+        await making.shift(await making.activity(wang), day)
+        for day in ("2026-11-28 09:00", "2026-11-29 09:00")
+    ]
+
+    async def enrol(session: AsyncSession, shift: Shift) -> None:
+        await enrolment.enrol(making.work(session, chen), shift.id)
+
+    async with database.write() as session:
+        await enrol(session, shifts[0])
+        other = asyncio.create_task(database.transact(lambda later: enrol(later, shifts[1])))
+        await done_or_held_up(database, other)
+    await other
+    async with database.read() as session:
+        assert await session.scalar(select(Trait.enrolled).where(Trait.person_id == chen.id)) == 2
+    assert await wrong(making, database) == []
+
+
+@ON_POSTGRESQL
+async def test_two_who_write_somebody_down_at_once_take_turns(
+    making: Making, database: Database
+) -> None:
+    chen = await making.volunteer()
+
+    async def renew(session: AsyncSession) -> None:
+        await traits.renew(making.work(session), [chen.id])
+
+    async with database.write() as session:
+        await renew(session)
+        other = asyncio.create_task(database.transact(renew))
+        await done_or_held_up(database, other)
+    await other
     assert await wrong(making, database) == []

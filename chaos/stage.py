@@ -1,0 +1,201 @@
+"""A case's world: a Telegram, a city in a database, the program under load, and what came of it."""
+
+import asyncio
+import contextlib
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos import checks, city
+from chaos.checks import Ear, Outcome
+from chaos.city import Cast
+from chaos.databases import Place
+from chaos.load import Load
+from chaos.processes import Keeper
+from models import Database
+from playground import Playground
+
+TOKEN = "100200300:CHAOS"
+USERNAME = "muster_chaos_bot"
+CONCURRENCY = 20
+DRAINED_WITHIN = 60.0
+"""Seconds that what is left may take once nothing goes wrong any more."""
+STARTED_WITHIN = 60.0
+ROLES = ("web", "bot", "sender", "scheduler")
+
+
+@dataclass
+class Result:
+    """A row of the table."""
+
+    case: str
+    database: str
+    what: str = ""
+    """What was done to it, in numbers."""
+    outcome: Outcome = field(default_factory=Outcome)
+    bound: int = 0
+    """Deliveries that were in flight when something went wrong."""
+    exits: int = 0
+    """Times that the program ended by itself and was started again."""
+    back: list[float] = field(default_factory=list)
+    """Seconds from the end of each fault to the next answer on a phone."""
+    stuck: int = 0
+    """Updates and deliveries that nothing moved until the program was started again."""
+    notes: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+    @property
+    def holds(self) -> bool:
+        one = self.outcome
+        return (
+            not (one.lost or one.quota_broken or one.ledger_faults or one.missing or one.doctor)
+            and one.doubles <= self.bound
+        )
+
+
+class Stage:
+    def __init__(
+        self,
+        place: Place,
+        folder: Path,
+        seed: int,
+        *,
+        roles: tuple[str, ...] = ("all",),
+        clock: Path | None = None,
+        in_order: bool = True,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.place = place
+        self.folder = folder
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.roles = roles
+        self.clock = clock
+        self.in_order = in_order
+        self.settings = dict(settings or {})
+        self.telegram = Playground()
+        self.background: list[asyncio.Task[None]] = []
+        """What goes on going wrong by itself."""
+        self.bound = 0
+        self.back: list[float] = []
+        self.stuck = 0
+        self.keepers: dict[str, Keeper] = {}
+        self.ear: Ear
+        self.cast: Cast
+        self.load: Load
+        self.database: Database
+        self.variables: dict[str, str]
+
+    async def start(self) -> None:
+        await self.place.start()
+        await self.telegram.start()
+        self.bot = self.telegram.add_bot(TOKEN, USERNAME, "集结")
+        self.ear = Ear(self.telegram)
+        key_file = self.folder / "muster.keys"
+        self.cast = await city.found(self.place.url, key_file, self.telegram, self.bot)
+        self.database = Database(self.place.url)
+        self.variables = {
+            "TELEGRAM__TOKEN": TOKEN,
+            "TELEGRAM__API_BASE_URL": self.telegram.url,
+            "TELEGRAM__MESSAGES_PER_SECOND": "200",
+            "TELEGRAM__CHAT_MESSAGES_PER_SECOND": "1000",
+            "TELEGRAM__CONCURRENCY": str(CONCURRENCY),
+            "TELEGRAM__ANSWER_SECONDS": "3",
+            "DATABASE__URL": self.place.program_url,
+            "SECURITY__KEY_FILE": str(key_file),
+            "WEB__PORT": "0",
+            "LOG__LEVEL": "WARNING",
+            **self.settings,
+        }
+        self.load = Load(self.cast, self.place.url, self.seed, in_order=self.in_order)
+        for role in self.roles:
+            words = ("run",) if role == "all" else ("run", "--role", role)
+            keeper = Keeper(words, self.folder, self.variables, self.count_in_flight)
+            keeper.clock = self.clock
+            self.keepers[role] = keeper
+        self.bring_up()
+        self.load.start()
+        await self.answers(STARTED_WITHIN)
+
+    async def stop(self) -> None:
+        if self.keepers:
+            await self.load.stop()
+            for keeper in self.keepers.values():
+                await keeper.stop()
+            await self.database.close()
+            await self.telegram.stop()
+        await self.place.stop()
+
+    def bring_up(self) -> None:
+        for keeper in self.keepers.values():
+            keeper.start()
+
+    async def take_down(self) -> None:
+        """Nothing runs any more, and nothing was put in order before."""
+        for keeper in self.keepers.values():
+            await keeper.stop(signal.SIGKILL)
+        await self.database.engine.dispose()
+
+    @property
+    def program(self) -> Keeper:
+        return next(iter(self.keepers.values()))
+
+    async def answers(self, limit: float = 30.0) -> float:
+        """Waits for the next answer on a phone; how many seconds it took."""
+        since = time.monotonic()
+        known = len(self.load.truth.answered_at)
+        while len(self.load.truth.answered_at) == known:
+            if time.monotonic() - since > limit:
+                log = self.program.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+                raise TimeoutError(f"no answer for {limit:.0f} s; the log ends in\n{log}")
+            await asyncio.sleep(0.01)
+        return self.load.truth.answered_at[-1] - since
+
+    async def mended(self, limit: float = 60.0) -> None:
+        """Nothing is wrong any more from now on; notes how long the next answer takes."""
+        self.back.append(await self.answers(limit))
+
+    async def count_in_flight(self) -> None:
+        """At the end of a process: what may have arrived without its being known."""
+        with contextlib.suppress(Exception):  # the database may be what is gone
+            self.bound += await checks.in_flight(self.database)
+
+    async def result(self, case: str, what: str) -> Result:
+        """Ends the load, waits until all is drained, and looks at everything."""
+        await self.load.stop()
+        if not await self._drained():
+            self.stuck = await checks.waiting(self.database)
+            for keeper in self.keepers.values():
+                await keeper.kill()
+            await self._drained()
+        outcome = await checks.look(self.database, self.load.truth, self.ear)
+        outcome.doctor = await checks.doctor(self.folder, self.variables)
+        exits = sum(keeper.ended_by_itself for keeper in self.keepers.values())
+        return Result(
+            case, self.place.kind, what, outcome, self.bound, exits, self.back, self.stuck
+        )
+
+    async def _drained(self) -> bool:
+        until = time.monotonic() + DRAINED_WITHIN
+        while time.monotonic() < until:
+            asked = self.telegram.updates.of(self.bot).waiting
+            if not asked and not await checks.waiting(self.database):
+                return True
+            await asyncio.sleep(0.2)
+        return False
+
+
+@asynccontextmanager
+async def staged(stage: Stage) -> AsyncIterator[Stage]:
+    try:
+        await stage.start()
+        yield stage
+    finally:
+        await stage.stop()
+
+
+__all__ = ["ROLES", "Result", "Stage", "staged"]

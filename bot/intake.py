@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from telegram import Bot, Chat, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
+from bot.gate import Gate
 from handlers.dispatch import Clock
 from models import Database
 from services import accounts, outbox
@@ -34,15 +35,21 @@ warnings.filterwarnings("ignore", message="Please use 'Bot.getUpdates'")
 
 
 class Intake:
-    """`queue` is the application's; it is bounded, so that a flood waits at Telegram's side."""
+    """`queue` is the application's; `gate` keeps what it holds within bounds."""
 
     def __init__(
-        self, database: Database, bot: Bot, queue: "asyncio.Queue[object]", clock: Clock
+        self,
+        database: Database,
+        bot: Bot,
+        queue: "asyncio.Queue[object]",
+        clock: Clock,
+        gate: Gate,
     ) -> None:
         self.database = database
         self.bot = bot
         self.queue = queue
         self.clock = clock
+        self.gate = gate
         self._answered: list[int] = []
         self._pressed: dict[tuple[int, datetime], set[int]] = {}
         self._something_answered = asyncio.Event()
@@ -54,15 +61,31 @@ class Intake:
         """Set whenever one of the two changes."""
 
     async def take(self, updates: Sequence[RawUpdate]) -> None:
-        """Stores raw updates and queues the new ones; when it returns they can't be lost."""
-        rows = [(u["update_id"], _chat_id(u), json.dumps(u, ensure_ascii=False)) for u in updates]
-        async with self.database.write() as session:
-            fresh = set(await accounts.receive(session, rows, self.clock()))
-        for raw in updates:
+        """Stores raw updates and queues the new ones; when it returns they can't be lost.
+
+        What the gate does not let in is forgotten.
+        """
+        let_in = self.gate.let_in(updates)
+        fresh: set[int] = set()
+        try:
+            fresh = await self._store(let_in)
+        finally:
+            for raw in let_in:
+                if raw["update_id"] not in fresh:
+                    self.gate.left(raw["update_id"])
+        for raw in let_in:
             if raw["update_id"] in fresh:
                 await self._enqueue(raw)
-            self.newest = max(self.newest, raw["update_id"])
+        self.newest = max(self.newest, *(raw["update_id"] for raw in updates))
         self.moved.set()
+
+    async def _store(self, updates: Sequence[RawUpdate]) -> set[int]:
+        """Answers the ids of those that are new."""
+        if not updates:
+            return set()
+        rows = [(u["update_id"], _chat_id(u), json.dumps(u, ensure_ascii=False)) for u in updates]
+        async with self.database.write() as session:
+            return set(await accounts.receive(session, rows, self.clock()))
 
     async def replay(self, bodies: Sequence[str]) -> None:
         """Queues updates that were stored and never handled."""
@@ -70,13 +93,20 @@ class Intake:
             await self._enqueue(json.loads(body))
 
     async def _enqueue(self, raw: RawUpdate) -> None:
-        update = Update.de_json(raw, self.bot)
+        try:
+            update = Update.de_json(raw, self.bot)
+        except Exception:  # whatever it is, it would come again and again
+            log.exception("update can't be read", extra={"update_id": raw["update_id"]})
+            self.gate.left(raw["update_id"])
+            self.note(raw["update_id"])
+            return
         self.under_way += 1
         await self.queue.put(update)
 
     def left(self, update_id: int) -> None:
         """The application is through with an update, whether or not its answer went out."""
         self.under_way -= 1
+        self.gate.left(update_id)
         self.moved.set()
 
     def answered(self, update: Update) -> None:

@@ -17,6 +17,9 @@ from yarl import URL
 import handlers.topics  # noqa: F401 - registers every command, button and link
 from bot.channels import OtherChannels
 from bot.fetching import Fetching
+from bot.flood import Bounds as FloodBounds
+from bot.flood import Flood
+from bot.gate import Gate, RawUpdate
 from bot.intake import ALLOWED, Intake
 from bot.lanes import ChatLanes
 from bot.limiter import Limiter
@@ -55,8 +58,6 @@ from web.pages import ROUTES
 
 log = logging.getLogger(__name__)
 
-QUEUED_UPDATES = 1000
-"""Updates that wait in memory at most; the rest waits at Telegram's side."""
 FINISHING = ("sender", "other channels", "webhooks")
 """Engines that end by themselves once what is under way has been recorded."""
 REPLIES = 64
@@ -79,9 +80,11 @@ class Program:
         calls = AiohttpRequest(REPLIES + telegram.concurrency, telegram.answer_seconds)
         self._requests = calls, AiohttpRequest(connections=2)
         self.limiter = build_limiter(telegram)
-        self.application = build_application(telegram, self.limiter, *self._requests)
+        self.gate = Gate(self.database, build_flood(telegram), self._tell_too_fast)
+        self.application = build_application(telegram, self.limiter, self.gate, *self._requests)
         self.bot: ExtBot[Any] = self.application.bot
-        self.intake = Intake(self.database, self.bot, self.application.update_queue, clock)
+        queue = self.application.update_queue
+        self.intake = Intake(self.database, self.bot, queue, clock, self.gate)
         self.sender = Sender(
             database=self.database,
             wire=build_wire(telegram, calls),
@@ -117,6 +120,7 @@ class Program:
         self._tasks: list[asyncio.Task[None]] = []
         self._menu_tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
+        self._dispatcher: Dispatcher
         self.web_port = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Raises what one of the engines died of."""
@@ -124,7 +128,7 @@ class Program:
     async def start(self) -> None:
         """Raises TelegramError if Telegram can't be spoken to, OSError if the port is taken."""
         await self.application.initialize()
-        dispatcher = Dispatcher(
+        self._dispatcher = dispatcher = Dispatcher(
             database=self.database,
             words=self.words,
             policy=self.settings.policy,
@@ -137,6 +141,7 @@ class Program:
         await self.application.start()
         await self._serve(dispatcher)
         await self._recover(dispatcher)
+        self._run(self.gate.keep_looking(), "gate")
         self._run(self.intake.keep_noting(), "noting")
         self._run(self.sender.run(), "sender")
         if self.settings.channels.urls:
@@ -190,6 +195,12 @@ class Program:
         fault = task.exception()
         if fault is not None:
             self.failed.set_exception(fault)
+
+    async def _tell_too_fast(self, raw: RawUpdate) -> None:
+        try:
+            await self._dispatcher.slow_down(Update.de_json(raw, self.bot))
+        except TelegramError as fault:
+            log.info("could not say that it was too fast: %s", fault.message)
 
     async def _recover(self, dispatcher: Dispatcher) -> None:
         """Answers what a crash left unanswered."""
@@ -266,6 +277,18 @@ class Program:
             task.add_done_callback(self._menu_tasks.discard)
 
 
+def build_flood(telegram: TelegramSettings) -> Flood:
+    """How much of what people send is looked at."""
+    return Flood(
+        FloodBounds(
+            telegram.chat_updates_per_second,
+            telegram.chat_updates_burst,
+            telegram.chat_updates_waiting,
+            telegram.updates_waiting,
+        )
+    )
+
+
 def build_limiter(telegram: TelegramSettings) -> Limiter:
     """One for all that goes out by this token."""
     return Limiter(
@@ -296,6 +319,7 @@ def build_wire(telegram: TelegramSettings, request: AiohttpRequest) -> Wire:
 def build_application(
     telegram: TelegramSettings,
     limiter: Limiter,
+    gate: Gate,
     request: AiohttpRequest,
     get_updates_request: AiohttpRequest,
 ) -> Application[Any, Any, Any, Any, Any, Any]:
@@ -313,7 +337,6 @@ def build_application(
         .bot(bot)
         .updater(None)
         .job_queue(None)
-        .update_queue(asyncio.Queue(maxsize=QUEUED_UPDATES))
-        .concurrent_updates(ChatLanes())
+        .concurrent_updates(ChatLanes(gate.is_urgent))
         .build()
     )

@@ -19,7 +19,7 @@ from telegram.error import Forbidden, TelegramError
 
 from handlers import forms, groups
 from handlers.presenting import Presenter
-from handlers.replies import Part, Reply, Show, Toast, parts_of
+from handlers.replies import Erase, Part, Reply, Show, Toast, parts_of
 from handlers.routes import (
     BUTTONS,
     COMMANDS,
@@ -220,6 +220,7 @@ class Dispatcher:
         return [
             self.words.render(part.template, turn.language, **impersonal(part.parameters))
             for part in parts_of(reply)
+            if not isinstance(part, Erase)
         ]
 
     async def _reply(self, turn: Turn, call: Call) -> Reply:

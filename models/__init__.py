@@ -228,6 +228,7 @@ from models.training import (
     RequiredCourse,
 )
 from models.traits import Directory, Frequency, Posting, Telegram, Trait
+from models.watchwords import SuspendedRole, Watchword
 
 __all__ = [
     "ENGAGED",
@@ -447,6 +448,7 @@ __all__ = [
     "Story",
     "StoryState",
     "Subscription",
+    "SuspendedRole",
     "Swap",
     "SwapOffer",
     "Tandem",
@@ -464,6 +466,7 @@ __all__ = [
     "Visit",
     "VisitState",
     "VolunteerDay",
+    "Watchword",
     "Wave",
     "Webhook",
     "Wellbeing",

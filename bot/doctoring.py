@@ -18,8 +18,18 @@ from bot.request import AiohttpRequest
 from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, config_path
 from models import Database, MeasureCount, Organisation
-from models.sealed import KeyFileError
-from services import counting, ledger, measures, organisations, people, roles, traits, urgency
+from models.sealed import KeyFileError, key_id, keyring
+from services import (
+    counting,
+    ledger,
+    measures,
+    organisations,
+    people,
+    resealing,
+    roles,
+    traits,
+    urgency,
+)
 from services.channels import Channel
 from services.founding import Progress
 from services.ledger import Fault, FaultKind
@@ -134,8 +144,26 @@ async def _examine(
         return found
     found.append(_fine("tables", f"revision {await schema.revision(database)}"))
     found.append(await _city(database))
+    found += await _old_keys(database)
     found.append(await _copies(database, settings, clock))
     return found
+
+
+async def _old_keys(database: Database) -> list[Finding]:
+    """Which keys of the file are still used; it is counted only where there are several."""
+    try:
+        ring = keyring()
+    except RuntimeError:
+        return []
+    if len(ring.encryption) == 1:
+        return []
+    async with database.read() as session:
+        found = await resealing.count(session)
+    known = [key_id(key).hex() for key in ring.encryption]
+    told = f"{len(known)} keys, {found.sealed[known[0]]} values sealed with the newest"
+    if old := found.old(ring):
+        return [_fault("key rotation", f"{told}; `muster keys renew` renews {old} older ones")]
+    return [_fault("key rotation", f"{told} and none with others; now `muster keys retire`")]
 
 
 async def _city(database: Database) -> Finding:

@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: demo run test lint format bench clean
+.PHONY: demo run test lint format audit fuzz bench clean
 
 demo: $(READY)
 	@$(BIN)/muster demo
@@ -24,6 +24,12 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+audit: $(READY)
+	$(BIN)/python .ci/audit
+
+fuzz: $(READY)
+	$(BIN)/python -m benchmarks.fuzz
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""What a change must pass: known vulnerabilities of the dependencies are a fault, silence is not."""
+"""What a change must pass: known vulnerabilities of dependencies are a fault, silence is not."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The command line: `muster run | demo | init | doctor | import | export | backup | restore | ...`.
+"""The command line: `muster run | demo | init | doctor | keys | import | export | backup | ...`.
 
 Exit codes: 0 done, 1 something is at fault, 2 wrong usage or settings, 3 schema out of date.
 """
@@ -18,6 +18,7 @@ from rich.text import Text
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot import backups, bringing, doctoring, moving_data, schema, setting_up
+from bot import keys as key_steps
 from bot.logs import set_up_logs
 from bot.schema import DatabaseUnreachableError
 from bot.settings import ProcessRole, Settings, SettingsError, read_settings
@@ -347,6 +348,66 @@ def import_people(
         out.print(Text(line))
     counts = ", ".join(f"{count} {name}" for name, count in sorted(brought.counts.items()))
     out.print(f"Import {brought.import_id} is {brought.state.value}: {counts}.", highlight=False)
+
+
+keys = typer.Typer(help="New keys while everything runs, one step after the other.")
+app.add_typer(keys, name="keys", no_args_is_help=True)
+
+
+@keys.command()
+def rotate(
+    signing: Annotated[
+        bool, typer.Option("--signing", help="Also what signs links, cards and posters.")
+    ] = False,
+) -> None:
+    """Puts new keys in front of those in the key file, which running processes notice at once."""
+    settings = _settings()
+    _keys(settings)
+    path = settings.security.key_file
+    try:
+        key_steps.rotate(settings, signing=signing)
+    except OSError as fault:
+        _stop(f"setting security.key_file: {path} can't be written: {fault.strerror}", USAGE)
+    out.print(f"New keys in {path}; keep a copy apart, and bring it to every machine.")
+    out.print("Next: `muster keys renew` renews what the older keys wrote.")
+
+
+@keys.command()
+def renew() -> None:
+    """Seals and hashes anew what older keys wrote. Everything may run meanwhile; safe to repeat."""
+    settings = _settings()
+    _keys(settings)
+    with _progress() as progress:
+        task = progress.add_task("renewing", total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            count = _run(key_steps.renew(settings, report))
+        except key_steps.KeysError as fault:
+            _stop(fault)
+    out.print(f"{count} rows renewed. Next: `muster keys retire` takes the older keys out.")
+
+
+@keys.command()
+def retire(
+    signing: Annotated[
+        bool,
+        typer.Option("--signing", help="Also those that signed; what they signed opens nothing."),
+    ] = False,
+) -> None:
+    """Takes the older keys out of the file, once nothing is sealed with them any more.
+
+    Backups from before need the older file: keep it with them.
+    """
+    settings = _settings()
+    _keys(settings)
+    try:
+        _run(key_steps.retire(settings, signing=signing))
+    except key_steps.KeysError as fault:
+        _stop(fault)
+    out.print("The older keys are out. Backups from before need the older file: keep it with them.")
 
 
 @app.command()

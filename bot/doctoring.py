@@ -20,7 +20,7 @@ from bot.request import AiohttpRequest
 from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, bot_number, config_path
 from models import FIRST_BOT, Database, MeasureCount, Organisation
-from models.sealed import KeyFileError
+from models.sealed import KeyFileError, key_id, keyring
 from services import (
     bots,
     counting,
@@ -29,6 +29,7 @@ from services import (
     measures,
     organisations,
     people,
+    resealing,
     roles,
     traits,
     urgency,
@@ -134,9 +135,27 @@ async def _examine(
         return found
     found.append(_fine("tables", f"revision {await schema.revision(database)}"))
     found.append(await _city(database))
+    found += await _old_keys(database)
     found.append(await _copies(database, settings, clock))
     found += await examining.at_work(database, settings, clock())
     return found
+
+
+async def _old_keys(database: Database) -> list[Finding]:
+    """Which keys of the file are still used; it is counted only where there are several."""
+    try:
+        ring = keyring()
+    except RuntimeError:
+        return []
+    if len(ring.encryption) == 1:
+        return []
+    async with database.read() as session:
+        found = await resealing.count(session)
+    known = [key_id(key).hex() for key in ring.encryption]
+    told = f"{len(known)} keys, {found.sealed[known[0]]} values sealed with the newest"
+    if old := found.old(ring):
+        return [_fault("key rotation", f"{told}; `muster keys renew` renews {old} older ones")]
+    return [_fault("key rotation", f"{told} and none with others; now `muster keys retire`")]
 
 
 async def _city(database: Database) -> Finding:

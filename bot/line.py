@@ -13,6 +13,9 @@ from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
 from yarl import URL
 
 from bot import health, tracing
+from bot.flood import Bounds as FloodBounds
+from bot.flood import Flood
+from bot.gate import Gate
 from bot.heart import Heart
 from bot.intake import ALLOWED, Intake, RawUpdate
 from bot.lanes import ChatLanes
@@ -36,8 +39,6 @@ from web.app import webhook_path
 
 log = logging.getLogger(__name__)
 
-QUEUED_UPDATES = 1000
-"""Updates that wait in memory at most; the rest waits at Telegram's side."""
 REPLIES = 64
 """Connections beside those of the sender."""
 
@@ -70,9 +71,13 @@ class Line:
         calls = AiohttpRequest(REPLIES + telegram.concurrency, telegram.answer_seconds)
         self._requests = calls, AiohttpRequest(connections=2)
         self.limiter = build_limiter(telegram)
-        self.application = build_application(telegram, token, self.limiter, *self._requests)
+        self.gate = Gate(database, build_flood(telegram), self._tell_too_fast)
+        self.application = build_application(
+            telegram, token, self.limiter, self.gate, self._requests
+        )
         self.bot: ExtBot[Any] = self.application.bot
-        self.intake = Intake(database, self.bot, self.application.update_queue, clock)
+        queue = self.application.update_queue
+        self.intake = Intake(database, self.bot, queue, clock, self.gate)
         self.sender = Sender(
             database=database,
             wire=build_wire(telegram, token, calls),
@@ -164,6 +169,12 @@ class Line:
                 self.intake.left(update.update_id)
             log.info("update handled", extra={"kind": kind_of(update)})
 
+    async def _tell_too_fast(self, raw: RawUpdate) -> None:
+        try:
+            await self.dispatcher.slow_down(Update.de_json(raw, self.bot))
+        except TelegramError as fault:
+            log.info("could not say that it was too fast: %s", fault.message)
+
     async def _at_hand(self, kept: str) -> str | bytes:
         """A file as this bot can send it. Raises TelegramError."""
         bot_id, file_id = telegram_files.read(kept)
@@ -224,6 +235,18 @@ class Line:
             await request.shutdown()
 
 
+def build_flood(telegram: TelegramSettings) -> Flood:
+    """How much of what people send is looked at."""
+    return Flood(
+        FloodBounds(
+            telegram.chat_updates_per_second,
+            telegram.chat_updates_burst,
+            telegram.chat_updates_waiting,
+            telegram.updates_waiting,
+        )
+    )
+
+
 def build_limiter(telegram: TelegramSettings) -> Limiter:
     """One for all that goes out by a token."""
     return Limiter(
@@ -255,16 +278,16 @@ def build_application(
     telegram: TelegramSettings,
     token: str,
     limiter: Limiter,
-    request: AiohttpRequest,
-    get_updates_request: AiohttpRequest,
+    gate: Gate,
+    requests: tuple[AiohttpRequest, AiohttpRequest],
 ) -> Application[Any, Any, Any, Any, Any, Any]:
-    """python-telegram-bot's application: our request, limiter and order of updates."""
+    """python-telegram-bot's application: our requests, limiter and order of updates."""
     bot: ExtBot[Any] = ExtBot(
         token,
         base_url=f"{telegram.api_base_url}/bot",
         base_file_url=f"{telegram.api_base_url}/file/bot",
-        request=request,
-        get_updates_request=get_updates_request,
+        request=requests[0],
+        get_updates_request=requests[1],
         rate_limiter=limiter,
     )
     return (
@@ -272,7 +295,6 @@ def build_application(
         .bot(bot)
         .updater(None)
         .job_queue(None)
-        .update_queue(asyncio.Queue(maxsize=QUEUED_UPDATES))
-        .concurrent_updates(ChatLanes())
+        .concurrent_updates(ChatLanes(gate.is_urgent))
         .build()
     )

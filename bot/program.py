@@ -247,6 +247,7 @@ class Program:
     async def _take_updates(self) -> None:
         for line in self.lines:
             await line.intake.recover(line.dispatcher.pick_up_again)
+            self._run(line.gate.keep_looking(), f"gate:{line.number}")
             self._run(line.intake.keep_noting(), f"noting:{line.number}")
             self._run(
                 line.intake.look_after(line.dispatcher.pick_up_again), f"looking:{line.number}"

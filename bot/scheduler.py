@@ -232,5 +232,5 @@ class Scheduler:
     async def run_all(self, sweeps: Iterable[Sweep] = SWEEPS) -> None:
         """One after the other, each until it has nothing left to do."""
         for sweep in sweeps:
-            while await self.run(sweep) and sweep.goes_on:
+            while await self.sweep(sweep) and sweep.goes_on:
                 pass

@@ -119,6 +119,18 @@ class TelegramSettings(Section):
     concurrency: int = Field(
         20, ge=2, le=500, description="Sends under way at the same time; for 1000 a second: 200."
     )
+    chat_updates_per_second: float = Field(
+        1, gt=0, description="Messages and presses a second of one person that are looked at."
+    )
+    chat_updates_burst: int = Field(
+        40, ge=1, description="... and at once; emergencies are never limited."
+    )
+    chat_updates_waiting: int = Field(
+        10, ge=1, description="Of one person that wait for an answer at the same time."
+    )
+    updates_waiting: int = Field(
+        10_000, ge=100, description="Of everybody; from a quarter on, one of each person waits."
+    )
     paid_messages_per_second: float = Field(
         0, ge=0, le=1000, description="Rate with paid broadcasts (Telegram: to 1000); 0: never pay."
     )

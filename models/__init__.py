@@ -230,6 +230,7 @@ from models.training import (
     RequiredCourse,
 )
 from models.traits import Directory, Frequency, Posting, Telegram, Trait
+from models.watchwords import SuspendedRole, Watchword
 
 __all__ = [
     "ENGAGED",
@@ -456,6 +457,7 @@ __all__ = [
     "Story",
     "StoryState",
     "Subscription",
+    "SuspendedRole",
     "Swap",
     "SwapOffer",
     "Tandem",
@@ -473,6 +475,7 @@ __all__ = [
     "Visit",
     "VisitState",
     "VolunteerDay",
+    "Watchword",
     "Wave",
     "Webhook",
     "Wellbeing",

@@ -42,7 +42,7 @@ from models import (
     Organisation,
     Person,
 )
-from models.sealed import keyring
+from models.sealed import keyring, unseal
 from services.words import CLOSED
 from services.work import Work
 
@@ -340,7 +340,7 @@ def unsealed(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as a template takes them, whether they were sealed or not."""
     found = dict(parameters)
     if found.get(SEALED):
-        found |= json.loads(keyring().unseal(b64decode(found.pop(SEALED))))
+        found |= json.loads(unseal(b64decode(found.pop(SEALED))))
     return found
 
 

@@ -109,7 +109,7 @@ async def take_call(work: Work, said: Asked) -> HelpRequest:
     await access.require(work, Right.CARE, said.organisation_id)
     caller = await work.session.scalar(
         select(Person.id).where(
-            Person.phone_hash == keyring().fingerprint(said.phone),
+            Person.phone_hash.in_(keyring().fingerprints(said.phone)),
             Person.phone_verified,
             Person.standing == Standing.ACTIVE,
         )

@@ -58,6 +58,12 @@ class Policy(BaseModel):
     broadcast_approval_size: int = Field(
         1000, ge=0, description="Broadcasts to more people need a second coordinator's approval."
     )
+    watchword_size: int = Field(
+        200, ge=0, description="Broadcasts to more people take the word that their sender chose."
+    )
+    watchword_wait_hours: int = Field(
+        24, ge=0, description="After which such a word counts, so that no thief chooses one."
+    )
     announcement_radius: float = Field(
         20_000, gt=0, description="Metres from a volunteer's place within which activities fit."
     )

@@ -117,6 +117,7 @@ class City:
                     "messages_per_second": 1000,
                     "chat_messages_per_second": FAST,
                     "group_messages_per_minute": FAST,
+                    "chat_updates_per_second": FAST,
                 }
                 | self.telegram_settings
             ),

@@ -25,7 +25,7 @@ async def number(session: AsyncSession, telegram_ids: Sequence[int]) -> list[int
 
 async def _numbers(session: AsyncSession) -> dict[int, int]:
     """By Telegram's ids."""
-    return dict((await session.execute(select(Bot.telegram_id, Bot.id))).tuples().all())
+    return dict((await session.execute(select(Bot.telegram_id, Bot.id))).all())
 
 
 async def _add(session: AsyncSession, known: dict[int, int], telegram_ids: Sequence[int]) -> None:

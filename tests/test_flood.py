@@ -186,13 +186,13 @@ async def test_one_person_who_floods_is_told_so_and_still_answers_the_roll_call(
     said = [message.text for message in chen.messages if message.text]
     assert sum("发得太快" in text for text in said) == 1
     assert sum("今天想做点什么" in text for text in said) == 3
-    assert city.program.gate.dropped == 9
+    assert city.program.line.gate.dropped == 9
     pressed = await chen.press_data("callout.safe:1", chen.messages[-1].id)
     assert "发得太快" not in pressed.text  # looked at: there is no such call-out
     await li.say("/menu")
     assert await li.sees("今天想做点什么")
     await city.answered()
-    assert city.program.gate.flood.waiting == 0
+    assert city.program.line.gate.flood.waiting == 0
 
 
 @ON_SQLITE
@@ -200,7 +200,7 @@ async def test_an_update_that_nobody_can_read_does_not_stop_the_bot(
     city: City, caplog: pytest.LogCaptureFixture
 ) -> None:
     chen = await city.volunteer("陈晓丽")
-    await city.program.intake.take([{"update_id": 10**9, "message": {"chat": {"id": 1}}}])
+    await city.program.line.intake.take([{"update_id": 10**9, "message": {"chat": {"id": 1}}}])
     assert "update can't be read" in caplog.text
     await chen.say("/menu")
     assert await chen.sees("今天想做点什么")

@@ -217,7 +217,7 @@ async def test_the_word_is_written_down_nowhere(city: City) -> None:
     await wang.say(WORD)
     await wang.sees("新口令已记下")
     await city.answered()
-    await city.program.intake.note_answered()
+    await city.program.line.intake.note_answered()
     with closing(sqlite3.connect(str(city.database.url.database))) as connection:
         rows = "\n".join(connection.iterdump())
     assert "watchword.chosen" in rows

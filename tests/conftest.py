@@ -16,9 +16,12 @@ from services.words import Words
 from tests import compiled
 from tests.city import City
 from tests.databases import Databases, PostgresServer, SqliteFolder, is_said, kinds_for
+from tests.logged import pytest_runtest_teardown, pytest_sessionstart
 from tests.making import Making
 from tests.times import ManualClock
 from web import live
+
+__all__ = ["pytest_runtest_teardown", "pytest_sessionstart"]  # hooks of this session
 
 settings.register_profile("muster", deadline=None)  # how long something takes is for benchmarks
 settings.load_profile("muster")

@@ -30,6 +30,8 @@ STRIKES_EARLY = 0.25
 """Of the kills, so many while the program starts; the others while it answers."""
 EARLY, WORKING = (0.1, 1.5), (0.0, 1.5)
 """Seconds after the start, and after the first answer since."""
+ANY_TIME = (0.2, 10.0)
+"""Seconds after the start of a role that answers nobody; it takes up its lease after some six."""
 SMALL_DISK = 48
 """MiB, of which a city takes a good part."""
 HELD_FOR = 0.7
@@ -72,7 +74,9 @@ async def _killed(order: Order, place: Place, name: str, role: str = "all") -> R
     roles = ("all",) if role == "all" else ROLES
     async with staged(Stage(place, order.folder, order.seed, roles=roles)) as stage:
         for _ in range(order.kills):
-            if stage.chance.random() < STRIKES_EARLY:
+            if role not in ("all", "bot"):
+                await asyncio.sleep(stage.chance.uniform(*ANY_TIME))
+            elif stage.chance.random() < STRIKES_EARLY:
                 await asyncio.sleep(stage.chance.uniform(*EARLY))
             else:
                 await stage.mended()

@@ -181,7 +181,26 @@ async def take_place(work: Work, shift_id: int) -> bool:
 
 
 async def take_places(work: Work, shift_id: int, count: int) -> bool:
-    """Takes so many free places of the shift, or none if there are fewer."""
+    """Takes so many free places of the shift, or none if there are fewer.
+
+    Whoever frees places, or calls the activity off, waits until we are done, or we for them: they
+    must see who has a place or waits for one. Raises Refusal("enrol_cancelled").
+    """
+    taken = await _take(work, shift_id, count)
+    if not taken:
+        await _hold(work, Shift.id == shift_id)
+        taken = await _take(work, shift_id, count)
+    called_off = await work.session.scalar(
+        select(Activity.title)
+        .join(Shift, Shift.activity_id == Activity.id)
+        .where(Shift.id == shift_id, Activity.state == ActivityState.CANCELLED)
+    )
+    if called_off is not None:
+        raise Refusal("enrol_cancelled", title=called_off)
+    return taken
+
+
+async def _take(work: Work, shift_id: int, count: int) -> bool:
     done = await work.session.execute(
         update(Shift)
         .where(Shift.id == shift_id, Shift.taken + count <= Shift.quota)
@@ -189,6 +208,12 @@ async def take_places(work: Work, shift_id: int, count: int) -> bool:
         .execution_options(synchronize_session=False)
     )
     return bool(getattr(done, "rowcount", 0))
+
+
+async def _hold(work: Work, which: ColumnElement[bool]) -> None:
+    """Nobody else changes how many places of these shifts are taken until we are done."""
+    shifts = select(Shift.id).where(which).order_by(Shift.id).with_for_update()
+    await work.session.execute(shifts)
 
 
 async def _earlier(work: Work, shift_id: int) -> Enrolment | None:
@@ -517,6 +542,7 @@ async def cancel(work: Work, enrolment_id: int, reason: str | None = None) -> Pl
 
 async def release_all(work: Work, activity_id: int) -> None:
     """The activity does not take place: nobody is engaged in it any more."""
+    await _hold(work, Shift.activity_id == activity_id)
     shifts = select(Shift.id).where(Shift.activity_id == activity_id)
     released = await work.session.scalars(
         update(Enrolment)

@@ -22,6 +22,7 @@ from models import (
 from services import enrolment, planning, reminders
 from services.errors import Gone, NotAllowed, Refusal
 from tests.attending import field_of
+from tests.databases import ON_POSTGRESQL, done_or_held_up
 from tests.making import Making
 
 CROWD = 60
@@ -387,3 +388,60 @@ async def test_a_cancelled_activity_frees_everyone(
         )
     assert open_places == 0
     assert "activities/cancelled" in await said(database, people[1])
+
+
+# At the same moment, on a database with more than one writer
+
+
+@ON_POSTGRESQL
+async def test_who_queues_while_a_place_is_given_back_is_offered_it(
+    making: Making, database: Database
+) -> None:
+    wang = await making.coordinator("王强")
+    chen, lin = await making.volunteer("陈晓丽"), await making.volunteer("林志明")
+    shift = await making.shift(await making.activity(wang), quota=1)
+    has = await enrol(making, database, chen, shift)
+
+    async def give_back() -> None:
+        async with database.write() as session:
+            await enrolment.cancel(making.work(session, chen), has.id)
+
+    async with database.write() as session:
+        waits = await enrolment.enrol(making.work(session, lin), shift.id)
+        assert waits.state is EnrolmentState.WAITLISTED
+        other = asyncio.create_task(give_back())
+        await done_or_held_up(database, other)
+    await other
+    assert await state_of(database, waits) is EnrolmentState.OFFERED
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("first", ["enrol", "call_off"])
+async def test_nobody_gets_a_place_in_what_is_called_off_at_this_moment(
+    making: Making, database: Database, first: str
+) -> None:
+    wang, chen = await making.coordinator("王强"), await making.volunteer("陈晓丽")
+    activity = await making.activity(wang)
+    shift = await making.shift(activity)
+    acts = {
+        "enrol": lambda session: enrolment.enrol(making.work(session, chen), shift.id),
+        "call_off": lambda session: planning.call_off(
+            making.work(session, wang), activity.id, "台风来了"
+        ),
+    }
+    (second,) = acts.keys() - {first}
+
+    async def act() -> None:
+        async with database.write() as session:
+            await acts[second](session)
+
+    async with database.write() as session:
+        await acts[first](session)
+        other = asyncio.create_task(act())
+        await done_or_held_up(database, other)
+    (fault,) = await asyncio.gather(other, return_exceptions=True)
+    assert (getattr(fault, "code", None)) == ("enrol_cancelled" if second == "enrol" else None)
+    async with database.read() as session:
+        states = set(await session.scalars(select(Enrolment.state)))
+    assert states <= {EnrolmentState.CANCELLED}
+    assert await taken(database, shift) == 0

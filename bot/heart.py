@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from functools import cache
@@ -92,6 +93,8 @@ class Heart:
         self.clock = clock
         self.rhythm = rhythm or Rhythm()
         self.process_id = 0
+        self.living: Counter[str] = Counter(roles)
+        """How many processes do what, as far as is known."""
         self.alone = True
         """Whether no other process lives."""
         self.on_change: Callable[[str, bool], object] = lambda *_: None
@@ -151,7 +154,9 @@ class Heart:
         """Says that it lives if it is time, and takes what is free."""
         async with self.database.read() as session:
             holders = await processes.holders(session)
-            self.alone = len(await processes.living(session)) <= 1
+            living = await processes.living(session)
+        self.alone = len(living) <= 1
+        self.living = Counter(role for one in living for role in one.roles)
         free = self._engines.keys() - holders.keys()
         due = monotonic() - self._spoke_at >= self.rhythm.speaks_every
         if free or due:

@@ -124,6 +124,7 @@ class Program:
             role="+".join(sorted(self.roles)),
         )
         self.loop_lag = LoopLag(self.metrics.loop_lag.set)
+        self.limits = Limits()
         self.commits = Commits()
         self._tasks: list[asyncio.Task[None]] = []
         self._app: web.Application | None = None
@@ -256,9 +257,12 @@ class Program:
                 await line.ask_for_webhook()
 
     async def _share(self) -> None:
-        """Until cancelled: several processes send by the same bots at one rate."""
+        """Until cancelled: several processes share the rates of bots and of pages."""
         while True:
             await asyncio.sleep(EVERY)
+            living = self.heart.living
+            serving = living[ProcessRole.WEB] + living[ProcessRole.ALL]
+            self.limits.sharers = max(serving, 1)
             for line in self.lines:
                 try:
                     await line.sharing.turn(
@@ -334,7 +338,7 @@ class Program:
         app[CLOCK] = self.clock
         app[ACT] = self.line.dispatcher.act
         app[ON_PAGE] = is_on_page
-        app[LIMITS] = Limits()
+        app[LIMITS] = self.limits
         app[PROXIES] = self.settings.web.proxies
         app[COMMITS] = self.commits
         app[BOT_USERNAME] = self.line.username

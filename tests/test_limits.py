@@ -44,3 +44,12 @@ def test_only_a_known_proxy_says_for_whom_it_asks(asks: str, who: str) -> None:
     said = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7"}
     request = make_mocked_request("GET", "/verify", headers=said, app=app)
     assert client(request.clone(remote=asks)) == who
+
+
+def test_several_processes_allow_no_more_than_one_does() -> None:
+    limits = [Limits() for _ in range(3)]
+    for one in limits:
+        one.sharers = len(limits)
+    rate = Rate("shared", most=30)
+    let_in = sum(not one.exceeded(rate, "somebody", 0.0) for one in limits for _ in range(100))
+    assert let_in == rate.most

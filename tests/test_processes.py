@@ -225,6 +225,7 @@ async def test_each_role_does_its_part_and_no_other(city: City) -> None:
         aiohttp.ClientSession() as browser,
     ):
         assert web.heart.held == frozenset()
+        await until(lambda: _is(web.limits.sharers == 2))
         base = f"http://127.0.0.1:{web.web_port}"
         async with browser.get(f"{base}/verify") as page:
             assert page.status == 200

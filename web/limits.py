@@ -1,4 +1,7 @@
-"""How often the same somebody may do something on a page. In memory: a restart forgives."""
+"""How often the same somebody may do something on a page. In memory: a restart forgives.
+
+Where several processes serve pages, each allows its part.
+"""
 
 from collections import defaultdict, deque
 from collections.abc import Hashable
@@ -32,6 +35,8 @@ class Limits:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
+        self.sharers = 1
+        """Processes among which requests are spread."""
         self._at: defaultdict[str, dict[Hashable, deque[float]]] = defaultdict(dict)
 
     def exceeded(self, rate: Rate, key: Hashable, now: float) -> bool:
@@ -43,7 +48,7 @@ class Limits:
         known[key] = times
         if len(known) > self._remembered:
             del known[next(iter(known))]
-        if len(times) >= rate.most:
+        if len(times) >= self._most(rate):
             return True
         times.append(now)
         return False
@@ -52,7 +57,10 @@ class Limits:
         """How often more, and seconds until the earliest time no longer counts."""
         times = self._at[rate.name].get(key, ())
         first = next(iter(times), now)
-        return max(rate.most - len(times), 0), max(first + rate.seconds - now, 0.0)
+        return max(self._most(rate) - len(times), 0), max(first + rate.seconds - now, 0.0)
+
+    def _most(self, rate: Rate) -> int:
+        return -(-rate.most // self.sharers)
 
 
 Address = IPv4Address | IPv6Address

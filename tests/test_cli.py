@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from models import Base, Database, Person
 from models.sealed import keyring
 from playground import Playground
-from services import hours, ledger
+from services import bots, hours, ledger
 from services.policy import Policy
 from services.roles import claim, has_administrator
 from services.work import Work
@@ -101,6 +101,22 @@ async def test_an_unknown_city_is_answered_with_those_there_are(tmp_path: Path) 
 
 
 # Refusing to start
+
+
+async def test_on_sqlite_one_process_does_it_all(tmp_path: Path) -> None:
+    muster = Muster(f"sqlite+aiosqlite:///{tmp_path}/new.db", tmp_path)
+    done = await muster("run", "--role", "web", TELEGRAM__TOKEN=TOKEN)
+    assert (done.code, "use PostgreSQL" in done.complaint) == (2, True)
+
+
+async def test_the_bots_of_a_city_are_listed(founded: Muster, database: Database) -> None:
+    async with database.write() as session:
+        await bots.number(session, [100200])
+        await bots.is_called(session, 1, "muster_test_bot")
+    listed = await founded("bots")
+    assert (listed.code, "@muster_test_bot: 0 people" in listed.out) == (0, True)
+    refused = await founded("bots", "--retire", "7")
+    assert (refused.code, "there is no bot 7" in refused.complaint) == (2, True)
 
 
 async def test_a_missing_schema_is_refused_with_the_command_that_helps(muster: Muster) -> None:

@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: demo run test lint format bench clean
+.PHONY: demo run test test-all lint format bench clean
 
 demo: $(READY)
 	@$(BIN)/muster demo
@@ -15,6 +15,9 @@ run: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+test-all: $(READY)
+	MUSTER_TEST_ALL_DATABASES=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

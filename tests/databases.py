@@ -3,7 +3,7 @@
 Rules that are asked directly run on both kinds of database. What goes through the whole city, by
 chat or pages, takes turns: the name of a test decides, so that each kind has its half of them. What
 races, delivers, matches, counts or moves data says `ON_BOTH`. MUSTER_TEST_ALL_DATABASES=1 has
-everything run on both.
+all of them run on both that do not name one.
 """
 
 import asyncio

@@ -212,4 +212,5 @@ class Scheduler:
     async def run_all(self, sweeps: Iterable[Sweep] = SWEEPS) -> None:
         """One after the other, each until it has nothing left to do."""
         for sweep in sweeps:
-            await self._run_out(sweep)
+            while await self.run(sweep) and sweep.goes_on:
+                pass

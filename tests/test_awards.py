@@ -209,7 +209,7 @@ async def test_somebody_is_nominated_in_the_chat_and_awarded(city: City) -> None
     await he.sees("被推荐为“感动之星”")
     await he.press("查看")
     await he.press("授予")
-    await city.settle()
+    await city.catch_up()
     ceremony = await chen.sees("感动之星")
     assert "黄婆婆" in ceremony.words and "李敏" not in ceremony.words
     await li.sees("荣获“感动之星”")

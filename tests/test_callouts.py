@@ -80,7 +80,7 @@ async def test_nothing_is_sent_before_the_right_word(emergency: Emergency) -> No
     word = await emergency.prepare_callout()
     await emergency.zhou.say("0000")
     await emergency.zhou.sees("数字不对，还没有发出")
-    await emergency.city.settle()
+    await emergency.city.catch_up()
     assert not li.messages and not await emergency.responses()
     await emergency.zhou.say(word)
     await li.sees("需要你")
@@ -261,12 +261,12 @@ async def test_the_commander_directs_it(emergency: Emergency) -> None:
     await emergency.zhou.press("继续叫人")
     await emergency.zhou.press("人手")
     await emergency.zhou.press("马上再叫一批")
-    await city.settle()
+    await city.catch_up()
     assert len(await emergency.responses()) > before
     await emergency.zhou.press("人手")
     await emergency.zhou.press("改人数")
     await emergency.zhou.say("10")
-    await city.settle()
+    await city.catch_up()
     assert len(await emergency.responses()) == 40
     await crowd[0].press("15 分钟")
     await crowd[0].sees("等你")

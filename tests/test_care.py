@@ -122,7 +122,7 @@ async def test_who_has_no_access_sees_that_a_file_is_there_and_takes_it_with_a_r
     looks = await shown.wang.sees("查看记录")
     assert "何敏" in looks.words and "要通知家属" in looks.words and "查看了档案" in looks.words
     await shown.wang.press("取消 何敏 的查看")
-    await city.settle()
+    await city.catch_up()
     await he.sees("已从这部手机上撤下")
     assert "陪聊、买菜" not in seen(he)
     assert ADDRESS not in seen(he), "nor in the form in which they were changing it"
@@ -172,7 +172,7 @@ async def test_the_circle_is_asked_and_learns_nothing_before_it_says_yes(city: C
     await wang.say("赵远")
     await wang.press("赵远")
     await wang.press("选好了")
-    await city.settle()
+    await city.catch_up()
     for phone in (chen, zhao):
         invitation = await phone.sees("愿意和附近的一位街坊结对吗")
         assert "独居老人" in invitation.words

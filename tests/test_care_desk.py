@@ -64,7 +64,7 @@ async def test_a_file_opens_by_a_press_that_is_written_down(city: City) -> None:
         assert "赵远" in found.words
         zhao_key = (await city.person(zhao)).id
         await desk.send(f"/care/{shown.key}/invite", {"people": zhao_key, "circle": "young"})
-        await city.settle()
+        await city.catch_up()
         assert knows(zhao) == [] and await zhao.sees("青年志愿者")
         (_, invited) = await shown.rows(Pairing)
         await desk.send(f"/care/pairings/{invited.id}/end")

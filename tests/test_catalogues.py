@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]{2,}")
 SENTENCE = re.compile(r"[A-Z][a-z]+( [a-z']+){3,}[.!?]")
 
 
+@cache
 def messages_in_templates() -> dict[object, list[str]]:
     """Message id -> the templates that use it."""
     found: dict[object, list[str]] = {}
@@ -32,6 +34,7 @@ def messages_in_templates() -> dict[object, list[str]]:
     return found
 
 
+@cache
 def translations(language: str) -> dict[object, object]:
     known: dict[object, object] = {}
     for path in sorted((TEMPLATES / "locale" / language).glob("*.po")):

@@ -216,7 +216,7 @@ async def test_a_new_star_is_told_with_its_hours_and_shown_as_a_badge(city: City
         policy(session, actor), policy=city.policy
     )
     await served(city.making, coordinator, person, 170, "2026-11-20 09:00", title="第一次")
-    await city.settle()
+    await city.catch_up()
     assert "新的一星" not in (await chen.sees("第一次")).words
     await served(city.making, coordinator, person, 15, "2026-11-21 09:00", title="第二次")
     await city.settle()
@@ -225,7 +225,7 @@ async def test_a_new_star_is_told_with_its_hours_and_shown_as_a_badge(city: City
     badge = await chen.wait(lambda m: m.photo is not None)
     assert "⭐" in badge.words
     await served(city.making, coordinator, person, 30, "2026-11-22 09:00", title="第三次")
-    await city.settle()
+    await city.catch_up()
     assert "新的一星" not in (await chen.sees("第三次")).words
     await chen.say("/record")
     await chen.press("星级徽章")

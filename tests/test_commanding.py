@@ -154,7 +154,7 @@ async def test_what_changes_reaches_everyone_whom_it_concerns(emergency: Emergen
     assert "体育馆" in call.words
     await emergency.zhou.press("人手")
     await emergency.zhou.press("10 公里内全部")
-    await city.settle()
+    await city.catch_up()
     assert len(await emergency.responses()) == min(40, max(asked, 23)) or asked < 40
     assert "体育馆" in (await crowd[15].sees("需要你")).words
 

@@ -89,7 +89,7 @@ async def test_what_is_sent_is_paused_corrected_and_taken_back(city: City) -> No
         await chen.sees("改到下周日")
         await desk.send("/broadcasts/1/stop")
         assert "已撤回" in (await desk.send("/broadcasts/1/recall")).words
-        await city.settle()
+        await city.catch_up()
         assert not any("改到下周日" in one.words for one in chen.messages)
         assert (await desk.send("/broadcasts/1/pause")).status == 400
         await written(city, desk, wang)

@@ -290,7 +290,7 @@ async def test_a_coordinator_lets_somebody_pass_and_closes_the_course(city: City
     await wang.sees("1 人结业 · 2 人报名")
     await wang.press("🏁 结束课程")
     await wang.sees("没有结业的人已收到通知")
-    await city.settle()
+    await city.catch_up()
     await li.sees("这次还没有结业")
     assert not any("还没有结业" in message.words for message in chen.messages)
     async with city.database.write() as session:

@@ -22,13 +22,13 @@ async def test_coordinators_are_reminded_to_plan_and_the_thank_you_goes_out_on_t
     await served(city.making, await city.person(wang), await city.person(chen))
     async with city.database.write() as session:
         await session.execute(update(VolunteerDay).values(reminded_year=None))
-    await city.settle()
+    await city.catch_up()
     await wang.sees("国际志愿者日。办一场活动吧")
     assert not any("感谢信" in message.words for message in wang.messages)
     await boss.sees("感谢信已备好草稿")
     await boss.press("看看感谢信")
     await boss.sees("这一年，你出现在需要的地方")
-    await city.settle()
+    await city.catch_up()
     assert sum("办一场活动吧" in message.words for message in wang.messages) == 1
     async with city.database.read() as session:
         draft = (await session.scalars(select(Broadcast))).one()
@@ -38,7 +38,7 @@ async def test_coordinators_are_reminded_to_plan_and_the_thank_you_goes_out_on_t
     await boss.press("确认发送")
     await boss.sees("定时发送")
     await city.go_to("2026-12-05 09:00")
-    await city.settle()
+    await city.catch_up()
     await chen.sees("节日快乐，志愿者")
 
 

@@ -504,7 +504,7 @@ async def test_fewer_people_send_the_last_ones_back(emergency: Emergency) -> Non
     await zhou.press("人手")
     await zhou.press("改人数")
     await zhou.say("2")
-    await emergency.city.settle()
+    await emergency.city.catch_up()
     await zhou.sees("原来要 6 人，现在：")
     for phone in crowd[6:8]:
         await phone.sees("不需要原来那么多人了")
@@ -524,7 +524,7 @@ async def test_a_raised_number_is_told_and_asked_for_at_once(emergency: Emergenc
     await zhou.press("人手")
     await zhou.press("改人数")
     await zhou.say("60")
-    await emergency.city.settle()
+    await emergency.city.catch_up()
     await zhou.sees("原来要 1 人，现在： 60 人")
     await wu.sees("原来要 1 人，现在： 60 人")
     assert len(await emergency.responses()) == 40 > before
@@ -542,7 +542,7 @@ async def test_who_is_coming_reads_the_new_place_above_and_below(emergency: Emer
     await emergency.zhou.press("改集结点")
     await emergency.zhou.say("22.5300, 113.3800")
     await emergency.zhou.say("体育馆")
-    await emergency.city.settle()
+    await emergency.city.catch_up()
     for phone in (li, wang):
         told = ["集结点改到" in one.words for one in phone.messages if "体育馆" in one.words]
         assert told == [True, True]

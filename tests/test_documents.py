@@ -34,7 +34,7 @@ async def test_a_medical_document_is_accepted_by_two_and_told_once(city: City) -
     await wang.press("陈晓丽 · 医师执业证")
     await wang.press("核实无误")
     await wang.sees("没有待审核的证书")
-    await city.settle()
+    await city.catch_up()
     asked = await zhao.sees("请另一位协调员复核")
     assert "王强 已审核通过" in asked.words
     assert not any("已核实" in message.words for message in chen.messages)
@@ -114,7 +114,7 @@ async def test_who_is_warned_is_shown_the_course_that_renews(city: City) -> None
     wang, chen = await city.coordinator("王强"), await city.volunteer("陈晓丽")
     person, teacher = await city.person(chen), await city.person(wang)
     kind = await city.making.qualification(person, expires_in=61)
-    await city.settle()
+    await city.catch_up()
     assert not any("到期" in message.words for message in chen.messages)
     await online(city.making, teacher, "急救复训", kind=kind.code, months=24)
     await course(city.making, teacher, "没有日期的课", kind=kind.code)

@@ -165,7 +165,7 @@ async def test_a_leader_makes_a_rota_by_presses_and_everyone_reads_their_dates(t
     assert not await team.turns() and not chen.messages
     await leader.press("发布排班")
     await leader.sees("📟 岐江救援队")
-    await team.city.settle()
+    await team.city.catch_up()
     turns = await team.turns()
     assert len(turns) == 28 and turns[0].person_id == (await team.city.person(li)).id
     mine = (await li.sees("岐江救援队排班表")).words
@@ -216,7 +216,7 @@ async def test_publishing_again_replaces_what_nobody_swapped(team: Team) -> None
     shown = (await leader.sees("已经有排班了")).words
     assert "➕" in shown and "➖" in shown
     await leader.press("发布排班")
-    await team.city.settle()
+    await team.city.catch_up()
     turns = await team.turns()
     assert turns[0].id == before[0].id == swap.duty_id
     li_key = (await team.city.person(li)).id
@@ -232,7 +232,7 @@ async def test_a_swapped_turn_stays_when_the_rota_is_laid_out_anew(team: Team) -
     await team.publish([chen, li])
     swap = await team.ask_all(chen)
     await wang.press("我来值")
-    await team.city.settle()
+    await team.city.catch_up()
     await team.publish([li, chen])
     assert await team.holder(swap.duty_id) == "王芳"
     assert len(await team.turns()) == 7
@@ -248,12 +248,12 @@ async def test_everyone_is_reminded_a_day_and_an_hour_before_and_not_afterwards(
     chen, li = await team.members("陈晨", "李雷")
     await team.publish([chen, li], "2026-11-25 14:00")
     await team.city.go_to("2026-11-24 14:01")
-    await team.city.settle()
+    await team.city.catch_up()
     assert count(chen, "快轮到你值班了") == 1 and count(li, "快轮到你值班了") == 0
     await chen.press("我准备好了")
     await chen.sees("已确认准备好")
     await team.city.go_to("2026-11-25 13:30")
-    await team.city.settle()
+    await team.city.catch_up()
     assert count(chen, "马上轮到你值班") == 1
     assert "👍 我准备好了" not in labels(chen.last)
     await team.city.go_to("2026-11-26 15:00")
@@ -286,7 +286,7 @@ async def test_the_first_who_accepts_takes_the_turn_and_the_others_read_it(team:
     await asyncio.gather(
         *(phone.answered(query) for phone, query in zip((li, wang), queries, strict=True))
     )
-    await team.city.settle()
+    await team.city.catch_up()
     assert await team.holder(swap.duty_id) == "李雷"
     await wang.sees("这一班由 李雷 来值")
     assert "我来值" not in str(labels(wang.screen))
@@ -304,7 +304,7 @@ async def test_one_colleague_is_asked_says_no_and_another_is_asked(team: Team) -
     (first, *_) = await team.turns(chen)
     await press(chen, f"duty.swap:{first.id}")
     await chen.press("👤 李雷")
-    await team.city.settle()
+    await team.city.catch_up()
     await li.sees("只问了你一个人")
     assert count(wang, "想换班") == 0
     (swap,) = await team.swaps()
@@ -384,7 +384,7 @@ async def test_a_turn_for_which_nobody_can_be_counted_on_reaches_the_leader_once
     shown = (await team.leader.sees("没人能保证到岗")).words
     assert "李雷: 休息中" in shown and "陈晨" not in shown.split("没人能保证到岗")[1]
     await team.city.go_to("2026-11-24 08:30")
-    await team.city.settle()
+    await team.city.catch_up()
     assert count(team.leader, "有一班没人能保证到岗") == 1
     told = await team.leader.sees("陈晨: 想换班，还没人接")
     assert told
@@ -392,7 +392,7 @@ async def test_a_turn_for_which_nobody_can_be_counted_on_reaches_the_leader_once
     await team.leader.sees("这一班给谁值")
     assert not any("李雷" in label for label in labels(team.leader.screen))
     await team.leader.press("👤 王芳")
-    await team.city.settle()
+    await team.city.catch_up()
     await wang.sees("这一班由队长安排给你")
     await chen.sees("队长安排给 王芳 了")
     assert [swap.closed_at is None for swap in await team.swaps()] == [False]
@@ -410,7 +410,7 @@ async def test_the_leader_hears_once_that_the_rota_ends(team: Team) -> None:
     await team.city.go_to("2026-11-28 07:00")
     assert count(team.leader, "就结束了") == 0
     await team.city.forward(hours=2)
-    await team.city.settle()
+    await team.city.catch_up()
     assert count(team.leader, "岐江救援队的排班到 12月1日 周二 08:00 就结束了") == 1
     await team.leader.press("🗓 排班")
     await team.leader.sees("谁来轮值")
@@ -458,7 +458,7 @@ async def test_if_nobody_takes_over_the_one_before_and_the_leader_hear_of_it(tea
     await team.city.forward(minutes=20)
     assert count(team.leader, "李雷 还没有接班") == 0
     await team.city.forward(minutes=15)
-    await team.city.settle()
+    await team.city.catch_up()
     await chen.sees("请保持电话畅通")
     assert count(team.leader, "李雷 还没有接班") == 1
     await team.leader.press("安排别人")

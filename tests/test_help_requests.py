@@ -67,7 +67,7 @@ async def test_a_stranger_asks_and_a_volunteer_helps_and_is_thanked(city: City) 
     chen, zhao = [await city.volunteer(name) for name in ("陈晓丽", "赵远")]
     hua = city.stranger("华仔")
     await asked(hua)
-    await city.settle()
+    await city.catch_up()
     await wang.sees("有人求助")
     assert knows(wang) == []
     await wang.press("去处理")
@@ -82,7 +82,7 @@ async def test_a_stranger_asks_and_a_volunteer_helps_and_is_thanked(city: City) 
     await wang.press("陈晓丽")
     await wang.press("赵远")
     await wang.press("选好了")
-    await city.settle()
+    await city.catch_up()
     for phone in (chen, zhao):
         await phone.sees("你附近有人需要帮忙")
         assert knows(phone) == []
@@ -90,12 +90,12 @@ async def test_a_stranger_asks_and_a_volunteer_helps_and_is_thanked(city: City) 
     await zhao.press("我不方便")
     await chen.press("我可以")
     await chen.sees("管理员选定后")
-    await city.settle()
+    await city.catch_up()
     assert knows(chen) == [], "agreeing is not being chosen"
     await wang.sees("陈晓丽 可以帮忙")
     await wang.press("去处理")
     await wang.press("让 陈晓丽 去")
-    await city.settle()
+    await city.catch_up()
     assert ADDRESS in (await chen.sees("就请你去了")).words and knows(zhao) == []
     await hua.sees("陈晓丽 会来帮你")
     await chen.press("办好了")
@@ -109,7 +109,7 @@ async def test_a_stranger_asks_and_a_volunteer_helps_and_is_thanked(city: City) 
     await city.settle()
     await chen.sees("有人衷心感谢你")
     await hua.press_data(f"help.thank:{request.id}")
-    await city.settle()
+    await city.catch_up()
     assert seen(chen).count("有人衷心感谢你") == 1, "thanks go out once"
     async with city.database.read() as session:
         (hours,) = await session.scalars(select(Attendance))

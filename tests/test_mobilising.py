@@ -194,7 +194,7 @@ async def test_a_false_alarm_half_way_is_sent_to_nobody_else_and_corrected_for_a
     states = await emergency.states()
     assert states["coming"] == 5 and states.total() > 2 * sent, "it was well under way"
     let_through.set()
-    await city.settle()
+    await city.catch_up()
     assert sent < len(crowd.reached) <= sent + AT_ONCE, "beside what was in flight"
     assert_all_was_taken_back(crowd, FALSE_ALARM)
     await crowd.live(city, minutes=15)

@@ -109,7 +109,7 @@ async def test_a_coordinator_plans_as_people_write_and_publishes(city: City) -> 
     assert "位志愿者" in preview.words
     await wang.press("📣 发布")
     await wang.sees("将通知")
-    await city.settle()
+    await city.catch_up()
     told = await chen.sees("有适合你的新活动")
     assert "公里" in told.words or "米" in told.words
     assert "✅ 报名" in labels(told)
@@ -237,7 +237,7 @@ async def test_an_announcement_at_night_waits_for_the_morning(city: City) -> Non
     assert "2026年11月24日 周二 08:00 通知大家" in preview.words
     await wang.press("📣 发布")
     await wang.sees("将通知")
-    await city.settle()
+    await city.catch_up()
     assert not any("河岸植树" in message.words for message in chen.messages)
     await city.go_to("2026-11-24 08:00")
     await chen.sees("有适合你的新活动")
@@ -256,7 +256,7 @@ async def test_no_more_than_five_announcements_a_week(city: City) -> None:
         await wang.press_data(f"activity.preview:{draft.id}")
         await wang.sees(f"活动{number}")
         await wang.press_data(f"activity.publish:{draft.id}")
-        await city.settle()
+        await city.catch_up()
     heard = [message for message in chen.messages if "有适合你的新活动" in message.words]
     assert len(heard) == 5
 
@@ -402,7 +402,7 @@ async def test_calling_off_tells_the_enrolled_and_edits_what_everyone_holds(city
     await wang.sees("1 个人")
     await wang.press("确认取消活动")
     await wang.sees("正在通知所有报名的人")
-    await city.settle()
+    await city.catch_up()
     await chen.sees("期待下次见到你")
     edited = await he.sees("活动取消：河岸植树")
     assert edited.id == held.id

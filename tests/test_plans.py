@@ -66,7 +66,7 @@ async def test_a_plan_is_written_submitted_sent_back_and_approved_by_the_level_a
     await wang.press("意见")
     await wang.say("谢谢，我们马上落实")
     await above.sees("我们马上落实")
-    await city.settle()
+    await city.catch_up()
     await wang.say("/organisation")
     await wang.press("年度计划")
     shown = await wang.sees("1 / 47")
@@ -101,7 +101,7 @@ async def test_nobody_approves_their_own_plan_or_writes_one_that_waits(city: Cit
 async def test_progress_is_what_the_statistics_have_counted_below_by_quarter(city: City) -> None:
     root = await city.making.coordinator("何敏", organisation="zs")
     await city.making.crowd(4, "zs-shiqi-taiping")
-    await city.settle()
+    await city.catch_up()
     async with city.database.write() as session:
         work = city.making.work(session, await session.get_one(Person, root.id))
         sheet = await plans.sheet(work, root.organisation_id, 2026)

@@ -58,7 +58,7 @@ async def test_from_planning_to_confirmed_hours_without_a_place(city: City) -> N
     chen = await city.volunteer("陈晓丽")
     activity = await plan(city, wang)
     assert (activity.remote, activity.latitude, activity.address) == (True, None, "")
-    await city.settle()
+    await city.catch_up()
     await chen.sees("热线陪聊")
     await chen.open(f"https://t.me/{city.bot.username}?start=a-{activity.id}")
     await chen.sees("💻 线上活动，在哪里都可以参加")

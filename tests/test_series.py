@@ -28,7 +28,7 @@ async def test_cards_come_one_at_a_time_at_the_hour_one_likes_with_quizzes_betwe
     await chen.press("每天")
     await chen.press("08:00")
     await chen.sees("每天 08:00 发你一张")
-    await city.settle()
+    await city.catch_up()
     assert not any(TYPHOON in message.words for message in chen.messages)
     await city.go_to("2026-11-24 08:00")
     await chen.sees(TYPHOON)
@@ -60,7 +60,7 @@ async def test_after_a_stop_of_days_one_card_comes_and_not_all_that_were_missed(
     await chen.press("every day")
     await chen.press("20:00")
     await city.go_to("2026-11-30 21:00")
-    await city.settle()
+    await city.catch_up()
     cards = [m for m in chen.messages if "First aid, bit by bit ·" in m.words]
     assert len(cards) == 1 and "1 / 7" in cards[0].words
 

@@ -414,7 +414,7 @@ async def test_the_same_phone_on_a_second_account_moves_the_registration(city: C
     await new.sees("注册时用的是哪个手机号")
     await new.press("分享我的手机号")
     await new.sees("你的注册已转到这里")
-    await city.settle()
+    await city.catch_up()
     await chen.sees("已转到另一个 Telegram 账号")
     async with city.database.read() as session:
         assert await session.scalar(select(func.count(Person.id))) == 1

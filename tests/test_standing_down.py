@@ -125,7 +125,7 @@ async def test_a_false_alarm_found_out_afterwards_reaches_exactly_who_got_the_al
     callout = await emergency.callout()
     board = await emergency.zhou.sees("已结束")
     await emergency.zhou.press_data(f"callout.false_after_all:{callout.id}", board.id)
-    await city.settle()
+    await city.catch_up()
     assert await count(city) == before
 
 

@@ -94,7 +94,7 @@ async def test_a_story_with_photos_is_told_published_read_by_anybody_and_taken_b
     await chen.press("撤下")
     await chen.press("是的，撤下")
     await chen.sees("你还没有写过故事")
-    await city.settle()
+    await city.catch_up()
     for path in (f"/stories/{story.code}", f"/stories/{story.code}/{keys[0]}.jpg"):
         async with web.get(path) as answer:
             assert answer.status == 404

@@ -180,7 +180,7 @@ async def test_a_post_is_for_who_has_what_it_requires_and_readiness_shows_what_r
     await li.press("我的证书资质")
     await li.sees("我的证书")
     await leader.press("提醒补齐（1）")
-    await city.settle()
+    await city.catch_up()
     assert not any("请你补齐" in one.words for one in li.messages)
     async with city.database.write() as session:
         person = await session.get_one(Person, key)

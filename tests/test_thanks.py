@@ -153,7 +153,7 @@ async def test_a_birthday_wish_is_switched_off_by_one_press(city: City) -> None:
     await chen.press("不再接收祝福")
     await chen.sees("生日祝福与年度感谢")
     city.clock.go_to("2027-11-23 10:00")
-    await city.settle()
+    await city.catch_up()
     assert sum("生日快乐" in one.words for one in chen.messages) == 1
 
 
@@ -174,7 +174,7 @@ async def test_the_year_comes_as_a_picture_offered_once(city: City) -> None:
     await idle.sees("还没有已确认的时长")
     for day in ("2026-12-16 10:00", "2027-01-05 10:00"):
         city.clock.go_to(day)
-        await city.settle()
+        await city.catch_up()
     await chen.sees("你的2026志愿年度")
     assert sum("你的2026志愿年度" in one.words for one in chen.messages) == 1
     assert not any("志愿年度" in one.words for one in idle.messages[1:])

@@ -61,7 +61,7 @@ async def test_a_coordinator_settles_a_rhythm_and_turns_rotate(city: City) -> No
     reminder = await chen.sees("你要去看望")
     assert ADDRESS in reminder.words and "耳背" in reminder.words
     assert knows(zhao) == []
-    await city.settle()
+    await city.catch_up()
     assert seen(chen).count("你要去看望") == 1, "each is reminded once"
     await city.go_to("2026-12-01 09:00")
     turns = [names[one.person_id] for one in await shown.rows(Visit)]
@@ -167,7 +167,7 @@ async def test_who_cannot_go_says_so_and_after_downtime_only_the_coordinator_hea
     await zhao.sees("谁能去看望")
     before = seen(zhao).count("谁能去看望")
     city.clock.forward(days=4)  # nothing ran meanwhile
-    await city.settle()
+    await city.catch_up()
     await shown.wang.sees("有一次探访没人去")
     assert seen(zhao).count("谁能去看望") == before
     assert [one.state for one in await shown.rows(Visit)][:1] == [VisitState.MISSED]
@@ -231,13 +231,13 @@ async def test_nothing_of_a_recipient_comes_back_on_the_phone_of_who_has_left(ci
         work = await shown.work_of(chen, session)
         await visiting.cannot_go(work, visit.id)
         await pairings.leave(work, await pairing_of(shown, chen))
-    await city.settle()
+    await city.catch_up()
     assert knows(chen) == []
     async with city.database.write() as session:
         work = await shown.work_of(zhao, session)
         await visiting.take_over(work, visit.id)
         await visiting.note(work, visit.id, Report(Wellbeing.WELL, 30), "十一月")
-    await city.settle()
+    await city.catch_up()
     assert knows(chen) == []
     assert "谁能去看望" not in seen(zhao), "the newest words stay"
 
@@ -306,11 +306,11 @@ async def test_an_alert_taken_on_says_nothing_to_who_left_the_circle(city: City)
     async with city.database.write() as session:
         work = await shown.work_of(zhao, session)
         await pairings.leave(work, await pairing_of(shown, zhao))
-    await city.settle()
+    await city.catch_up()
     assert knows(zhao) == []
     async with city.database.write() as session:
         await care_alerts.take_on(await shown.work_of(shown.wang, session), alert.id)
-    await city.settle()
+    await city.catch_up()
     assert knows(zhao) == []
 
 

@@ -382,5 +382,5 @@ async def test_events_of_long_ago_are_forgotten(city: City) -> None:
         await at.act(at.boss, webhooks.ping, at.key)
         await at.turn()
         city.clock.forward(days=31)
-        await city.settle()
+        await city.catch_up()
         assert await at.dispatches() == []

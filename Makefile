@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: demo run test lint format bench chaos clean
+.PHONY: demo run test test-all lint format audit fuzz bench chaos clean
 
 demo: $(READY)
 	@$(BIN)/muster demo
@@ -16,6 +16,9 @@ run: $(READY)
 test: $(READY)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
+test-all: $(READY)
+	MUSTER_TEST_ALL_DATABASES=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
 lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -24,6 +27,12 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+audit: $(READY)
+	$(BIN)/python .ci/audit
+
+fuzz: $(READY)
+	$(BIN)/python -m benchmarks.fuzz
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

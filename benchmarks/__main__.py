@@ -58,6 +58,7 @@ def variables(folder: Path, database: str, url: str, token: str) -> dict[str, st
         "MUSTER_TELEGRAM__API_BASE_URL": url,
         "MUSTER_TELEGRAM__MESSAGES_PER_SECOND": "1000",
         "MUSTER_TELEGRAM__CHAT_MESSAGES_PER_SECOND": "1000",
+        "MUSTER_TELEGRAM__CHAT_UPDATES_PER_SECOND": "1000",
         "MUSTER_DATABASE__URL": database,
         "MUSTER_SECURITY__KEY_FILE": str(folder / "muster.keys"),
         "MUSTER_WEB__PORT": "0",

@@ -63,7 +63,7 @@ from web.app import make_app
 from web.console.framework import COOKIE
 from web.keys import BOT_USERNAME, CLOCK, DATABASE, MINI_APP_KEYS, POLICY, PUBLIC_URL, WORDS
 from web.limits import LIMITS, Limits
-from web.pages import ROUTES
+from web.pages import RESOURCES
 
 Row = dict[str, Any]
 
@@ -200,7 +200,7 @@ async def _shift(session: Any, words: Terms, at: datetime, number: int) -> None:
 @asynccontextmanager
 async def serving(database: Database, at: datetime) -> Any:
     """The address of the pages, as the program serves them."""
-    app = make_app(ROUTES)
+    app = make_app(RESOURCES)
     policy = Policy()
     app[DATABASE], app[WORDS], app[POLICY] = database, Words(policy), policy
     app[CLOCK] = lambda: at

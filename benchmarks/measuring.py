@@ -31,6 +31,15 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class Busy:
+    """Under load: how many updates, how many a second, and processor time for each."""
+
+    updates: int
+    a_second: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A bot and what is pressed in its chats."""
 
@@ -48,25 +57,17 @@ class Case:
         answered = await self._one_at_a_time(seconds / 2)
         shown = [1000 * ((p.shown or p.acknowledged) - p.handed_over) for p in answered]
         acknowledged = [1000 * (p.acknowledged - p.handed_over) for p in answered]
-        rate, cpu_ms = await self._kept_busy(seconds / 2)
+        busy = await self.kept_busy(seconds / 2)
         return Round(
             percentile(shown, 0.5),
             percentile(shown, 0.99),
             percentile(acknowledged, 0.5),
-            rate,
-            cpu_ms,
+            busy.a_second,
+            busy.cpu_ms,
         )
 
-    async def _one_at_a_time(self, seconds: float) -> list[Press]:
-        answered = []
-        until = time.perf_counter() + seconds
-        while time.perf_counter() < until:
-            answered.append(await self.chats.press(next(self.presses)))
-            await asyncio.sleep(PAUSE)
-        return answered
-
-    async def _kept_busy(self, seconds: float) -> tuple[float, float]:
-        """Updates a second, and milliseconds of processor time for each."""
+    async def kept_busy(self, seconds: float, at_once: int = IN_FLIGHT) -> Busy:
+        """With so many chats that wait for an answer at the same time."""
         done = 0
         until = time.perf_counter() + seconds
 
@@ -78,10 +79,18 @@ class Case:
 
         began, cpu = time.perf_counter(), self.running.cpu_seconds()
         async with asyncio.TaskGroup() as group:
-            for _ in range(IN_FLIGHT):
+            for _ in range(at_once):
                 group.create_task(keep_pressing())
         took = time.perf_counter() - began
-        return done / took, 1000 * (self.running.cpu_seconds() - cpu) / done
+        return Busy(done, done / took, 1000 * (self.running.cpu_seconds() - cpu) / done)
+
+    async def _one_at_a_time(self, seconds: float) -> list[Press]:
+        answered = []
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            answered.append(await self.chats.press(next(self.presses)))
+            await asyncio.sleep(PAUSE)
+        return answered
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ from web.app import make_app
 from web.console.framework import COOKIE
 from web.keys import CLOCK, DATABASE, POLICY, PUBLIC_URL, WORDS
 from web.limits import LIMITS, Limits
-from web.pages import ROUTES
+from web.pages import RESOURCES
 
 SAMPLE = ROOT / "samples" / "zhongshan"
 LANGUAGE = "zh_Hans"
@@ -163,7 +163,7 @@ class Bench:
     @asynccontextmanager
     async def _visit(self) -> AsyncIterator[aiohttp.ClientSession]:
         """The federation's administrator at a browser, before the application as it is served."""
-        app = make_app(ROUTES)
+        app = make_app(RESOURCES)
         app[DATABASE], app[WORDS], app[POLICY] = self.database, self.words, Policy()
         app[CLOCK], app[LIMITS], app[PUBLIC_URL] = (lambda: self.at), Limits(), "http://127.0.0.1"
         runner = web.AppRunner(app, access_log=None)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -87,6 +87,8 @@ class OtherChannels:
         self._looked = 0.0
         self._looked_up_to: datetime | None = None
         self._stopping = False
+        self.on_sending: Callable[[str, str | None], object] = lambda *_: None
+        """Called with the channel of each attempt, and why it failed if it did."""
 
     def notice(self, info: Mapping[str, Any]) -> None:
         """A listener of commits."""
@@ -203,6 +205,7 @@ class OtherChannels:
         if fault is not None:
             said = f"{fault.why} {fault.detail}".strip()
             log.warning("%s: %s", due.channel, said, extra={"delivery_id": due.id})
+        self.on_sending(due.channel, fault.why if fault else None)
         self._done.append((due, fault))
         self._wake.set()
 

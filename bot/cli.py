@@ -1,4 +1,4 @@
-"""The command line: `muster run | demo | init | doctor | import | export | import-people | backup`.
+"""The command line: `muster run | demo | init | doctor | keys | import | export | backup | ...`.
 
 Exit codes: 0 done, 1 something is at fault, 2 wrong usage or settings, 3 schema out of date.
 """
@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -16,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
-from bot import bringing, doctoring, moving_data, schema, setting_up
+from bot import backups, bringing, doctoring, moving_data, schema, setting_up
+from bot import keys as key_steps
 from bot.logs import set_up_logs
 from bot.schema import DatabaseUnreachableError
 from bot.settings import ProcessRole, Settings, SettingsError, read_settings
@@ -150,7 +152,7 @@ def run(
         settings = settings.model_copy(
             update={"web": settings.web.model_copy(update={"port": port})}
         )
-    set_up_logs(settings.log.level)
+    set_up_logs(settings.log.level, settings.log.format)
     if ProcessRole.ALL not in roles and settings.database.url.startswith("sqlite"):
         _stop("setting database.url: on SQLite one process does it all; use PostgreSQL", USAGE)
     if not settings.telegram.token.get_secret_value():
@@ -348,12 +350,83 @@ def import_people(
     out.print(f"Import {brought.import_id} is {brought.state.value}: {counts}.", highlight=False)
 
 
+keys = typer.Typer(help="New keys while everything runs, one step after the other.")
+app.add_typer(keys, name="keys", no_args_is_help=True)
+
+
+@keys.command()
+def rotate(
+    signing: Annotated[
+        bool, typer.Option("--signing", help="Also what signs links, cards and posters.")
+    ] = False,
+) -> None:
+    """Puts new keys in front of those in the key file, which running processes notice at once."""
+    settings = _settings()
+    _keys(settings)
+    path = settings.security.key_file
+    try:
+        key_steps.rotate(settings, signing=signing)
+    except OSError as fault:
+        _stop(f"setting security.key_file: {path} can't be written: {fault.strerror}", USAGE)
+    out.print(f"New keys in {path}; keep a copy apart, and bring it to every machine.")
+    out.print("Next: `muster keys renew` renews what the older keys wrote.")
+
+
+@keys.command()
+def renew() -> None:
+    """Seals and hashes anew what older keys wrote. Everything may run meanwhile; safe to repeat."""
+    settings = _settings()
+    _keys(settings)
+    with _progress() as progress:
+        task = progress.add_task("renewing", total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        try:
+            count = _run(key_steps.renew(settings, report))
+        except key_steps.KeysError as fault:
+            _stop(fault)
+    out.print(f"{count} rows renewed. Next: `muster keys retire` takes the older keys out.")
+
+
+@keys.command()
+def retire(
+    signing: Annotated[
+        bool,
+        typer.Option("--signing", help="Also those that signed; what they signed opens nothing."),
+    ] = False,
+) -> None:
+    """Takes the older keys out of the file, once nothing is sealed with them any more.
+
+    Backups from before need the older file: keep it with them.
+    """
+    settings = _settings()
+    _keys(settings)
+    try:
+        _run(key_steps.retire(settings, signing=signing))
+    except key_steps.KeysError as fault:
+        _stop(fault)
+    out.print("The older keys are out. Backups from before need the older file: keep it with them.")
+
+
 @app.command()
 def backup(
     folder: Annotated[Path, typer.Argument(help="Folder to which the copy is added.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Restore the copy beside, and compare it.")
+    ] = False,
+    keep: Annotated[
+        str | None,
+        typer.Option(help="Drop older copies in the folder: `14` keeps so many, `30d` days."),
+    ] = None,
 ) -> None:
     """Copies the database while it is in use. The key file is to be kept apart, by hand."""
     settings = _settings()
+    try:
+        kept = backups.Keep.read(keep) if keep is not None else None
+    except ValueError:
+        _stop(f"--keep {keep}: a number of copies, or of days like 30d", USAGE)
     with _progress() as progress:
         task = progress.add_task("copying", total=None)
 
@@ -361,10 +434,63 @@ def backup(
             progress.update(task, completed=done, total=total)
 
         try:
-            path = moving_data.back_up(settings, folder, report)
+            made = _run(backups.back_up(settings, folder, report, verify=verify, keep=kept))
         except moving_data.DataError as fault:
             _stop(fault)
-    out.print(f"Copied to {path}.", highlight=False)
+    proven = " and restored to verify it" if made.verified else ""
+    out.print(f"Copied to {made.file}{proven}: {made.contents.rows} rows.", highlight=False)
+    for path in made.dropped:
+        out.print(f"Dropped {path}.", highlight=False)
+
+
+@app.command()
+def restore(
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, help="A file that `backup` made.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where the database is not empty.")
+    ] = False,
+    send_held: Annotated[
+        bool, typer.Option("--send-held", help="Afterwards: what is held goes out after all.")
+    ] = False,
+    drop_held: Annotated[
+        bool, typer.Option("--drop-held", help="Afterwards: what is held never goes out.")
+    ] = False,
+) -> None:
+    """Puts a backup in the place of the database; Muster must not be running.
+
+    Calls to an emergency that were on their way go out again, marked as possible duplicates.
+    Everything else that was due is held until you decide, since it may have gone out meanwhile.
+    """
+    if (file is not None) + send_held + drop_held != 1:
+        _stop("either a file, or --send-held, or --drop-held", USAGE)
+    settings = _settings()
+    _keys(settings)
+    now = datetime.now(UTC)
+    try:
+        if file is None:
+            count = _run(backups.decide(settings, now, send=send_held))
+            out.print(f"{count} {'go out' if send_held else 'are dropped'}.", highlight=False)
+            return
+        done = _run(backups.restore(settings, file, now, replace=replace))
+    except moving_data.DataError as fault:
+        _stop(fault)
+    _tell_of(done)
+
+
+def _tell_of(done: backups.Restored) -> None:
+    """What there is to be decided now."""
+    settled = done.settled
+    out.print(f"Restored: {done.contents.rows} rows.", highlight=False)
+    if done.aside is not None:
+        out.print(f"What was there before lies in {done.aside}.", highlight=False)
+    out.print(f"{settled.again} messages go out once more, as possible duplicates.")
+    if settled.held:
+        out.print(f"{settled.held} are held: `muster restore --send-held`, or --drop-held.")
+    if settled.paused:
+        out.print(f"{settled.paused} broadcasts are paused; their authors can resume them.")
+    out.print("Everybody must log in to the console again.")
 
 
 if __name__ == "__main__":

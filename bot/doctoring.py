@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -13,12 +12,15 @@ from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 from yarl import URL
 
-from bot import schema, setting_up
+from bot import examining, schema, setting_up
+from bot.findings import Finding
+from bot.findings import fault as _fault
+from bot.findings import fine as _fine
 from bot.request import AiohttpRequest
 from bot.schema import DatabaseUnreachableError
 from bot.settings import Mode, Settings, bot_number, config_path
 from models import FIRST_BOT, Database, MeasureCount, Organisation
-from models.sealed import KeyFileError
+from models.sealed import KeyFileError, key_id, keyring
 from services import (
     bots,
     counting,
@@ -27,6 +29,7 @@ from services import (
     measures,
     organisations,
     people,
+    resealing,
     roles,
     traits,
     urgency,
@@ -57,21 +60,6 @@ WHAT_IS_WRONG = {
 REMEDY = "somebody wrote to the database by hand; compare with a backup and ask who had access"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    subject: str
-    ok: bool
-    text: str
-
-
-def _fine(subject: str, text: str) -> Finding:
-    return Finding(subject, True, text)
-
-
-def _fault(subject: str, text: str) -> Finding:
-    return Finding(subject, False, text)
-
-
 async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     """Settings are read already; looks at keys, database, Telegram, clock and webhook."""
     where = config_path()
@@ -81,6 +69,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Finding]:
     found += await _telegram(settings, clock)
     if settings.channels.urls:
         found.append(_other_channels(settings))
+    found += await examining.figures(settings)
     return found
 
 
@@ -146,8 +135,27 @@ async def _examine(
         return found
     found.append(_fine("tables", f"revision {await schema.revision(database)}"))
     found.append(await _city(database))
+    found += await _old_keys(database)
     found.append(await _copies(database, settings, clock))
+    found += await examining.at_work(database, settings, clock())
     return found
+
+
+async def _old_keys(database: Database) -> list[Finding]:
+    """Which keys of the file are still used; it is counted only where there are several."""
+    try:
+        ring = keyring()
+    except RuntimeError:
+        return []
+    if len(ring.encryption) == 1:
+        return []
+    async with database.read() as session:
+        found = await resealing.count(session)
+    known = [key_id(key).hex() for key in ring.encryption]
+    told = f"{len(known)} keys, {found.sealed[known[0]]} values sealed with the newest"
+    if old := found.old(ring):
+        return [_fault("key rotation", f"{told}; `muster keys renew` renews {old} older ones")]
+    return [_fault("key rotation", f"{told} and none with others; now `muster keys retire`")]
 
 
 async def _city(database: Database) -> Finding:

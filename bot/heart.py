@@ -38,6 +38,10 @@ class Rhythm:
     lives: float = 6.0
 
 
+class ForgottenError(Exception):
+    """This process has been silent for so long that nobody knows it any more; it must end."""
+
+
 class Engine(Protocol):
     async def run(self) -> None:
         """Goes on until `stop`, and ends in good order."""
@@ -90,6 +94,8 @@ class Heart:
         self.process_id = 0
         self.alone = True
         """Whether no other process lives."""
+        self.on_change: Callable[[str, bool], object] = lambda *_: None
+        """Called with each lease that it takes or lets go."""
         self._ended = ended
         self._engines: dict[str, Engine] = {}
         self._running: dict[str, tuple[Engine, asyncio.Task[None]]] = {}
@@ -104,6 +110,11 @@ class Heart:
     def held(self) -> frozenset[str]:
         """What this process does at present."""
         return frozenset(self._running)
+
+    @property
+    def tasks(self) -> list["asyncio.Task[None]"]:
+        """Of the engines that it runs."""
+        return [task for _, task in self._running.values()]
 
     async def holds(self, session: AsyncSession, name: str) -> bool:
         """Whether it still may, by what the transaction sees."""
@@ -128,6 +139,8 @@ class Heart:
                     await self._stopping.wait()
             try:
                 await self.beat()
+            except ForgottenError:
+                raise
             except Exception as fault:
                 if not is_outage(fault):
                     log.exception("heartbeat failed")
@@ -144,7 +157,8 @@ class Heart:
         if free or due:
             began = monotonic()
             async with self.database.write() as session:
-                await processes.say_alive(session, self.process_id, self.rhythm.lives)
+                if not await processes.say_alive(session, self.process_id, self.rhythm.lives):
+                    raise ForgottenError
                 await processes.take(session, self.process_id, free, self.clock())
                 holders = await processes.holders(session)
             self._spoke_at = began
@@ -155,6 +169,7 @@ class Heart:
 
     def _begin(self, name: str) -> None:
         log.info("begins: %s", name)
+        self.on_change(name, True)
         engine = self._engines[name]
         task = asyncio.create_task(engine.run(), name=name)
         self._running[name] = engine, task
@@ -176,6 +191,7 @@ class Heart:
 
     def _end(self, name: str) -> "asyncio.Task[None]":
         engine, task = self._running.pop(name)
+        self.on_change(name, False)
         engine.stop()
         return task
 
@@ -189,13 +205,15 @@ class Heart:
         async with self.database.write() as session:
             await processes.give_up(session, self.process_id, names)
 
+    async def leave_all(self) -> None:
+        await self.leave(*self._engines)
+
     async def stop(self) -> None:
-        """Ends all engines in good order; from then on others do what it did."""
+        """From now on others do what is left, after `leave_all`."""
         self._stopping.set()
         if not self.process_id:
             return
         try:
-            await self.leave(*self._engines)
             async with self.database.write() as session:
                 await processes.bury(session, [self.process_id])
         except Exception as fault:

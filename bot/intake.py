@@ -26,6 +26,7 @@ from telegram.error import (
     TelegramError,
 )
 
+from bot.gate import Gate
 from handlers.dispatch import Clock
 from models import Database
 from models.database import is_outage
@@ -54,17 +55,25 @@ warnings.filterwarnings("ignore", message="Please use 'Bot.getUpdates'")
 
 
 class Intake:
-    """`queue` is the application's; it is bounded, so that a flood waits at Telegram's side."""
+    """`queue` is the application's; `gate` keeps what it holds within bounds."""
 
     def __init__(
-        self, database: Database, bot: Bot, queue: "asyncio.Queue[object]", clock: Clock
+        self,
+        database: Database,
+        bot: Bot,
+        queue: "asyncio.Queue[object]",
+        clock: Clock,
+        gate: Gate,
     ) -> None:
         self.database = database
         self.bot = bot
         self.queue = queue
         self.clock = clock
+        self.gate = gate
         self.taker = Taker(0, 0)
         """Set before anything is taken."""
+        self.on_receipt: Callable[[RawUpdate], object] = lambda _: None
+        """Called with each update that is new."""
         self._answered: list[int] = []
         self._left: list[int] = []
         """Through with, although no answer went out."""
@@ -86,26 +95,37 @@ class Intake:
         return len(self._under_way) + sum(len(raws) for raws in self._behind.values())
 
     async def take(self, updates: Sequence[RawUpdate]) -> None:
-        """Stores raw updates and queues the new ones; when it returns they can't be lost."""
-        rows = [(u["update_id"], _chat_id(u), json.dumps(u, ensure_ascii=False)) for u in updates]
-        opened = {u["update_id"] for u in updates} - self._open
+        """Stores raw updates and queues the new ones; when it returns they can't be lost.
+
+        What the gate does not let in is forgotten.
+        """
+        let_in = self.gate.let_in(updates)
+        opened = {raw["update_id"] for raw in let_in} - self._open
         self._open |= opened
         fresh: set[int] = set()
+        waits: set[int] = set()
         try:
-            async with self.database.write() as session:
-                fresh.update(await accounts.receive(session, self.taker, rows, self.clock()))
-                chats = {chat for key, chat, _ in rows if chat is not None and key in fresh}
-                waits = await accounts.behind(session, self.taker, chats)
-        except BaseException:
-            fresh.clear()
-            raise
+            if let_in:
+                fresh, waits = await self._store(let_in)
         finally:
             self._open -= opened - fresh
-        for raw in updates:
+            for raw in let_in:
+                if raw["update_id"] in opened - fresh:
+                    self.gate.left(raw["update_id"])
+        for raw in let_in:
             if raw["update_id"] in fresh:
+                self.on_receipt(raw)
                 await self._line_up(raw, waits)
-            self.newest = max(self.newest, raw["update_id"])
+        self.newest = max(self.newest, *(raw["update_id"] for raw in updates))
         self.moved.set()
+
+    async def _store(self, updates: Sequence[RawUpdate]) -> tuple[set[int], set[int]]:
+        """Answers the ids of those that are new, and the chats that wait for another process."""
+        rows = [(u["update_id"], _chat_id(u), json.dumps(u, ensure_ascii=False)) for u in updates]
+        async with self.database.write() as session:
+            fresh = set(await accounts.receive(session, self.taker, rows, self.clock()))
+            chats = {chat for key, chat, _ in rows if chat is not None and key in fresh}
+            return fresh, await accounts.behind(session, self.taker, chats)
 
     async def _line_up(self, raw: RawUpdate, waits: Collection[int]) -> None:
         """Queues an update, behind what another process has of the same chat."""
@@ -118,13 +138,21 @@ class Intake:
             await self._enqueue(raw)
 
     async def _enqueue(self, raw: RawUpdate) -> None:
-        update = Update.de_json(raw, self.bot)
+        try:
+            update = Update.de_json(raw, self.bot)
+        except Exception:  # whatever it is, it would come again and again
+            log.exception("update can't be read", extra={"update_id": raw["update_id"]})
+            self.gate.left(raw["update_id"])
+            self._answered.append(raw["update_id"])
+            self._something_left.set()
+            return
         self._under_way.add(raw["update_id"])
         await self.queue.put(update)
 
     def left(self, update_id: int) -> None:
         """The application is through with an update, whether or not its answer went out."""
         self._under_way.discard(update_id)
+        self.gate.left(update_id)
         if update_id not in self._answered:
             self._left.append(update_id)
             self._something_left.set()
@@ -154,7 +182,22 @@ class Intake:
     async def note_answered(self) -> None:
         """Writes down which updates need nothing more. Nothing is forgotten if it fails."""
         self._something_left.clear()
-        done, left, pressed = tuple(self._answered), tuple(self._left), dict(self._pressed)
+        done, self._answered = self._answered, []
+        left, self._left = self._left, []
+        pressed, self._pressed = self._pressed, {}
+        try:
+            await self._note(done, left, pressed)
+        except BaseException:
+            self._answered = done + self._answered
+            self._left = left + self._left
+            for key, message_ids in pressed.items():
+                self._pressed.setdefault(key, set()).update(message_ids)
+            raise
+        self._open.difference_update(done, left)
+
+    async def _note(
+        self, done: list[int], left: list[int], pressed: dict[tuple[int, datetime], set[int]]
+    ) -> None:
         if not done and not left:
             return
         bot_id, now = self.taker.bot_id, self.clock()
@@ -168,11 +211,6 @@ class Intake:
                 await outbox.seen(session, chat_id, message_ids, at, bot_id=bot_id)
 
         await self.database.transact(note)
-        del self._answered[: len(done)]
-        del self._left[: len(left)]
-        for key in pressed:
-            del self._pressed[key]
-        self._open.difference_update(done, left)
 
     # What others left
 

@@ -1,36 +1,93 @@
-"""Updates of one chat in order, those of different chats side by side."""
+"""Updates of one chat in order, those of different chats side by side, emergencies first."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from telegram import Update
 from telegram.ext import BaseUpdateProcessor
 
+from bot.limiter import ANSWERS_FIRST
+
+UNBOUNDED = 1_000_000
+"""`bot.flood` decides how many wait; behind the library's own bound emergencies would wait, too."""
+
+Go = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Of one chat; an emergency goes before what came earlier, but never beside it."""
+
+    urgent: deque[Go] = field(default_factory=deque)
+    others: deque[Go] = field(default_factory=deque)
+    is_served: bool = False
+
+
+class Turns:
+    """Who is served next: each chat's first before anybody's second, `most` chats at a time.
+
+    Chats with an emergency have as many places of their own, so no flood of others takes them.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._chats: dict[int, Waiting] = {}
+        self._lines: dict[bool, deque[int]] = {True: deque(), False: deque()}
+        self._free = {True: most, False: most}
+
+    def join(self, chat_id: int, go: Go, *, urgent: bool) -> None:
+        """Calls `go` when it is the turn of this update."""
+        chat = self._chats.setdefault(chat_id, Waiting())
+        (chat.urgent if urgent else chat.others).append(go)
+        if not chat.is_served:
+            self._lines[urgent].append(chat_id)
+        self._serve()
+
+    def leave(self, chat_id: int, *, urgent: bool) -> None:
+        """The update whose turn it was is done."""
+        self._free[urgent] += 1
+        chat = self._chats[chat_id]
+        chat.is_served = False
+        if chat.urgent or chat.others:
+            self._lines[bool(chat.urgent)].append(chat_id)
+        else:
+            del self._chats[chat_id]
+        self._serve()
+
+    def _serve(self) -> None:
+        for urgent, line in self._lines.items():
+            while line and self._free[urgent]:
+                chat = self._chats.get(line.popleft())
+                waiting = chat and (chat.urgent if urgent else chat.others)
+                if chat is None or chat.is_served or not waiting:
+                    continue  # has been served since, as an emergency or an earlier entry
+                chat.is_served = True
+                self._free[urgent] -= 1
+                waiting.popleft()()
+
 
 class ChatLanes(BaseUpdateProcessor):
-    """Chains the updates of a chat; `limit` chats are served at the same time."""
+    """`is_urgent` is asked of each update; `limit` chats are served at the same time."""
 
-    def __init__(self, limit: int = 64) -> None:
-        super().__init__(max_concurrent_updates=4096)
-        self._slots = asyncio.Semaphore(limit)
-        self._tails: dict[int, asyncio.Future[None]] = {}
+    def __init__(self, is_urgent: Callable[[Update], bool], limit: int = 64) -> None:
+        super().__init__(max_concurrent_updates=UNBOUNDED)
+        self._is_urgent = is_urgent
+        self._turns = Turns(limit)
 
     async def do_process_update(self, update: object, coroutine: "Awaitable[Any]") -> None:
         chat = update.effective_chat if isinstance(update, Update) else None
         key = chat.id if chat else 0
-        before = self._tails.get(key)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tails[key] = done
+        urgent = isinstance(update, Update) and self._is_urgent(update)
+        turn = asyncio.Event()
+        self._turns.join(key, turn.set, urgent=urgent)
+        await turn.wait()
+        ANSWERS_FIRST.set(urgent)
         try:
-            if before is not None:
-                await before
-            async with self._slots:
-                await coroutine
+            await coroutine
         finally:
-            done.set_result(None)
-            if self._tails.get(key) is done:
-                del self._tails[key]
+            self._turns.leave(key, urgent=urgent)
 
     async def initialize(self) -> None:
         """Nothing to prepare."""

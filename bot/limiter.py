@@ -9,6 +9,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
 from telegram.error import RetryAfter
@@ -20,6 +21,8 @@ from models import Lane
 # `retry_after` is understood as seconds and as the timedelta that it is to become.
 warnings.filterwarnings("ignore", message=".*attribute `retry_after`")
 
+ANSWERS_FIRST: ContextVar[bool] = ContextVar("answers_first", default=False)
+"""Whether what is done here answers an emergency, so that its replies go before other replies."""
 MAX_RETRIES = 5
 LEAST_NAP = 0.002
 """Seconds; shorter ones cost more than they bring, and the schedule lets one catch up."""
@@ -37,9 +40,13 @@ class Limiter(BaseRateLimiter[Lane]):
     async def shutdown(self) -> None:
         self._put_off(None)
 
+    def rate(self) -> float:
+        """Messages a second that may go out now."""
+        return self.schedule.rate(self._clock())
+
     def submit(self, lane: Lane, chat_id: int, go: Callable[[Ticket], None]) -> Ticket:
         """Calls `go` when a message may be sent to the chat; `go` must not raise."""
-        ticket = Ticket(lane, chat_id, go)
+        ticket = Ticket(lane, chat_id, go, first=ANSWERS_FIRST.get())
         self.schedule.join(ticket)
         self._put_off(asyncio.get_running_loop().call_soon(self._let_go))
         return ticket

@@ -12,11 +12,16 @@ from telegram.error import TelegramError
 from telegram.ext import Application, ApplicationBuilder, ExtBot, TypeHandler
 from yarl import URL
 
+from bot import health, tracing
+from bot.flood import Bounds as FloodBounds
+from bot.flood import Flood
+from bot.gate import Gate
 from bot.heart import Heart
-from bot.intake import ALLOWED, Intake
+from bot.intake import ALLOWED, Intake, RawUpdate
 from bot.lanes import ChatLanes
 from bot.limiter import Limiter
 from bot.menus import Menus
+from bot.metrics import Metrics, kind_of
 from bot.pace import Schedule
 from bot.papers import Fetch
 from bot.request import AiohttpRequest
@@ -34,8 +39,6 @@ from web.app import webhook_path
 
 log = logging.getLogger(__name__)
 
-QUEUED_UPDATES = 1000
-"""Updates that wait in memory at most; the rest waits at Telegram's side."""
 REPLIES = 64
 """Connections beside those of the sender."""
 
@@ -54,6 +57,7 @@ class Line:
         clock: Clock,
         fetch: Fetch,
         heart: Heart,
+        metrics: Metrics,
     ) -> None:
         telegram = settings.telegram
         self.number = number
@@ -67,9 +71,13 @@ class Line:
         calls = AiohttpRequest(REPLIES + telegram.concurrency, telegram.answer_seconds)
         self._requests = calls, AiohttpRequest(connections=2)
         self.limiter = build_limiter(telegram)
-        self.application = build_application(telegram, token, self.limiter, *self._requests)
+        self.gate = Gate(database, build_flood(telegram), self._tell_too_fast)
+        self.application = build_application(
+            telegram, token, self.limiter, self.gate, self._requests
+        )
         self.bot: ExtBot[Any] = self.application.bot
-        self.intake = Intake(database, self.bot, self.application.update_queue, clock)
+        queue = self.application.update_queue
+        self.intake = Intake(database, self.bot, queue, clock, self.gate)
         self.sender = Sender(
             database=database,
             wire=build_wire(telegram, token, calls),
@@ -83,7 +91,16 @@ class Line:
         self.menus = Menus(self.bot, words, database, number)
         self.sharing = Sharing(database, self.limiter, number)
         self.dispatcher: Dispatcher
+        self.metrics = metrics
+        self.check = health.telegram(self.bot, *self._requests)
+        """Whether Telegram answers, as `bot.health` asks."""
         self._menu_tasks: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Task[Any]] = set()
+        """That are under way."""
+        self.intake.on_receipt = self._received
+        self.sender.on_landing = metrics.landed
+        for request in self._requests:
+            request.after_call(metrics.called)
 
     @property
     def lease(self) -> str:
@@ -135,11 +152,28 @@ class Line:
             answered=self.intake.answered,
         )
 
+    def _received(self, raw: RawUpdate) -> None:
+        self.metrics.received(raw)
+        origin = tracing.of_update(raw["update_id"], self.number)
+        log.info("update stored", extra={"origin": origin, "kind": kind_of(raw)})
+
     async def _answer(self, update: Update, _context: object) -> None:
+        task: Any = asyncio.current_task()
+        origin = tracing.of_update(update.update_id, self.number)
+        with tracing.coming_of(origin), self.metrics.handling(update):
+            self._answers.add(task)
+            try:
+                await self.dispatcher.handle(update)
+            finally:
+                self._answers.discard(task)
+                self.intake.left(update.update_id)
+            log.info("update handled", extra={"kind": kind_of(update)})
+
+    async def _tell_too_fast(self, raw: RawUpdate) -> None:
         try:
-            await self.dispatcher.handle(update)
-        finally:
-            self.intake.left(update.update_id)
+            await self.dispatcher.slow_down(Update.de_json(raw, self.bot))
+        except TelegramError as fault:
+            log.info("could not say that it was too fast: %s", fault.message)
 
     async def _at_hand(self, kept: str) -> str | bytes:
         """A file as this bot can send it. Raises TelegramError."""
@@ -179,10 +213,19 @@ class Line:
 
     async def finish(self) -> None:
         """Answers what has been taken; nothing more may be taken."""
-        if self.application.running:
-            await self.application.stop()
-        await asyncio.gather(*self._menu_tasks, return_exceptions=True)
-        await self.intake.note_answered()
+        try:
+            if self.application.running:
+                await self.application.stop()
+            await asyncio.gather(*self._menu_tasks, return_exceptions=True)
+        finally:
+            await self.intake.note_answered()
+
+    async def break_off(self) -> None:
+        """What is still under way is left to whoever takes it over."""
+        left = [*self._answers, *self._menu_tasks]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def close(self) -> None:
         """Also after a start that failed half way."""
@@ -190,6 +233,18 @@ class Line:
         await self.bot.shutdown()
         for request in self._requests:
             await request.shutdown()
+
+
+def build_flood(telegram: TelegramSettings) -> Flood:
+    """How much of what people send is looked at."""
+    return Flood(
+        FloodBounds(
+            telegram.chat_updates_per_second,
+            telegram.chat_updates_burst,
+            telegram.chat_updates_waiting,
+            telegram.updates_waiting,
+        )
+    )
 
 
 def build_limiter(telegram: TelegramSettings) -> Limiter:
@@ -223,16 +278,16 @@ def build_application(
     telegram: TelegramSettings,
     token: str,
     limiter: Limiter,
-    request: AiohttpRequest,
-    get_updates_request: AiohttpRequest,
+    gate: Gate,
+    requests: tuple[AiohttpRequest, AiohttpRequest],
 ) -> Application[Any, Any, Any, Any, Any, Any]:
-    """python-telegram-bot's application: our request, limiter and order of updates."""
+    """python-telegram-bot's application: our requests, limiter and order of updates."""
     bot: ExtBot[Any] = ExtBot(
         token,
         base_url=f"{telegram.api_base_url}/bot",
         base_file_url=f"{telegram.api_base_url}/file/bot",
-        request=request,
-        get_updates_request=get_updates_request,
+        request=requests[0],
+        get_updates_request=requests[1],
         rate_limiter=limiter,
     )
     return (
@@ -240,7 +295,6 @@ def build_application(
         .bot(bot)
         .updater(None)
         .job_queue(None)
-        .update_queue(asyncio.Queue(maxsize=QUEUED_UPDATES))
-        .concurrent_updates(ChatLanes())
+        .concurrent_updates(ChatLanes(gate.is_urgent))
         .build()
     )

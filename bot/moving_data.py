@@ -1,15 +1,11 @@
-"""Taking the data along: export and import between databases, and backup while running."""
+"""Taking the data along: export and import between databases of either kind."""
 
 import gzip
 import json
 import os
-import shutil
-import sqlite3
-import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -39,8 +35,6 @@ Way = Callable[[Settings, Path, Progress], Coroutine[Any, Any, int]]
 BATCH = 500
 OF_RUNNING = ("process", "lease", "share")
 """Tables that say what runs at present."""
-PAGES = 500
-"""Pages of SQLite that are copied at a time."""
 
 
 class DataError(Exception):
@@ -219,58 +213,3 @@ async def _restart_numbering(session: AsyncSession, tables: dict[str, Table]) ->
                     f'(SELECT max(id) FROM "{table.name}"))'
                 )
             )
-
-
-# Backup
-
-
-def back_up(settings: Settings, folder: Path, progress: Progress) -> Path:
-    """A consistent copy while the program runs; answers its file. Raises DataError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise DataError(f"{folder} can't be made: {fault.strerror}") from None
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    database = Database(settings.database.url)
-    if database.is_sqlite:
-        source = Path(str(database.url.database))
-        if not source.exists():
-            raise DataError(f"{source} does not exist; `muster init` makes it")
-        return _copy_sqlite(source, folder / f"muster-{stamp}.db", progress)
-    return _dump_postgres(database, folder / f"muster-{stamp}.dump")
-
-
-def _copy_sqlite(source: Path, target: Path, progress: Progress) -> Path:
-    """SQLite's own online backup, then a check of the copy."""
-    try:
-        with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
-            target.chmod(0o600)
-            live.backup(
-                copy, pages=PAGES, progress=lambda _, left, all_: progress(all_ - left, all_)
-            )
-            (verdict,) = copy.execute("PRAGMA quick_check").fetchone()
-    except sqlite3.Error as fault:
-        raise DataError(f"{source} could not be copied to {target}: {fault}") from None
-    if verdict != "ok":
-        raise DataError(f"the copy {target} is damaged: {verdict}")
-    return target
-
-
-def _dump_postgres(database: Database, target: Path) -> Path:
-    tool = shutil.which("pg_dump")
-    if tool is None:
-        raise DataError(
-            "pg_dump is not installed (package postgresql-client); `muster export` works without"
-        )
-    target.touch(mode=0o600)
-    url = database.url.set(drivername="postgresql")
-    address = url._replace(password=None).render_as_string()
-    done = subprocess.run(  # noqa: S603 - a tool of the system, no shell
-        [tool, "--format=custom", f"--file={target}", address],
-        env={**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        target.unlink()
-        raise DataError(done.stderr.strip().splitlines()[0])
-    return target

@@ -24,6 +24,8 @@ LEAST_BURST = 2
 BURST_SECONDS = 0.02
 """What a timer that was late may catch up with."""
 GROUP_SECONDS = 60.0
+AHEAD = 2**40
+"""By how much the number of a ticket that goes first is lower; more than there are tickets."""
 DIRECT_BURST = 5
 """Replies that may go at once; those who pressed are waiting for them."""
 KEPT = 2
@@ -47,6 +49,8 @@ class Ticket:
     lane: Lane
     chat_id: int
     go: "Callable[[Ticket], None]"
+    first: bool = False
+    """Goes before the others of its lane."""
     number: int = 0
     left: bool = False
     paid: bool = False
@@ -208,7 +212,7 @@ class Schedule:
         """Seconds that a quick call takes."""
 
     def join(self, ticket: Ticket) -> None:
-        ticket.number = next(self._numbers)
+        ticket.number = next(self._numbers) - (AHEAD if ticket.first else 0)
         self._lines[ticket.lane].join(ticket)
 
     def leave(self, ticket: Ticket) -> None:

@@ -11,10 +11,14 @@ from aiohttp import web
 from telegram.error import TelegramError
 
 import handlers.topics  # noqa: F401 - registers every command, button and link
+from bot import health, tracing
 from bot.channels import OtherChannels
 from bot.fetching import Fetching
+from bot.health import Health, LoopLag
 from bot.heart import Heart, Loop, Rhythm
 from bot.line import Line
+from bot.metrics import Metrics
+from bot.reporting import Reporter
 from bot.scheduler import Scheduler
 from bot.settings import Mode, ProcessRole, Settings, bot_number
 from bot.sharing import EVERY
@@ -25,6 +29,7 @@ from handlers.routes import is_on_page
 from models import Database
 from models.database import is_outage
 from services import bots, delivery, enclosures, events, mini_app, telegram_files
+from services.error_reports import Readers
 from services.errors import Gone
 from services.words import Words
 from web.app import add_webhook, make_app
@@ -42,16 +47,21 @@ from web.keys import (
     STOPPING,
     WORDS,
 )
-from web.limits import LIMITS, Limits
+from web.limits import LIMITS, PROXIES, Limits
 from web.live import COMMITS, Commits
-from web.pages import ROUTES
+from web.operation import FIGURES, HEALTH, METRICS_TOKEN
+from web.pages import RESOURCES
 
 log = logging.getLogger(__name__)
 
 DATABASE_PATIENCE = 20.0
 """Seconds that an answer of the database is waited for."""
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 5.0
 """In which a process that is told to end finishes what is under way; the rest is left to others."""
+NOTES_SECONDS = 1.5
+"""Besides, to tell them so."""
+PAGES_FINISH_WITHIN = 1.0
+"""Seconds, besides."""
 SIGNALS = (delivery.POSTED, events.NOTED, enclosures.NOTED)
 """What other processes are told of."""
 
@@ -102,6 +112,18 @@ class Program:
             private=settings.exchange.private_webhooks,
         )
         self.fetching = Fetching(self.database, settings.policy, clock, self._fetched)
+        self.metrics = Metrics(self.database, clock, role="+".join(sorted(self.roles)))
+        self.health = Health()
+        self.reporter = Reporter(
+            database=self.database,
+            words=self.words,
+            policy=settings.policy,
+            clock=clock,
+            readers=Readers(settings.operators.chat_ids, settings.operators.language),
+            say=self._say,
+            role="+".join(sorted(self.roles)),
+        )
+        self.loop_lag = LoopLag(self.metrics.loop_lag.set)
         self.commits = Commits()
         self._tasks: list[asyncio.Task[None]] = []
         self._app: web.Application | None = None
@@ -122,10 +144,14 @@ class Program:
 
     async def start(self) -> None:
         """Raises TelegramError if Telegram can't be spoken to, OSError if the port is taken."""
+        logging.getLogger().addHandler(self.reporter)
+        self._run(self.reporter.run(), "reports of errors")
         await self.heart.start()
         self.signals.process_id = self.heart.process_id
         await self._draw_lines()
         self._listen_to_commits()
+        self._measure()
+        self._name_checks()
         for line in self.lines:
             await (line.begin() if self.does(ProcessRole.BOT) else line.prepare())
         self._join_engines()
@@ -134,6 +160,7 @@ class Program:
             await self._take_updates()
         await self.heart.beat()
         self._run(self.heart.run(), "heart")
+        self._run(self.loop_lag.run(), "loop lag")
         self._run(self._share(), "sharing")
         if not self.database.is_sqlite:
             self._run(self.signals.run(), "signals")
@@ -153,14 +180,17 @@ class Program:
                 clock=self.clock,
                 fetch=self._fetched,
                 heart=self.heart,
+                metrics=self.metrics,
             )
             line.belongs_to(self.heart.process_id)
             self.lines.append(line)
 
     def _listen_to_commits(self) -> None:
+        self.database.inform(tracing.about)
         for line in self.lines:
             line.listen()
         for listener in (
+            tracing.note,
             self.other_channels.notice,
             self.webhooks.notice,
             self.fetching.notice,
@@ -168,6 +198,34 @@ class Program:
             self.signals.notice,
         ):
             self.database.after_commit(listener)
+
+    def _measure(self) -> None:
+        """Whatever there is to count is counted; of a bot its line does."""
+        self.database.after_transaction(self.metrics.transaction)
+        self.scheduler.on_run = self.metrics.swept
+        self.other_channels.on_sending = self.metrics.sent_elsewhere
+        self.webhooks.on_attempt = self.metrics.carried
+        self.reporter.on_error = self.metrics.errors.inc
+        lines = self.lines
+        self.metrics.deliveries_in_flight.set_function(
+            lambda: sum(line.sender.in_flight for line in lines)
+        )
+        self.metrics.pace.set_function(lambda: sum(line.limiter.rate() for line in lines))
+        self.heart.on_change = self.metrics.holds
+
+    def _name_checks(self) -> None:
+        self.health.lives_by("engines", health.engines(lambda: [*self._tasks, *self.heart.tasks]))
+        self.health.needs("database", health.database(self.database))
+        self.health.needs("keys", health.keys)
+        self.health.needs("loop", self.loop_lag.check)
+        self.health.needs("disk", health.disk(self.settings, self.database))
+        if self.does(ProcessRole.BOT) or self.does(ProcessRole.SENDER):
+            for line in self.lines:
+                self.health.needs(f"telegram {line.number}", line.check)
+
+    async def _say(self, chat_id: int, text: str) -> object:
+        """Straight to a chat, for what can't wait for the outbox."""
+        return await self.line.bot.send_message(chat_id, text, parse_mode="HTML")
 
     def _join_engines(self) -> None:
         """What only one process does at a time."""
@@ -189,6 +247,7 @@ class Program:
     async def _take_updates(self) -> None:
         for line in self.lines:
             await line.intake.recover(line.dispatcher.pick_up_again)
+            self._run(line.gate.keep_looking(), f"gate:{line.number}")
             self._run(line.intake.keep_noting(), f"noting:{line.number}")
             self._run(
                 line.intake.look_after(line.dispatcher.pick_up_again), f"looking:{line.number}"
@@ -221,6 +280,7 @@ class Program:
             return
         fault = task.exception()
         if fault is not None:
+            log.error("engine died", exc_info=fault, extra={"engine": task.get_name()})
             self.failed.set_exception(fault)
 
     # Stopping
@@ -231,13 +291,19 @@ class Program:
         Also after a start that failed half way.
         """
         until = monotonic() + DRAIN_SECONDS
+        self.health.drain()
         if self._app is not None:
             self._app[STOPPING].set()
-        polling = [f"polling:{line.number}" for line in self.lines]
-        await self._within(until, self.heart.leave("scheduler", *polling), "sweeps")
+        await asyncio.gather(
+            self._within(until, self.heart.leave_all(), "deliveries or sweeps"),
+            *(self._within(until, line.finish(), "answers") for line in self.lines),
+        )
         for line in self.lines:
-            await self._within(until, line.finish(), "answers")
-        await self._within(until, self.heart.stop(), "deliveries")
+            await line.break_off()
+        until = monotonic() + NOTES_SECONDS
+        await self._within(until, self.heart.stop(), "leases")
+        await self._within(until, self.reporter.turn(), "reports of errors")
+        logging.getLogger().removeHandler(self.reporter)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -261,7 +327,7 @@ class Program:
     # Pages
 
     async def _serve(self) -> None:
-        app = self._app = make_app(ROUTES if self.does(ProcessRole.WEB) else ())
+        app = self._app = make_app(RESOURCES if self.does(ProcessRole.WEB) else ())
         app[DATABASE] = self.database
         app[WORDS] = self.words
         app[POLICY] = self.settings.policy
@@ -269,17 +335,27 @@ class Program:
         app[ACT] = self.line.dispatcher.act
         app[ON_PAGE] = is_on_page
         app[LIMITS] = Limits()
+        app[PROXIES] = self.settings.web.proxies
         app[COMMITS] = self.commits
         app[BOT_USERNAME] = self.line.username
         app[PRIVATE_WEBHOOKS] = self.settings.exchange.private_webhooks
         app[PUBLIC_URL] = self.settings.web.public_url
+        app[HEALTH] = self.health
+        app[FIGURES] = self.metrics.read
+        app[METRICS_TOKEN] = self.settings.web.metrics_token.get_secret_value()
+        app.middlewares.append(self.metrics.page)
         app[PICTURE] = self._picture
         app[MINI_APP_KEYS] = [mini_app.key_of(line.token) for line in self.lines]
         if self.does(ProcessRole.BOT) and self.settings.telegram.mode is Mode.WEBHOOK:
             secret = self.settings.telegram.webhook_secret.get_secret_value()
             for line in self.lines:
                 add_webhook(app, line.number, secret, line.intake.take)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=PAGES_FINISH_WITHIN,
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.settings.web.host, self.settings.web.port)
         await site.start()

@@ -4,6 +4,8 @@ What is sent by the thousand passes the library by: `call` takes a body that is 
 """
 
 import json
+import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +26,8 @@ from yarl import URL
 
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
+Called = Callable[[str, str, float, bool], object]
+"""Method, outcome, seconds, and whether it is a direct call of the library."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -42,6 +46,9 @@ class AiohttpRequest(BaseRequest):
         self._connections = connections
         self._read_timeout = read_timeout
         self._session: aiohttp.ClientSession | None = None
+        self.answered_at = float("-inf")
+        """When a server last answered otherwise than by being at fault, as `time.monotonic`."""
+        self._listeners: list[Called] = []
         self._usual = self._timeout(read_timeout)
         # A short body is written at once: no timer for the whole of it, thousands of times.
         self._plain = aiohttp.ClientTimeout(connect=CONNECT_SECONDS, sock_read=read_timeout)
@@ -49,6 +56,10 @@ class AiohttpRequest(BaseRequest):
     @property
     def read_timeout(self) -> float:
         return self._read_timeout
+
+    def after_call(self, listener: Called) -> None:
+        """Calls `listener` with how each call ended: an HTTP status, or the kind of fault."""
+        self._listeners.append(listener)
 
     async def initialize(self) -> None:
         if self._session is None:
@@ -74,7 +85,7 @@ class AiohttpRequest(BaseRequest):
         usual = read_timeout is BaseRequest.DEFAULT_NONE
         timeout = self._usual if usual else self._timeout(read_timeout)
         body = _body(request_data)
-        return await self._answer(method, url, data=body, timeout=timeout)
+        return await self._answer(method, url, direct=True, data=body, timeout=timeout)
 
     async def call(self, url: URL, body: bytes | aiohttp.FormData) -> Any:
         """The result of a Bot API method whose parameters are given as JSON, or come with a file.
@@ -83,7 +94,7 @@ class AiohttpRequest(BaseRequest):
         """
         headers = JSON if isinstance(body, bytes) else {}
         status, payload = await self._answer(
-            "POST", url, data=body, headers=headers, timeout=self._plain
+            "POST", url, direct=False, data=body, headers=headers, timeout=self._plain
         )
         try:
             answer = json.loads(payload)
@@ -93,18 +104,36 @@ class AiohttpRequest(BaseRequest):
             return answer["result"]
         raise fault_of(status, answer)
 
-    async def _answer(self, method: str, url: str | URL, **how: Any) -> tuple[int, bytes]:
+    async def _answer(
+        self, method: str, url: str | URL, *, direct: bool, **how: Any
+    ) -> tuple[int, bytes]:
         if self._session is None:
             raise RuntimeError("the request was not initialised")
+        began, outcome = time.monotonic(), "cancelled"
         try:
             async with self._session.request(method, url, **how) as response:
-                return response.status, await response.read()
+                found = response.status, await response.read()
+                outcome = str(response.status)
+                return found
         except TimeoutError as fault:
+            outcome = "timeout"
             raise TimedOut from fault
         except aiohttp.ClientConnectorError as fault:
+            outcome = "network"
             raise NetworkError(f"{type(fault).__name__}: {fault}") from fault
         except aiohttp.ClientError as fault:
+            outcome = "lost"
             raise AnswerLostError(f"{type(fault).__name__}: {fault}") from fault
+        finally:
+            self._ended(str(url), outcome, began, direct)
+
+    def _ended(self, url: str, outcome: str, began: float, direct: bool) -> None:
+        now = time.monotonic()
+        if outcome.isdigit() and int(outcome) < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.answered_at = now
+        name = "file" if "/file/" in url else url.rpartition("/")[2]
+        for listener in self._listeners:
+            listener(name, outcome, now - began, direct)
 
     @staticmethod
     def _timeout(wait: float | None) -> aiohttp.ClientTimeout:

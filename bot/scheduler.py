@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot import tracing
 from handlers.dispatch import Clock
 from models import Database
 from services import (
@@ -24,6 +26,7 @@ from services import (
     days,
     drills,
     enrolment,
+    error_reports,
     greetings,
     help_requests,
     hours,
@@ -41,6 +44,7 @@ from services import (
     relieving,
     reminders,
     reorganising,
+    retention,
     scene,
     series,
     standing_down,
@@ -137,6 +141,8 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(accounts.forget_updates, 3600),
     Sweep(tokens.forget_answers, 3600),
     Sweep(webhooks.forget, 600),
+    Sweep(error_reports.forget, 3600),
+    Sweep(retention.drop, 600, retention.look, goes_on=True),
 )
 
 
@@ -147,6 +153,8 @@ class Scheduler:
         self.database = database
         self.policy = policy
         self.clock = clock
+        self.on_run: Callable[[str, float, bool], object] = lambda *_: None
+        """Called with each sweep's name, its seconds, and whether it went well."""
         self._stopping = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -195,17 +203,25 @@ class Scheduler:
 
         Answers how many things it did.
         """
-        try:
-            found = await self._look(sweep)
-            done = await self.database.transact(
-                lambda session: sweep.run(Work(session, self.clock(), self.policy), *found)
-            )
-        except Exception:
-            log.exception("sweep failed", extra={"sweep": sweep.name})
-            return 0
-        if done:
-            log.info("%s: %d", sweep.name, done)
-        return done
+        began, well = time.perf_counter(), False
+        with tracing.coming_of(tracing.of_sweep(sweep.name, self.clock())):
+            try:
+                done = await self._run_once(sweep)
+                well = True
+            except Exception:
+                log.exception("sweep failed", extra={"sweep": sweep.name})
+                return 0
+            finally:
+                self.on_run(sweep.name, time.perf_counter() - began, well)
+            if done:
+                log.info("swept", extra={"sweep": sweep.name, "done": done})
+            return done
+
+    async def _run_once(self, sweep: Sweep) -> int:
+        found = await self._look(sweep)
+        return await self.database.transact(
+            lambda session: sweep.run(Work(session, self.clock(), self.policy), *found)
+        )
 
     async def _look(self, sweep: Sweep) -> list[Any]:
         if sweep.look is None:
@@ -213,8 +229,8 @@ class Scheduler:
         async with self.database.read() as session:
             return [await sweep.look(Work(session, self.clock(), self.policy))]
 
-    async def run_all(self) -> None:
-        """What has become due is caught up with at once, as at the start."""
-        for sweep in SWEEPS:
+    async def run_all(self, sweeps: Iterable[Sweep] = SWEEPS) -> None:
+        """One after the other, each until it has nothing left to do."""
+        for sweep in sweeps:
             while await self.sweep(sweep) and sweep.goes_on:
                 pass

@@ -75,6 +75,12 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def is_known(revision: str | None) -> bool:
+    """Whether this program can upgrade tables of that revision."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision in known
+
+
 async def revision(database: Database) -> str | None:
     """The revision of the database; None for an empty one."""
 

@@ -17,7 +17,7 @@ from aiohttp import FormData
 from sqlalchemy.ext.asyncio import AsyncSession
 from telegram.error import BadRequest, ChatMigrated, RetryAfter, TelegramError
 
-from bot import faults
+from bot import faults, tracing
 from bot.composing import Composer, Letter
 from bot.limiter import MAX_RETRIES, Limiter, seconds_of
 from bot.pace import Ticket
@@ -43,6 +43,8 @@ LONGEST_PAUSE = 300.0
 OUTAGE = 10
 """So many failures in a row, and Telegram is left alone for a moment."""
 LONGEST_OUTAGE_PAUSE = 5.0
+LANDS_WITHIN = 4.0
+"""Seconds that what is in flight has at a stop; what takes longer is made up for by the next."""
 OUTAGE_PAUSE = 0.5
 """Seconds until a database that was not there is asked again."""
 SHARES = {
@@ -103,6 +105,8 @@ class Sender:
         self.clock = clock
         self.bounds = bounds
         self._may = may
+        self.on_landing: Callable[[Due, Receipt], object] = lambda *_: None
+        """Called with what became of each attempt."""
         self._wake = asyncio.Event()
         self._receipts: list[Receipt] = []
         self._claimed: dict[int, Due] = {}
@@ -113,7 +117,10 @@ class Sender:
         self._tickets: dict[int, Ticket] = {}
         self._in_flight: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._patience = LANDS_WITHIN
         self._more = False
+        self._barred = False
+        """Another sender has taken over, which the heart is about to notice."""
         self._flush: asyncio.TimerHandle | None = None
         self._paid_recorded = 0
         self._paid_noted = 0
@@ -131,9 +138,13 @@ class Sender:
         self.idle.clear()
         self._wake.set()
 
-    def stop(self) -> None:
-        """Nothing more is taken. A cancelled task would lose the receipts that it was writing."""
+    def stop(self, within: float = LANDS_WITHIN) -> None:
+        """Nothing more is taken; what is in flight has so many seconds to arrive.
+
+        A cancelled task would lose the receipts that it was writing.
+        """
         self._stopping = True
+        self._patience = within
         self._wake.set()
 
     async def run(self) -> None:
@@ -194,7 +205,8 @@ class Sender:
 
         async def record_and_claim(session: AsyncSession) -> Sequence[Due]:
             await self._record(session, receipts, now)
-            if self._may is not None and not await self._may(session):
+            self._barred = self._may is not None and not await self._may(session)
+            if self._barred:
                 return []
             return await outbox.claim_due(session, now, rooms, bot_id=self.bounds.bot_id)
 
@@ -229,7 +241,7 @@ class Sender:
     async def _rest(self) -> None:
         """Waits for a reason to look again: something posted, something sent, or its time."""
         seconds = BUSY_SLEEP
-        if not self._claimed:
+        if not self._claimed and not self._barred:
             async with self.database.read() as session:
                 due_at = await outbox.next_due_at(session, self.bounds.bot_id)
             seconds = LONGEST_SLEEP
@@ -245,14 +257,25 @@ class Sender:
             return
 
     async def _wind_up(self) -> None:
-        """What is in flight is awaited; what only waits for its turn is put back."""
+        """What is in flight is awaited; what only waits for its turn is put back.
+
+        What does not arrive in time stays as it is: the next start sends it again, marked.
+        """
         for ticket in self._tickets.values():
             self.limiter.withdraw(ticket)
+        flying: set[str] = set()
         if self._in_flight:
-            await asyncio.wait(self._in_flight)
+            _, late = await asyncio.wait(self._in_flight, timeout=self._patience)
+            flying = {task.get_name() for task in late}
+            for task in late:
+                task.cancel()
         landed = self._put_down()
         known = {receipt.delivery_id for receipt in landed}
-        waiting = [due for due in self._claimed.values() if due.id not in known]
+        waiting = [
+            due
+            for due in self._claimed.values()
+            if due.id not in known and _name_of(due) not in flying
+        ]
         put_back = [_put_back(due, self.clock()) for due in waiting]
 
         async def record(session: AsyncSession) -> None:
@@ -312,7 +335,7 @@ class Sender:
 
         def go(ticket: Ticket) -> None:
             del self._tickets[due.id]
-            task = asyncio.create_task(self._deliver(due, ticket), name=f"delivery-{due.id}")
+            task = asyncio.create_task(self._deliver(due, ticket), name=_name_of(due))
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
 
@@ -331,8 +354,15 @@ class Sender:
         else:
             del self._chats[due.lane, due.chat_id]
 
-    def _land(self, _due: Due, receipt: Receipt) -> None:
+    @property
+    def in_flight(self) -> int:
+        """Deliveries claimed and not yet recorded."""
+        return len(self._claimed)
+
+    def _land(self, due: Due, receipt: Receipt) -> None:
         """Keeps a receipt until it is written; at once if nothing else is under way."""
+        self.on_landing(due, receipt)
+        _note(due, receipt)
         self._receipts.append(receipt)
         full = len(self._receipts) * 4 >= self.bounds.concurrency
         if full or len(self._receipts) == len(self._claimed):
@@ -344,6 +374,10 @@ class Sender:
     # Sending one
 
     async def _deliver(self, due: Due, ticket: Ticket) -> None:
+        with tracing.coming_of(due.wording.origin):
+            await self._deliver_traced(due, ticket)
+
+    async def _deliver_traced(self, due: Due, ticket: Ticket) -> None:
         try:
             receipt = await self._patiently(due, ticket)
         except TelegramError as fault:
@@ -456,6 +490,26 @@ class Sender:
             return timedelta(seconds=seconds_of(fault))
         seconds = min(FIRST_PAUSE * 2 ** min(due.attempts - 1, 10), LONGEST_PAUSE)
         return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+def _name_of(due: Due) -> str:
+    """Of the task that delivers it."""
+    return f"delivery-{due.id}"
+
+
+def _note(due: Due, receipt: Receipt) -> None:
+    """Not each of a broadcast that went well: there may be as many as there are people."""
+    well = receipt.state is DeliveryState.SENT
+    usual = not receipt.attempted or (well and due.lane is Lane.BROADCAST)
+    fields = {
+        "origin": due.wording.origin,
+        "delivery_id": due.id,
+        "message_id": due.wording.id,
+        "lane": due.lane.name.lower(),
+        "state": receipt.state.value,
+        "why": receipt.why.value if receipt.why else None,
+    }
+    log.log(logging.DEBUG if usual else logging.INFO, "delivery", extra=fields)
 
 
 def _paying(ticket: Ticket) -> dict[str, Any]:

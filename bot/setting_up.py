@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot import schema
 from bot.settings import Settings
-from models.sealed import KeyFileError, Keyring, use_keyring
+from models.sealed import KeyFileError, Keyring, use_key_file
 from services import bots, counting, organisations, people, roles, traits
 from services.founding import Progress, found_city
 from services.work import Work
@@ -38,7 +38,7 @@ def samples() -> list[str]:
 
 def read_keys(settings: Settings) -> None:
     """Raises KeyFileError."""
-    use_keyring(Keyring.read(settings.security.key_file))
+    use_key_file(settings.security.key_file)
 
 
 def _make_keys(path: Path) -> bool:

@@ -1,6 +1,8 @@
-"""Settings: `config.toml` and MUSTER_... variables, checked before anything starts.
+"""Settings: `config.toml`, secrets, MUSTER_... variables, all checked before anything starts.
 
-A variable overrules the file: MUSTER_TELEGRAM__TOKEN is `token` in the section [telegram].
+A variable overrules the file: MUSTER_TELEGRAM__TOKEN is `token` in the section [telegram]. Between
+the two stand files that bear a variable's name and hold its value, as containers and systemd hand
+out secrets, in the folder that MUSTER_SECRETS names, or else systemd's CREDENTIALS_DIRECTORY.
 """
 
 import os
@@ -14,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -22,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -39,6 +43,8 @@ from services.words import LANGUAGES
 
 CONFIG_FILE = "config.toml"
 CONFIG_VARIABLE = "MUSTER_CONFIG"
+SECRETS_VARIABLES = ("MUSTER_SECRETS", "CREDENTIALS_DIRECTORY")
+"""The first that is set names the folder of secrets."""
 PREFIX = "MUSTER_"
 NESTING = "__"
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -113,6 +119,18 @@ class TelegramSettings(Section):
     concurrency: int = Field(
         20, ge=2, le=500, description="Sends under way at the same time; for 1000 a second: 200."
     )
+    chat_updates_per_second: float = Field(
+        1, gt=0, description="Messages and presses a second of one person that are looked at."
+    )
+    chat_updates_burst: int = Field(
+        40, ge=1, description="... and at once; emergencies are never limited."
+    )
+    chat_updates_waiting: int = Field(
+        10, ge=1, description="Of one person that wait for an answer at the same time."
+    )
+    updates_waiting: int = Field(
+        10_000, ge=100, description="Of everybody; from a quarter on, one of each person waits."
+    )
     paid_messages_per_second: float = Field(
         0, ge=0, le=1000, description="Rate with paid broadcasts (Telegram: to 1000); 0: never pay."
     )
@@ -181,6 +199,14 @@ class WebSettings(Section):
     public_url: str = Field(
         "http://127.0.0.1:8080",
         description="Where people and Telegram reach them; webhooks need https.",
+    )
+    proxies: list[IPvAnyNetwork] = Field(
+        [], description="Networks of other machines that may say for whom they ask."
+    )
+
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Lets other machines read /metrics, as a bearer token; empty: only this one.",
     )
 
     @field_validator("public_url")
@@ -289,6 +315,32 @@ class LogSettings(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged at least: DEBUG, INFO, WARNING or ERROR."
     )
+    format: Literal["text", "json"] = Field(
+        "text", description="Lines for people (text) or for programs that collect logs (json)."
+    )
+
+
+class OperatorSettings(Section):
+    chat_ids: list[int] = Field(
+        [], description="Telegram's numbers of the chats in which errors are reported."
+    )
+    language: str = Field("zh_Hans", description="Language of these reports.")
+
+    @field_validator("language")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in LANGUAGES:
+            raise ValueError(f"{value!r} is none of {', '.join(LANGUAGES)}")
+        return value
+
+
+class BackupSettings(Section):
+    pg_bin: str = Field(
+        "", description="Folder of pg_dump and pg_restore; empty: they are found on the PATH."
+    )
+    hours: int = Field(
+        26, ge=1, description="Hours after which `muster doctor` misses a verified backup."
+    )
 
 
 class Settings(BaseSettings):
@@ -305,6 +357,8 @@ class Settings(BaseSettings):
     channels: ChannelSettings = ChannelSettings()
     exchange: ExchangeSettings = ExchangeSettings()
     log: LogSettings = LogSettings()
+    operators: OperatorSettings = OperatorSettings()
+    backup: BackupSettings = BackupSettings()
     policy: Policy = Policy()
 
     @classmethod
@@ -318,11 +372,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = config_path()
         file = TomlConfigSettingsSource(settings_cls, toml_file=path if path.exists() else None)
-        return (init_settings, env_settings, file)
+        secrets = NestedSecretsSettingsSource(file_secret_settings, secrets_folder())
+        return (init_settings, env_settings, secrets, file)
 
 
 def config_path() -> Path:
     return Path(os.environ.get(CONFIG_VARIABLE, CONFIG_FILE))
+
+
+def secrets_folder() -> Path | None:
+    """Where files are named like variables."""
+    given = (os.environ.get(name) for name in SECRETS_VARIABLES)
+    return next((Path(folder) for folder in given if folder), None)
 
 
 def read_settings(**given: Any) -> Settings:
@@ -330,6 +391,9 @@ def read_settings(**given: Any) -> Settings:
     path = config_path()
     if CONFIG_VARIABLE in os.environ and not path.exists():
         raise SettingsError(f"{CONFIG_VARIABLE}: {path} does not exist")
+    secrets = secrets_folder()
+    if secrets is not None and not secrets.is_dir():
+        raise SettingsError(f"{secrets}: there is no such folder of secrets")
     _require_known_variables()
     try:
         settings = Settings(**given)
@@ -348,10 +412,18 @@ def read_settings(**given: Any) -> Settings:
 
 def _require_known_variables() -> None:
     """A variable with a slip in its section would be passed over in silence."""
-    for name in sorted(os.environ):
+    for name in _given():
         section, nested, _ = name.removeprefix(PREFIX).partition(NESTING)
         if name.startswith(PREFIX) and nested and section.lower() not in Settings.model_fields:
             raise SettingsError(f"{name}: there is no such setting; see config.example.toml")
+
+
+def _given() -> list[str]:
+    """The names of variables and of files with secrets."""
+    folder = secrets_folder()
+    return sorted(
+        {*os.environ, *(path.name for path in folder.iterdir())} if folder else os.environ
+    )
 
 
 def _first_of(fault: ValidationError) -> str:
@@ -367,4 +439,4 @@ def _variables_of(fault: UnreadableVariable) -> str:
     """The variables that may be meant; the fault itself names no more than the section."""
     section = str(fault).split('"')[1]
     start = f"{PREFIX}{section.upper()}"
-    return " or ".join(sorted(name for name in os.environ if name.upper().startswith(start)))
+    return " or ".join(name for name in _given() if name.upper().startswith(start))

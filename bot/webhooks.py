@@ -10,7 +10,7 @@ import logging
 import random
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -81,6 +81,8 @@ class Webhooks:
         self._wake = asyncio.Event()
         self._stopping = False
         self._session: aiohttp.ClientSession | None = None
+        self.on_attempt: Callable[[bool], object] = lambda _: None
+        """Called with whether the receiver took an event."""
 
     def notice(self, info: Mapping[str, Any]) -> None:
         """A listener of commits."""
@@ -184,6 +186,7 @@ class Webhooks:
     async def _send(self, letter: Letter) -> None:
         status, answer = await self._try(letter)
         outcome = Outcome(letter.dispatch_id, status, answer)
+        self.on_attempt(outcome.taken)
         if not outcome.taken:
             fields = {"webhook_id": letter.webhook_id, "attempt": letter.attempts}
             log.info("webhook not taken: %s", status or answer, extra=fields)

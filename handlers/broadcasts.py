@@ -1,10 +1,11 @@
 """Broadcasts as coordinators see them: the draft, its audience, sending it off, its progress."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from handlers import audiences as describing
-from handlers import forms
+from handlers import forms, giving_word
 from handlers.fields import (
     Asked,
     Attachment,
@@ -21,13 +22,16 @@ from handlers.replies import Reply, Show, Toast
 from handlers.routes import Audience, button, command, link
 from handlers.turns import Turn
 from models import Activity, Broadcast, BroadcastState, Organisation
-from services import access, activities, audiences, broadcasting, broadcasts
+from services import access, activities, audiences, broadcasting, broadcasts, watchwords
 from services.broadcasts import KINDS, TEXT_LENGTH, Buttons, Content
 from services.errors import NotAllowed
 from services.finding import search_key
+from services.watchwords import Confirmed
 from services.words import LANGUAGES
 
 URGENT, USUAL = "urgent", "usual"
+MANY = "many"
+"""Kept with the answers where what is filled in takes its sender's word."""
 
 
 @command("broadcasts", menu=Audience.COORDINATORS)
@@ -159,8 +163,16 @@ async def ask_to_send(turn: Turn, broadcast_id: int) -> Reply:
 
 @button("broadcast.submit")
 async def submit(turn: Turn, broadcast_id: int) -> Reply:
+    """To many only after their sender's word."""
+    outlook = await broadcasts.outlook(turn.work, broadcast_id)
+    if watchwords.is_wanted(turn.work, outlook.count.reachable):
+        return await giving_word.ask(turn, GIVE_TO_SEND, broadcast_id)
+    return await _submit(turn, broadcast_id, None)
+
+
+async def _submit(turn: Turn, broadcast_id: int, word: Confirmed | None) -> Reply:
     opens = turn.around.link(f"b-{broadcast_id}")
-    found = await broadcasts.submit(turn.work, broadcast_id, opens)
+    found = await broadcasts.submit(turn.work, broadcast_id, opens, word)
     later = found.starts_at is not None and found.starts_at > turn.work.now
     if later or found.state is BroadcastState.AWAITING_APPROVAL:
         return await _progress(turn, found)
@@ -185,8 +197,19 @@ async def look_before_approving(turn: Turn, broadcast_id: int) -> Reply:
 
 @button("broadcast.approve")
 async def approve(turn: Turn, broadcast_id: int) -> Reply:
-    found = await broadcasts.approve(turn.work, broadcast_id)
+    found = await broadcasts.to_decide(turn.work, broadcast_id)
+    if watchwords.is_wanted(turn.work, found.size or 0):
+        return await giving_word.ask(turn, GIVE_TO_APPROVE, broadcast_id)
+    return await _approve(turn, broadcast_id, None)
+
+
+async def _approve(turn: Turn, broadcast_id: int, word: Confirmed | None) -> Reply:
+    found = await broadcasts.approve(turn.work, broadcast_id, word)
     return await _progress(turn, found)
+
+
+GIVE_TO_SEND = giving_word.form("give_to_send", _submit)
+GIVE_TO_APPROVE = giving_word.form("give_to_approve", _approve)
 
 
 @button("broadcast.refuse")
@@ -251,9 +274,11 @@ async def recall(turn: Turn, broadcast_id: int) -> Reply:
 @button("broadcast.rewrite")
 async def rewrite(turn: Turn, broadcast_id: int) -> Reply:
     found = await broadcasts.opened(turn.work, broadcast_id)
-    return await start(
-        turn, REWRITE, subject_id=broadcast_id, answers=dict(found.versions), at=SUMMARY
-    )
+    answers: dict[str, Any] = dict(found.versions)
+    if watchwords.is_wanted(turn.work, found.size or 0):
+        await watchwords.ready(turn.work)
+        answers[MANY] = True
+    return await start(turn, REWRITE, subject_id=broadcast_id, answers=answers, at=SUMMARY)
 
 
 # What people press under it
@@ -331,7 +356,8 @@ async def _submit_edit(turn: Turn, filled: Filled) -> Reply:
 
 async def _submit_rewrite(turn: Turn, filled: Filled) -> Reply:
     broadcast_id = filled.subject_id or 0
-    await broadcasts.rewrite(turn.work, broadcast_id, _versions(filled))
+    word = watchwords.confirmed(turn.work, filled.get(giving_word.WORD.name))
+    await broadcasts.rewrite(turn.work, broadcast_id, _versions(filled), word)
     return await manage(turn, broadcast_id, news="rewritten")
 
 
@@ -404,5 +430,11 @@ NEW = register(
 )
 EDIT = register(Form("broadcast_edit", _CONTENT, _submit_edit, _describe, folder="broadcast"))
 REWRITE = register(
-    Form("broadcast_rewrite", _TEXTS, _submit_rewrite, _describe_rewrite, folder="broadcast")
+    Form(
+        "broadcast_rewrite",
+        (*_TEXTS, replace(giving_word.WORD, skip_if=lambda answers: not answers.get(MANY))),
+        _submit_rewrite,
+        _describe_rewrite,
+        folder="broadcast",
+    )
 )

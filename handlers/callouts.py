@@ -37,7 +37,7 @@ MOST_PER_PAGE = 20
 # Directing
 
 
-@button("callout.board")
+@button("callout.board", urgent=True)
 async def show_board(turn: Turn, callout_id: int) -> Reply:
     await forms.set_aside(turn)
     return await _board(turn, callout_id)
@@ -69,13 +69,13 @@ async def show_who(turn: Turn, callout_id: int) -> Reply:
     return Show("callouts/who", {**board, "kilometres": commanding.ASK_ALL})
 
 
-@button("callout.more")
+@button("callout.more", urgent=True)
 async def ask_more(turn: Turn, callout_id: int) -> Reply:
     asked = await commanding.ask_more(turn.work, callout_id)
     return await _asked(turn, callout_id, asked)
 
 
-@button("callout.everyone")
+@button("callout.everyone", urgent=True)
 async def ask_everyone(turn: Turn, callout_id: int, kilometres: int) -> Reply:
     asked = await commanding.ask_within(turn.work, callout_id, kilometres)
     return await _asked(turn, callout_id, asked)
@@ -86,32 +86,32 @@ async def _asked(turn: Turn, callout_id: int, count: int) -> Reply:
     return [Toast("callouts/asked_more", {"count": count}), *parts_of(board)]
 
 
-@button("callout.hold")
+@button("callout.hold", urgent=True)
 async def hold(turn: Turn, callout_id: int) -> Reply:
     await commanding.hold(turn.work, callout_id, holds=True)
     return await _board(turn, callout_id)
 
 
-@button("callout.go_on")
+@button("callout.go_on", urgent=True)
 async def go_on(turn: Turn, callout_id: int) -> Reply:
     await commanding.hold(turn.work, callout_id, holds=False)
     return await _board(turn, callout_id)
 
 
-@button("callout.neighbours")
+@button("callout.neighbours", urgent=True)
 async def ask_neighbours(turn: Turn, callout_id: int) -> Reply:
     asked = await commanding.ask_neighbours(turn.work, callout_id)
     board = await _board(turn, callout_id)
     return [Toast("callouts/neighbours_asked", {"count": asked}), *parts_of(board)]
 
 
-@button("callout.lend")
+@button("callout.lend", urgent=True)
 async def lend(turn: Turn, callout_id: int, organisation_id: int) -> Reply:
     found = await commanding.lend(turn.work, callout_id, organisation_id)
     return Show("callouts/lending", await callouts.described(turn.work, found))
 
 
-@button("callout.take_over")
+@button("callout.take_over", urgent=True)
 async def take_over(turn: Turn, callout_id: int) -> Reply:
     await commanding.take_over(turn.work, callout_id)
     return await _board(turn, callout_id)
@@ -124,26 +124,26 @@ async def choose_successor(turn: Turn, callout_id: int) -> Reply:
     return Show("callouts/successors", {"callout_id": callout_id, "people": people})
 
 
-@button("callout.offer")
+@button("callout.offer", urgent=True)
 async def offer_command(turn: Turn, callout_id: int, person_id: int) -> Reply:
     name = await commanding.offer(turn.work, callout_id, person_id)
     board = await _board(turn, callout_id)
     return [Toast("callouts/command_offered", {"name": name}), *parts_of(board)]
 
 
-@button("callout.accept")
+@button("callout.accept", urgent=True)
 async def accept_command(turn: Turn, callout_id: int) -> Reply:
     await commanding.accept(turn.work, callout_id)
     return await _board(turn, callout_id)
 
 
-@button("callout.refuse")
+@button("callout.refuse", urgent=True)
 async def refuse_command(turn: Turn, callout_id: int) -> Reply:
     found = await commanding.refuse(turn.work, callout_id)
     return Show("callouts/command_refused", await callouts.described(turn.work, found))
 
 
-@button("callout.quota")
+@button("callout.quota", urgent=True)
 async def ask_quota(turn: Turn, need_id: int) -> Reply:
     await callouts.need_commanded(turn.work, need_id)
     return await start(turn, QUOTA, subject_id=need_id, answers={})
@@ -159,7 +159,7 @@ QUOTA = register(
 )
 
 
-@button("callout.move")
+@button("callout.move", urgent=True)
 async def ask_where_to(turn: Turn, callout_id: int) -> Reply:
     await callouts.running(turn.work, callout_id)
     return await start(turn, MOVE, subject_id=callout_id, answers={})
@@ -188,7 +188,7 @@ MOVE = register(
 # Words
 
 
-@button("callout.say")
+@button("callout.say", urgent=True)
 async def choose_to_whom(turn: Turn, callout_id: int) -> Reply:
     board = await commanding.board(turn.work, callout_id)
     if len(board["needs"]) > 1:
@@ -196,7 +196,7 @@ async def choose_to_whom(turn: Turn, callout_id: int) -> Reply:
     return await ask_words(turn, callout_id)
 
 
-@button("callout.say_to")
+@button("callout.say_to", urgent=True)
 async def ask_words(
     turn: Turn, callout_id: int, need_id: int = 0, person_id: int = 0, word_id: int = 0
 ) -> Reply:
@@ -231,7 +231,7 @@ SAY = register(
 # The roll
 
 
-@button("callout.roll")
+@button("callout.roll", urgent=True)
 async def show_roll(turn: Turn, callout_id: int, page: int = 0) -> Reply:
     people = await scene.roll(turn.work, callout_id)
     first = page * MOST_PER_PAGE
@@ -252,43 +252,43 @@ async def show_roll(turn: Turn, callout_id: int, page: int = 0) -> Reply:
     )  # fmt: skip
 
 
-@button("callout.member")
+@button("callout.member", urgent=True)
 async def show_member(turn: Turn, callout_id: int, person_id: int) -> Reply:
     return Show("callouts/member", await scene.member(turn.work, callout_id, person_id))
 
 
-@button("callout.arrived")
+@button("callout.arrived", urgent=True)
 async def note_arrived(turn: Turn, callout_id: int, person_id: int) -> Reply:
     await scene.note_arrived(turn.work, callout_id, person_id)
     return await show_roll(turn, callout_id)
 
 
-@button("callout.call_up")
+@button("callout.call_up", urgent=True)
 async def call_up(turn: Turn, callout_id: int, person_id: int) -> Reply:
     await commanding.call_up(turn.work, callout_id, person_id)
     member = await show_member(turn, callout_id, person_id)
     return [Toast("callouts/called_up"), *parts_of(member)]
 
 
-@button("callout.team")
+@button("callout.team", urgent=True)
 async def put_in_team(turn: Turn, callout_id: int, person_id: int, team: int) -> Reply:
     await scene.put_in_team(turn.work, callout_id, person_id, team)
     return await show_member(turn, callout_id, person_id)
 
 
-@button("callout.leader")
+@button("callout.leader", urgent=True)
 async def make_leader(turn: Turn, callout_id: int, person_id: int) -> Reply:
     await scene.make_leader(turn.work, callout_id, person_id)
     return await show_member(turn, callout_id, person_id)
 
 
-@button("callout.safety")
+@button("callout.safety", urgent=True)
 async def call_roll(turn: Turn, callout_id: int) -> Reply:
     asked = await scene.call_roll(turn.work, callout_id)
     return Toast("callouts/roll_called", {"count": asked})
 
 
-@button("callout.relieve")
+@button("callout.relieve", urgent=True)
 async def relieve(turn: Turn, callout_id: int) -> Reply:
     await scene.relieve(turn.work, callout_id)
     return await _board(turn, callout_id)
@@ -297,17 +297,17 @@ async def relieve(turn: Turn, callout_id: int) -> Reply:
 # The end
 
 
-@button("callout.end")
+@button("callout.end", urgent=True)
 async def ask_to_end(turn: Turn, callout_id: int) -> Reply:
     return Show("callouts/ask_to_end", await commanding.board(turn.work, callout_id))
 
 
-@button("callout.stand_down")
+@button("callout.stand_down", urgent=True)
 async def stand_down(turn: Turn, callout_id: int) -> Reply:
     return await _end(turn, callout_id, false_alarm=False)
 
 
-@button("callout.false_alarm")
+@button("callout.false_alarm", urgent=True)
 async def false_alarm(turn: Turn, callout_id: int) -> Reply:
     return await _end(turn, callout_id, false_alarm=True)
 

@@ -576,7 +576,7 @@ async def show_alert(turn: Turn, alert_id: int) -> Reply:
     return _alert(await care_alerts.shown(turn.work, alert, recipient))
 
 
-@button("alert.take", in_order=True)
+@button("alert.take", in_order=True, urgent=True)
 async def take_alert(turn: Turn, alert_id: int) -> Reply:
     return _alert(await care_alerts.take_on(turn.work, alert_id))
 

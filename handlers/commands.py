@@ -17,7 +17,7 @@ ORDER = (
     "party", "school", "marks", "schools",
     "pairing", "helpme", "care",
     "desk", "console", "stats", "callout", "ready", "plan", "activities", "hours", "approvals",
-    "documents", "disputes", "broadcasts", "audiences", "groups", "roles",
+    "documents", "disputes", "broadcasts", "audiences", "groups", "roles", "lost",
     "organisation", "checklist",
     "profile", "messages", "qualifications", "pause", "language", "help", "signup",
     "privacy", "mydata", "withdraw", "forget",

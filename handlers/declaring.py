@@ -339,7 +339,7 @@ def _answers(callout: Callout, need: Need) -> dict[str, Any]:
     return {name: value for name, value in answers.items() if value}
 
 
-@button("callout.preview")
+@button("callout.preview", urgent=True)
 async def show_preview(turn: Turn, callout_id: int) -> Reply:
     await declaring.draft(turn.work, callout_id)
     return await _ask_for_the_word(turn, callout_id)
@@ -411,6 +411,6 @@ def _declared(callout: Callout, *, waits: bool = True) -> Show:
 CONFIRM = register(Form("callout_word", (Field("word", Text(most=16)),), _launch))
 
 
-@button("callout.second")
+@button("callout.second", urgent=True)
 async def second(turn: Turn, callout_id: int) -> Reply:
     return _declared(await declaring.confirm(turn.work, callout_id), waits=False)

@@ -19,7 +19,7 @@ from telegram.error import Forbidden, TelegramError
 
 from handlers import forms, groups
 from handlers.presenting import Presenter
-from handlers.replies import Part, Reply, Show, Toast, parts_of
+from handlers.replies import Erase, Part, Reply, Show, Toast, parts_of
 from handlers.routes import (
     BUTTONS,
     COMMANDS,
@@ -252,6 +252,18 @@ class Dispatcher:
         reply = await self._reply(turn, call)
         return turn.language, parts_of(reply)  # after the reply, which may have changed it
 
+    async def slow_down(self, update: Update) -> None:
+        """Says that an update was one too many and has not been looked at. Raises TelegramError."""
+        chat, user = update.effective_chat, update.effective_user
+        if chat is None or user is None or chat.type != Chat.PRIVATE or update.edited_message:
+            return
+        async with self.database.read() as session:
+            known = await accounts.find_account(session, user.id)
+        language = known[0].language if known else self.words.language_for(user.language_code)
+        pressed = update.callback_query
+        said = Toast("errors/too_fast", alert=True) if pressed else Show("errors/too_fast")
+        await self.presenter.present(chat.id, language, [said], pressed)
+
     async def act(self, work: Work, account: Account, data: str) -> list[Rendered]:
         """Does what pressing a button with this callback data does, on a page of the web."""
         nothing: Any = Update(update_id=0)
@@ -260,6 +272,7 @@ class Dispatcher:
         return [
             self.words.render(part.template, turn.language, **impersonal(part.parameters))
             for part in parts_of(reply)
+            if not isinstance(part, Erase)
         ]
 
     async def _reply(self, turn: Turn, call: Call) -> Reply:

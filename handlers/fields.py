@@ -62,13 +62,17 @@ Check = Callable[[Asked, Any], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`skip_if` looks at the answers so far; `check` is the rule for this field alone."""
+    """`skip_if` looks at the answers so far; `check` is the rule for this field alone, and gives
+    what is kept as its answer.
+    """
 
     name: str
     kind: "Kind"
     optional: bool = False
     skip_if: Callable[[dict[str, Any]], bool] | None = None
     check: Check | None = None
+    secret: bool = False
+    """What is typed is taken off the chat at once."""
 
 
 class Kind:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from handlers.fields import Answer, Asked, Field, Stay
-from handlers.replies import Part, Reply, Show, Toast, parts_of
+from handlers.replies import Erase, Part, Reply, Show, Toast, parts_of
 from handlers.routes import Who, button
 from handlers.turns import Turn
 from models import Conversation
@@ -171,7 +171,11 @@ async def take_message(turn: Turn) -> Reply:
     if conversation.field == SUMMARY:
         return await _refuse(turn, form, conversation, Refusal("form_use_buttons"))
     field = form.field(conversation.field)
-    return await _step(turn, form, conversation, field.kind.receive)
+    message = turn.update.message
+    reply = await _step(turn, form, conversation, field.kind.receive)
+    if field.secret and message is not None:
+        return [Erase(message.message_id), *parts_of(reply)]
+    return reply
 
 
 # What is pressed under a question

@@ -132,7 +132,7 @@ async def show_photos(turn: Turn, incident_id: int) -> Reply:
     ]  # fmt: skip
 
 
-@button("incident.take")
+@button("incident.take", urgent=True)
 async def take(turn: Turn, incident_id: int) -> Reply:
     return _shown(await incidents.take(turn.work, incident_id))
 

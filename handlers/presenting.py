@@ -24,7 +24,7 @@ from telegram import (
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, NetworkError, TimedOut
 
-from handlers.replies import Bytes, Part, Show, Toast
+from handlers.replies import Bytes, Erase, Part, Show, Toast
 from models import Lane
 from services.words import Button, Key, Keyboard, Rendered, Words
 
@@ -66,6 +66,9 @@ class Presenter:
         for part in parts:
             if isinstance(part, Toast):
                 continue
+            if isinstance(part, Erase):
+                await self._erase(chat_id, part.message_id)
+                continue
             if editable is not None and not part.fresh:
                 sent = await self._replace(editable, chat_id, language, part)
                 editable = None
@@ -74,6 +77,12 @@ class Presenter:
             if part.about is not None and sent is not None:
                 kept.append((part, sent))
         return kept
+
+    async def _erase(self, chat_id: int, message_id: int) -> None:
+        try:
+            await self.bot.delete_message(chat_id, message_id)
+        except BadRequest as fault:
+            log.info("message could not be erased", extra={"reason": str(fault)})
 
     async def _answer(self, pressed: CallbackQuery, language: str, parts: list[Part]) -> None:
         toast = next((part for part in parts if isinstance(part, Toast)), None)

@@ -54,11 +54,18 @@ class Toast:
     alert: bool = False
 
 
-Part = Show | Toast
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Takes a message of the person's own off the chat, since it says what nobody should read."""
+
+    message_id: int
+
+
+Part = Show | Toast | Erase
 Reply = Part | Sequence[Part] | None
 
 
 def parts_of(reply: Reply) -> list[Part]:
     if reply is None:
         return []
-    return [reply] if isinstance(reply, Show | Toast) else list(reply)
+    return [reply] if isinstance(reply, Show | Toast | Erase) else list(reply)

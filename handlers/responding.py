@@ -21,35 +21,35 @@ def _place(shown: dict[str, Any], *, fresh: bool = False) -> Show:
     return Show("callouts/answered", shown, fresh=fresh, about=about)
 
 
-@button("callout.open")
+@button("callout.open", urgent=True)
 async def open_one(turn: Turn, callout_id: int) -> Reply:
     return _place(await responding.opened(turn.work, callout_id))
 
 
-@button("callout.coming", in_order=True, on_page=True)
+@button("callout.coming", in_order=True, on_page=True, urgent=True)
 async def come(turn: Turn, callout_id: int, minutes: int) -> Reply:
     return _place(await responding.come(turn.work, callout_id, minutes))
 
 
-@button("callout.standby", on_page=True)
+@button("callout.standby", on_page=True, urgent=True)
 async def stand_by(turn: Turn, callout_id: int) -> Reply:
     return _place(await responding.stand_by(turn.work, callout_id))
 
 
-@button("callout.cannot", on_page=True)
+@button("callout.cannot", on_page=True, urgent=True)
 async def decline(turn: Turn, callout_id: int, reason: str = "") -> Reply:
     """The first press counts already; the reason is asked on the screen that answers it."""
     shown = await responding.decline(turn.work, callout_id, reason, today=False)
     return _place(shown)
 
 
-@button("callout.stop", on_page=True)
+@button("callout.stop", on_page=True, urgent=True)
 async def stop_for_today(turn: Turn, callout_id: int) -> Reply:
     shown = await responding.decline(turn.work, callout_id, "", today=True)
     return _place(shown)
 
 
-@button("callout.write")
+@button("callout.write", urgent=True)
 async def ask_words(turn: Turn, callout_id: int, word_id: int = 0) -> Reply:
     shown = await responding.opened(turn.work, callout_id)
     answers = {"word": word_id, "drill": shown["drill"]}
@@ -74,7 +74,7 @@ WRITE = register(
 # On scene
 
 
-@button("callout.here")
+@button("callout.here", urgent=True)
 async def ask_where(turn: Turn, callout_id: int) -> Reply:
     shown = await responding.opened(turn.work, callout_id)
     return await start(turn, HERE, subject_id=callout_id, answers={"drill": shown["drill"]})
@@ -91,7 +91,7 @@ async def _arrive(turn: Turn, filled: Filled) -> Reply:
 HERE = register(Form("callout_here", (Field("place", Location(typed=False)),), _arrive))
 
 
-@link("r")
+@link("r", urgent=True)
 async def scan(turn: Turn, callout_id: int, slot: str, signature: str) -> Reply:
     """The code on the screen at the rally point."""
     await forms.set_aside(turn)
@@ -117,12 +117,12 @@ async def take_place(turn: Turn) -> Reply:
     return await follow(turn) or Show("callouts/followed", {"drill": drill}, fresh=True)
 
 
-@button("callout.safe", on_page=True)
+@button("callout.safe", on_page=True, urgent=True)
 async def safe(turn: Turn, callout_id: int) -> Reply:
     return _place(await scene.safe(turn.work, callout_id))
 
 
-@button("callout.sos")
+@button("callout.sos", urgent=True)
 async def alarm(turn: Turn, callout_id: int) -> Reply:
     """The commanders hear of it at once; where it is comes after."""
     shown = await scene.alarm(turn.work, callout_id)
@@ -139,7 +139,7 @@ async def _place_alarm(turn: Turn, filled: Filled) -> Reply:
 SOS = register(Form("callout_sos", (Field("place", Location(typed=False)),), _place_alarm))
 
 
-@button("callout.hand_over")
+@button("callout.hand_over", urgent=True)
 async def ask_what_to_know(turn: Turn, callout_id: int) -> Reply:
     newcomer = await scene.taken_over_by(turn.work, callout_id)
     return await start(turn, HAND_OVER, subject_id=callout_id, answers={"to": newcomer}, at="text")
@@ -163,6 +163,6 @@ HAND_OVER = register(
 )
 
 
-@button("callout.home", on_page=True)
+@button("callout.home", on_page=True, urgent=True)
 async def go_home(turn: Turn, callout_id: int) -> Reply:
     return Show("callouts/home", await standing_down.go_home(turn.work, callout_id))

@@ -42,6 +42,8 @@ class Route:
     """Who presses first is served first, since what it gives runs out."""
     on_page: bool
     """An answer that may also be given on the page behind a link, see `services.answer_links`."""
+    urgent: bool
+    """Lives may depend on it: never slowed down, and handled before others, see `bot.gate`."""
     converters: tuple[type, ...]
     required: int
 
@@ -93,6 +95,12 @@ def is_on_page(data: str) -> bool:
     return route is not None and route.on_page
 
 
+def is_urgent(data: str, *, link: bool = False) -> bool:
+    """Whether this callback data, or payload of a link, is part of an emergency."""
+    route = LINKS.get(data.partition("-")[0]) if link else BUTTONS.get(data.partition(":")[0])
+    return route is not None and route.urgent
+
+
 COMMANDS: dict[str, Route] = {}
 BUTTONS: dict[str, Route] = {}
 LINKS: dict[str, Route] = {}
@@ -125,11 +133,12 @@ def button(
     reads: bool = False,
     in_order: bool = False,
     on_page: bool = False,
+    urgent: bool = False,
 ) -> Callable[[Function], Function]:
     """Registers callback data that starts with `action`."""
 
     def register(function: Function) -> Function:
-        options = {"reads": reads, "in_order": in_order, "on_page": on_page}
+        options = {"reads": reads, "in_order": in_order, "on_page": on_page, "urgent": urgent}
         _add(BUTTONS, action, function, who=who, **options)
         return function
 
@@ -137,12 +146,12 @@ def button(
 
 
 def link(
-    prefix: str, *, who: Who = Who.VOLUNTEER, reads: bool = False
+    prefix: str, *, who: Who = Who.VOLUNTEER, reads: bool = False, urgent: bool = False
 ) -> Callable[[Function], Function]:
     """Registers the deep-link payload `prefix-rest`; the handler gets `rest`, split at dashes."""
 
     def register(function: Function) -> Function:
-        _add(LINKS, prefix, function, who=who, reads=reads)
+        _add(LINKS, prefix, function, who=who, reads=reads, urgent=urgent)
         return function
 
     return register
@@ -176,6 +185,7 @@ def _add(
     reads: bool,
     in_order: bool = False,
     on_page: bool = False,
+    urgent: bool = False,
 ) -> None:
     if name in table:
         raise ValueError(f"{name} is registered twice")
@@ -186,6 +196,7 @@ def _add(
         reads=reads,
         in_order=in_order,
         on_page=on_page,
+        urgent=urgent,
         converters=tuple(parameter.annotation for parameter in parameters),
         required=sum(parameter.default is parameter.empty for parameter in parameters),
     )

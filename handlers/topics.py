@@ -72,6 +72,7 @@ from handlers import (
     teams,
     together,
     training,
+    watchwords,
 )
 
 __all__ = [
@@ -146,4 +147,5 @@ __all__ = [
     "teams",
     "together",
     "training",
+    "watchwords",
 ]

@@ -118,6 +118,7 @@ from models.imports import (
 )
 from models.ledger import EntryKind, LedgerEntry
 from models.marks import MarkKind, PersonMark, Tandem
+from models.operations import Backup, ErrorReport
 from models.organisations import (
     ChecklistReminder,
     Claim,
@@ -229,6 +230,7 @@ from models.training import (
     RequiredCourse,
 )
 from models.traits import Directory, Frequency, Posting, Telegram, Trait
+from models.watchwords import SuspendedRole, Watchword
 
 __all__ = [
     "ENGAGED",
@@ -253,6 +255,7 @@ __all__ = [
     "AwardKind",
     "AwardRound",
     "AwardRule",
+    "Backup",
     "Base",
     "Block",
     "Bot",
@@ -316,6 +319,7 @@ __all__ = [
     "EntryKind",
     "Equipment",
     "EquipmentCheck",
+    "ErrorReport",
     "Event",
     "Excuse",
     "Feed",
@@ -453,6 +457,7 @@ __all__ = [
     "Story",
     "StoryState",
     "Subscription",
+    "SuspendedRole",
     "Swap",
     "SwapOffer",
     "Tandem",
@@ -470,6 +475,7 @@ __all__ = [
     "Visit",
     "VisitState",
     "VolunteerDay",
+    "Watchword",
     "Wave",
     "Webhook",
     "Wellbeing",

@@ -79,6 +79,9 @@ class Broadcast(Base):
     """Not all corrections have been written yet."""
     corrected_to: Mapped[int] = mapped_column(Key, default=0)
     """The delivery up to whose key corrections have been written."""
+    outcome: Mapped[dict[str, Any] | None]
+    """What became of its deliveries, {"state:reason": [how many, how many seen]}, counted before
+    they were dropped."""
 
 
 class BroadcastAnswer(Base):

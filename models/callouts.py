@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Document, Key, choice
-from models.sealed import Sealed
+from models.sealed import Keyed, Sealed
 
 
 class CalloutState(StrEnum):
@@ -173,8 +173,8 @@ class Screen(Base):
     made_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     """What it shows is what this person may see."""
     language: Mapped[str] = mapped_column(String(16))
-    link_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    cookie_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    link_hash: Mapped[str] = mapped_column(Keyed(), unique=True)
+    cookie_hash: Mapped[str | None] = mapped_column(Keyed(), unique=True)
     made_at: Mapped[datetime]
     opened_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]

@@ -14,14 +14,13 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     SmallInteger,
-    String,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
-from models.sealed import Sealed, SealedDocument
+from models.sealed import Keyed, Sealed, SealedDocument
 
 
 class CareCategory(StrEnum):
@@ -132,7 +131,7 @@ class Recipient(Base):
     details: Mapped[dict[str, Any] | None] = mapped_column(SealedDocument)
     """{"name", "phone", "address", "needs", "heed", "contact_name", "contact_phone"}; None once
     they are erased."""
-    phone_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+    phone_hash: Mapped[str | None] = mapped_column(Keyed(), index=True)
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
     """About where they live, rounded to about 100 m."""

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
-from models.sealed import Sealed, SealedDocument
+from models.sealed import Keyed, Sealed, SealedDocument
 
 
 class CertificateKind(StrEnum):
@@ -93,7 +93,7 @@ class Certificate(Base):
     content: Mapped[dict[str, Any] | None] = mapped_column(SealedDocument)
     code: Mapped[str | None] = mapped_column(Sealed)
     """What its QR code ends in, kept so that the same paper can be printed again."""
-    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    code_hash: Mapped[str] = mapped_column(Keyed(), unique=True)
     state: Mapped[CertificateState] = mapped_column(choice(CertificateState))
     issued_at: Mapped[datetime]
     issued_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
+from models.sealed import Keyed
 
 
 class LoginWay(StrEnum):
@@ -31,9 +32,9 @@ class ConsoleSession(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
     way: Mapped[LoginWay] = mapped_column(choice(LoginWay))
-    ticket_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    ticket_hash: Mapped[str] = mapped_column(Keyed(), unique=True)
     """Of the link's secret, or of what Telegram signed: each opens once."""
-    cookie_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    cookie_hash: Mapped[str | None] = mapped_column(Keyed(), unique=True)
     browser: Mapped[str] = mapped_column(String(60), default="")
     """Browser and system as far as they say, to tell one's sessions apart."""
     look: Mapped[Look] = mapped_column(choice(Look), default=Look.AUTO)

@@ -7,6 +7,7 @@ PostgreSQL two may wait for each other's rows; it gives one of them up, which is
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,13 +61,15 @@ class Database:
             Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
         how = {} if self.is_sqlite else {"timeout": CONNECT_SECONDS, "command_timeout": patience}
         self.engine = create_async_engine(
-            self.url, pool_size=POOL_SIZE, max_overflow=4, connect_args=how
+            self.url, pool_size=POOL_SIZE, max_overflow=4, hide_parameters=True, connect_args=how
         )
         self._writing_engine = self.engine.execution_options(**{WRITES: True})
         self._readers = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writers = async_sessionmaker(self._writing_engine, expire_on_commit=False)
         self._turn = asyncio.Lock()
         self._after_commit: list[Committed] = []
+        self._after_transaction: list[Callable[[str, float], None]] = []
+        self._about: Callable[[], dict[str, Any]] = dict
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -79,6 +82,17 @@ class Database:
         """Tells those who listen of a commit; also of one in another process."""
         for listener in self._after_commit:
             listener(info)
+
+    def after_transaction(self, listener: Callable[[str, float], None]) -> None:
+        """Calls `listener` with how each writing transaction ended and how many seconds it took.
+
+        It ends "committed" or "rolled_back", with "lost" besides where it is to be done again.
+        """
+        self._after_transaction.append(listener)
+
+    def inform(self, about: Callable[[], dict[str, Any]]) -> None:
+        """What a session's `info` holds from its beginning on."""
+        self._about = about
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -110,13 +124,24 @@ class Database:
             except DBAPIError as fault:
                 if not left or getattr(fault.orig, "sqlstate", None) not in GIVEN_UP:
                     raise
+                self._ended("lost", 0.0)
                 log.info("transaction lost to another one and done again")
         raise AssertionError("unreachable")
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncSession]:
-        async with self._writers() as session, session.begin():
-            yield session
+        began = time.perf_counter()
+        outcome = "rolled_back"
+        try:
+            async with self._writers(info=self._about()) as session, session.begin():
+                yield session
+            outcome = "committed"
+        finally:
+            self._ended(outcome, time.perf_counter() - began)
+
+    def _ended(self, outcome: str, seconds: float) -> None:
+        for listener in self._after_transaction:
+            listener(outcome, seconds)
 
     async def close(self) -> None:
         await self.engine.dispose()

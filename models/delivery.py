@@ -75,10 +75,12 @@ class Message(Base):
     silent: Mapped[bool] = mapped_column(default=False)
     deletes: Mapped[bool] = mapped_column(default=False)
     """Takes the earlier message off the phone; edits it where Telegram refuses."""
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
     expires_at: Mapped[datetime | None]
     urgency: Mapped[str | None] = mapped_column(String(24))
     """How soon other channels follow in an emergency, a row of `services.urgency`."""
+    origin: Mapped[str | None] = mapped_column(String(40))
+    """What it came of, as log lines name it: an update, a sweep's run, a page's request."""
 
 
 class Delivery(Base):

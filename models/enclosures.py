@@ -3,10 +3,11 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, SmallInteger, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
+from models.sealed import SealedBytes
 
 
 class EnclosureKind(StrEnum):
@@ -50,4 +51,4 @@ class EnclosureContent(Base):
     enclosure_id: Mapped[int] = mapped_column(
         ForeignKey("enclosure.id"), primary_key=True, autoincrement=False
     )
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed: Mapped[bytes] = mapped_column(SealedBytes)

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
-from models.sealed import Sealed
+from models.sealed import Keyed, Sealed
 
 _IN_USE = text("revoked_at IS NULL")
 
@@ -22,7 +22,7 @@ class Token(Base):
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     made_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     name: Mapped[str] = mapped_column(String(64))
-    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    secret_hash: Mapped[str] = mapped_column(Keyed(), unique=True)
     ending: Mapped[str] = mapped_column(String(8))
     """The secret's last characters, to tell tokens apart."""
     scopes: Mapped[list[str]]
@@ -136,7 +136,7 @@ class Feed(Base):
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"))
     secret: Mapped[str] = mapped_column(Sealed)
     """The end of the address, kept so that it can be shown again."""
-    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    secret_hash: Mapped[str] = mapped_column(Keyed(), unique=True)
     made_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     made_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

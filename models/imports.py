@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
-from models.sealed import SealedDocument
+from models.sealed import Keyed, SealedBytes, SealedDocument
 
 
 class ImportKind(StrEnum):
@@ -77,7 +77,7 @@ class ImportPiece(Base):
 
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[bytes] = mapped_column(SealedBytes)
 
 
 class ImportPortion(Base):
@@ -87,8 +87,8 @@ class ImportPortion(Base):
 
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    content: Mapped[bytes] = mapped_column(LargeBinary)
-    faults: Mapped[bytes | None] = mapped_column(LargeBinary)
+    content: Mapped[bytes] = mapped_column(SealedBytes)
+    faults: Mapped[bytes | None] = mapped_column(SealedBytes)
     faulty: Mapped[int] = mapped_column(default=0)
     """How many of its rows are at fault."""
 
@@ -124,7 +124,7 @@ class Imported(Base):
     )
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
     issue: Mapped[int] = mapped_column(default=0)
-    code_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    code_hash: Mapped[str | None] = mapped_column(Keyed(), unique=True)
     expires_at: Mapped[datetime | None]
     texted_at: Mapped[datetime | None]
     proved_by_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
@@ -142,9 +142,9 @@ class ImportedHours(Base):
         ForeignKey("attendance.id"), primary_key=True, autoincrement=False
     )
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
-    key: Mapped[str] = mapped_column(String(64), unique=True)
+    key: Mapped[str] = mapped_column(Keyed(), unique=True)
     """Of the reference that the file gives, else the same as `service`."""
-    service: Mapped[str] = mapped_column(String(64), index=True)
+    service: Mapped[str] = mapped_column(Keyed(), index=True)
     """Hash of organisation, activity, person, day and minutes."""
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
 from models.processes import FIRST_BOT
+from models.sealed import Keyed
 
 
 class OrganisationKind(StrEnum):
@@ -224,7 +225,7 @@ class Claim(Base):
     __tablename__ = "claim"
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    code_hash: Mapped[str] = mapped_column(Keyed(), unique=True)
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from models.base import Base, Key, as_of, choice
 from models.processes import FIRST_BOT
-from models.sealed import Sealed, SealedDocument, keyring
+from models.sealed import Keyed, Sealed, SealedDocument, keyring
 
 
 class Standing(StrEnum):
@@ -48,14 +48,22 @@ class QualificationState(StrEnum):
     REFUSED = "refused"
 
 
+TAIL_HASH = 16
 TAIL = 4
 """Digits at the end of a phone number by which people are looked for."""
 
 
 def tail_hash(digits: str | None) -> str | None:
     """The keyed hash of the last digits of a phone number; None for what has fewer."""
+    return next(iter(tail_hashes(digits)), None)
+
+
+def tail_hashes(digits: str | None) -> list[str]:
+    """All by which it may be kept, the newest first."""
     tail = "".join(c for c in digits or "" if c.isdigit())[-TAIL:]
-    return keyring().fingerprint(f"tail:{tail}")[:16] if len(tail) == TAIL else None
+    if len(tail) < TAIL:
+        return []
+    return [one[:TAIL_HASH] for one in keyring().fingerprints(f"tail:{tail}")]
 
 
 def _tail_of_row(context: DefaultExecutionContext) -> str | None:
@@ -88,9 +96,9 @@ class Person(Base):
     name_search: Mapped[str] = mapped_column(String(255), default="")
     birth_date: Mapped[date | None] = mapped_column(Date)
     phone: Mapped[str | None] = mapped_column(Sealed)
-    phone_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    phone_hash: Mapped[str | None] = mapped_column(Keyed(), unique=True)
     phone_tail_hash: Mapped[str | None] = mapped_column(
-        String(16), default=_tail_of_row, index=True
+        String(TAIL_HASH), default=_tail_of_row, index=True
     )
     """Keyed hash of the phone's last four digits, to find somebody by them.
 
@@ -101,7 +109,7 @@ class Person(Base):
     phone_verified: Mapped[bool] = mapped_column(default=False)
     email: Mapped[str | None] = mapped_column(Sealed)
     id_number: Mapped[str | None] = mapped_column(Sealed)
-    id_number_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    id_number_hash: Mapped[str | None] = mapped_column(Keyed(), unique=True)
     home: Mapped[dict[str, Any] | None] = mapped_column(SealedDocument)
     """The exact place as {"latitude", "longitude"}, if one was shared."""
     latitude: Mapped[float | None]
@@ -157,7 +165,7 @@ class Guardian(Base):
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), unique=True)
     name: Mapped[str] = mapped_column(Sealed)
     phone: Mapped[str] = mapped_column(Sealed)
-    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    code_hash: Mapped[str] = mapped_column(Keyed(), unique=True)
     confirmed_at: Mapped[datetime | None]
     confirmed_by_telegram_id: Mapped[int | None] = mapped_column(BigInteger)
 

@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, choice
+from models.sealed import Keyed
 
 _STANDS = text("state <> 'left'")
 _KEPT = text("removed_at IS NULL")
@@ -96,7 +97,7 @@ class TeamLink(Base):
     organisation_id: Mapped[int] = mapped_column(
         ForeignKey("organisation.id"), primary_key=True, autoincrement=False
     )
-    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    code_hash: Mapped[str] = mapped_column(Keyed(), unique=True)
     made_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     made_at: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -121,7 +121,11 @@ Markup = InlineKeyboard | ReplyKeyboard | RemoveKeyboard | ForceReply
 
 @dataclass(slots=True, eq=False)
 class StoredFile:
-    """The bytes of a picture, document or voice message, by the id under which all bots know it."""
+    """The bytes of a picture, document or voice message, and which bots may use its id.
+
+    Telegram gives each bot an id of its own for a file; here there is one, that counts for those
+    who were sent the file or sent it themselves.
+    """
 
     id: str
     unique_id: str
@@ -135,6 +139,8 @@ class StoredFile:
     qr: str | None = None
     """What the QR code in the picture says, once somebody has looked (`qr_read`)."""
     qr_read: bool = False
+    known_to: set[int] = field(default_factory=set)
+    """Ids of bots."""
 
     @property
     def size(self) -> int:

@@ -214,6 +214,8 @@ class World:
             **content,
         )
         chat.messages[message.id] = message
+        if message.media is not None:
+            message.media.known_to.update(bot.id for bot in chat.bots)
         if isinstance(message.markup, ReplyKeyboard):
             chat.reply_keyboard = message.markup
         elif isinstance(message.markup, RemoveKeyboard):

@@ -30,8 +30,6 @@ from services.work import Work
 
 SEEN_EVERY = timedelta(hours=1)
 """`last_seen_at` is kept no finer than this, so that a press that only reads writes nothing."""
-REMEMBERED_FOR = timedelta(days=2)
-"""Telegram keeps undelivered updates for a day; one that is known twice as long is never new."""
 
 
 async def find_account(
@@ -223,7 +221,9 @@ async def mark_answered(
 async def forget_updates(work: Work) -> int:
     """Sweep: drops updates answered so long ago that they won't be delivered again."""
     done = await work.session.execute(
-        delete(Inbox).where(Inbox.answered_at < work.now - REMEMBERED_FOR)
+        delete(Inbox).where(
+            Inbox.answered_at < work.now - timedelta(days=work.policy.update_keep_days)
+        )
     )
     return int(getattr(done, "rowcount", 0))
 

@@ -31,7 +31,7 @@ from models import (
     ServiceField,
     Shift,
 )
-from models.sealed import keyring
+from models.sealed import unseal
 from services import access, activities, audit, enclosures, typesetting
 from services.access import Right
 from services.enclosures import Content
@@ -274,7 +274,7 @@ async def copies(work: Work, file: File) -> list[bytes]:
         .order_by(EnclosureContent.enclosure_id)
         .limit(PRINTED)
     )
-    return [keyring().unseal(sealed) for sealed in rows]
+    return [unseal(sealed) for sealed in rows]
 
 
 def pdf(

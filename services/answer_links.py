@@ -4,7 +4,6 @@ A link names a delivery, which is one message to one person, and nothing else. I
 other hands: it opens no screen of the person's, only the answers that a handler lets be given so.
 """
 
-import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,11 +52,12 @@ def first_name(name: str) -> str:
 def token(delivery_id: int, expires_at: datetime) -> str:
     """What stands at the end of the link."""
     until = int(expires_at.timestamp())
-    return f"{delivery_id}-{until}-{_signature(delivery_id, until)}"
+    signature = keyring().sign(_signed(delivery_id, until), SIGNATURE)
+    return f"{delivery_id}-{until}-{signature}"
 
 
-def _signature(delivery_id: int, until: int) -> str:
-    return keyring().sign(f"answer:{delivery_id}:{until}", SIGNATURE)
+def _signed(delivery_id: int, until: int) -> str:
+    return f"answer:{delivery_id}:{until}"
 
 
 def read(given: str, now: datetime) -> int:
@@ -69,7 +69,7 @@ def read(given: str, now: datetime) -> int:
     if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
         raise Gone
     delivery_id, until = int(parts[0]), int(parts[1])
-    if not hmac.compare_digest(_signature(delivery_id, until), parts[2]):
+    if not keyring().has_signed(_signed(delivery_id, until), SIGNATURE, parts[2]):
         raise Gone
     if datetime.fromtimestamp(until, UTC) <= now:
         raise Refusal("answer_link_expired")
@@ -140,12 +140,16 @@ def pressed(letter: Letter, value: str, on_page: OnPage) -> str | None:
     if not signature:
         known = {button.action for button in offered(letter.rendered, on_page)}
         return action if action in known else None
-    genuine = hmac.compare_digest(_step(letter.delivery_id, action), signature)
+    genuine = keyring().has_signed(_step_of(letter.delivery_id, action), SIGNATURE, signature)
     return action if genuine else None
 
 
 def _step(delivery_id: int, action: str) -> str:
-    return keyring().sign(f"step:{delivery_id}:{action}", SIGNATURE)
+    return keyring().sign(_step_of(delivery_id, action), SIGNATURE)
+
+
+def _step_of(delivery_id: int, action: str) -> str:
+    return f"step:{delivery_id}:{action}"
 
 
 async def answered(work: Work, delivery_id: int) -> None:

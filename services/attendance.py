@@ -432,7 +432,10 @@ async def assume_check_outs(work: Work) -> int:
         .order_by(Attendance.id)
         .with_for_update()
     )
-    forgotten = await find(work, Attendance.id.in_(held.all()))
+    keys = held.all()
+    if not keys:
+        return 0
+    forgotten = await find(work, Attendance.id.in_(keys))
     for presence in forgotten:
         there = presence.there
         # Of a remote activity nothing counts that nobody has reported.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import FIRST_BOT, TELEGRAM, Account, Bot, Delivery, DeliveryState, Group
@@ -14,14 +14,27 @@ WAITING = (DeliveryState.QUEUED, DeliveryState.HELD)
 
 async def number(session: AsyncSession, telegram_ids: Sequence[int]) -> list[int]:
     """The numbers of bots by Telegram's ids; who is new gets the next one."""
-    known = {bot.telegram_id: bot.id for bot in await session.scalars(select(Bot))}
+    known = await _numbers(session)
+    if not known.keys() >= set(telegram_ids):
+        if session.get_bind().dialect.name == "postgresql":  # others may be starting as well
+            await session.execute(text("LOCK TABLE bot IN SHARE ROW EXCLUSIVE MODE"))
+            known = await _numbers(session)
+        await _add(session, known, telegram_ids)
+    return [known[telegram_id] for telegram_id in telegram_ids]
+
+
+async def _numbers(session: AsyncSession) -> dict[int, int]:
+    """By Telegram's ids."""
+    return dict((await session.execute(select(Bot.telegram_id, Bot.id))).all())
+
+
+async def _add(session: AsyncSession, known: dict[int, int], telegram_ids: Sequence[int]) -> None:
     last = max(known.values(), default=FIRST_BOT - 1)
     for telegram_id in telegram_ids:
         if telegram_id not in known:
             known[telegram_id] = last = last + 1
             session.add(Bot(id=last, telegram_id=telegram_id))
     await session.flush()
-    return [known[telegram_id] for telegram_id in telegram_ids]
 
 
 async def username_of(session: AsyncSession, bot_id: int) -> str | None:

@@ -5,7 +5,7 @@ hours then concern few rows, whatever the size of the audience.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from math import ceil
@@ -285,7 +285,10 @@ async def progress(work: Work, found: Broadcast) -> Progress:
     if found.message_id is None:
         now.queued = found.size
         return now
-    _sum_up(now, found, await _counted(work, found.message_id))
+    if found.outcome is not None:
+        _sum_up(now, found, _remembered(found.outcome))
+    else:
+        _sum_up(now, found, await _counted(work, found.message_id))
     return now
 
 
@@ -316,6 +319,20 @@ async def _counted(work: Work, message_id: int) -> Iterable[Any]:
         .group_by(Delivery.state, Delivery.reason)
     )
     return found.all()
+
+
+async def outcome(work: Work, message_id: int) -> dict[str, Any]:
+    """What became of its deliveries, as `Broadcast.outcome` keeps it."""
+    rows = await _counted(work, message_id)
+    return {
+        f"{state.value}:{reason or ''}": [count, seen] for state, reason, count, seen, _ in rows
+    }
+
+
+def _remembered(outcome: Mapping[str, Any]) -> Iterable[Any]:
+    for key, (count, seen) in outcome.items():
+        state, _, reason = key.partition(":")
+        yield DeliveryState(state), reason or None, count, seen, 0
 
 
 def _sum_up(now: Progress, found: Broadcast, rows: Iterable[Any]) -> None:

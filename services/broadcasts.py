@@ -34,11 +34,13 @@ from services import (
     markup,
     organisations,
     quiet_hours,
+    watchwords,
 )
 from services.audiences import Audience
 from services.delivery import Post
 from services.errors import Gone, NotAllowed, Refusal
 from services.finding import folded
+from services.watchwords import Confirmed
 from services.work import Work
 
 KINDS = ("newsletter", "survey", "notice")
@@ -419,15 +421,18 @@ async def readable(work: Work, broadcast_id: int) -> Broadcast:
 # Sending it off
 
 
-async def submit(work: Work, broadcast_id: int, opens: str) -> Broadcast:
+async def submit(
+    work: Work, broadcast_id: int, opens: str, word: Confirmed | None = None
+) -> Broadcast:
     """To those who approve, or straight into the queue. `opens` leads to it from a group.
 
-    Raises Refusal where nobody would get it or nobody else can approve it.
+    Raises Refusal where nobody would get it, nobody else can approve it, or so many take a word.
     """
     found = await _draft(work, broadcast_id)
     shown = await outlook(work, broadcast_id)
     if not shown.count.reachable and not shown.groups:
         raise Refusal("broadcast_reaches_nobody")
+    watchwords.require(work, shown.count.reachable, word)
     found.size = shown.count.reachable
     found.submitted_at = work.now
     found.buttons = {**found.buttons, "opens": opens}
@@ -482,9 +487,10 @@ async def _approvers(work: Work, found: Broadcast) -> list[int]:
     return sorted({person_id for depth, person_id in holders if depth == nearest})
 
 
-async def approve(work: Work, broadcast_id: int) -> Broadcast:
-    """Raises Refusal if it was decided before, or by its author."""
+async def approve(work: Work, broadcast_id: int, word: Confirmed | None = None) -> Broadcast:
+    """Raises Refusal if it was decided before, or by its author, or so many take a word."""
     found = await to_decide(work, broadcast_id)
+    watchwords.require(work, found.size or 0, word)
     await _check_times(work, found)
     found.approved_by_id = work.person.id
     _send_off(work, found)
@@ -546,7 +552,10 @@ def _send_off(work: Work, found: Broadcast) -> None:
 
 async def withdraw(work: Work, broadcast_id: int) -> None:
     """Before anybody has got it, it becomes a draft again."""
-    found = await _in(work, broadcast_id, WITHDRAWABLE)
+    await _take_back(work, await _in(work, broadcast_id, WITHDRAWABLE))
+
+
+async def _take_back(work: Work, found: Broadcast) -> None:
     if found.state is BroadcastState.AWAITING_APPROVAL:
         told = {"broadcast_id": found.id, "title": found.title, "decision": "withdrawn"}
         told |= {"reason": "", "by": work.person.name}
@@ -588,14 +597,34 @@ async def recall(work: Work, broadcast_id: int) -> None:
     _note(work, found, "recalled")
 
 
-async def rewrite(work: Work, broadcast_id: int, versions: Mapping[str, str]) -> None:
-    """Another text, also on the phones that have got it."""
+async def rewrite(
+    work: Work, broadcast_id: int, versions: Mapping[str, str], word: Confirmed | None = None
+) -> None:
+    """Another text, also on the phones that have got it. Raises Refusal."""
     found = await _in(work, broadcast_id, READABLE)
+    watchwords.require(work, found.size or 0, word)
     _put_text(found, versions)
     post = await post_of(work, found)
     await delivery.reword(work, _message(found), post)
     await _put_right(work, found, post)
     _note(work, found, "rewritten")
+
+
+async def end_all_of(work: Work, person_id: int) -> None:
+    """What somebody was about to say goes no further, where they may say nothing any more."""
+    theirs = await work.session.scalars(
+        select(Broadcast)
+        .where(Broadcast.author_id == person_id, Broadcast.state.in_((*WITHDRAWABLE, *UNDER_WAY)))
+        .order_by(Broadcast.id)
+    )
+    for found in theirs.all():
+        if await access.holds(work, person_id, access.Right.ANNOUNCE, found.organisation_id):
+            continue
+        if found.state in UNDER_WAY:
+            await _stop(work, found, BroadcastState.STOPPED)
+            _note(work, found, "stopped")
+        else:
+            await _take_back(work, found)
 
 
 async def _put_right(work: Work, found: Broadcast, post: Post) -> None:

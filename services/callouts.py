@@ -9,8 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import (
+    Account,
     Callout,
     CalloutState,
     Lane,
@@ -110,6 +112,24 @@ async def under_way(work: Work) -> list[Callout]:
         select(Callout).where(within, Callout.state.in_(RUNNING)).order_by(Callout.id.desc())
     )
     return list(found)
+
+
+async def concerned(session: AsyncSession) -> frozenset[int]:
+    """Telegram ids of those who may command, and of whoever is called out at the moment."""
+    commanding = select(Role.person_id).where(
+        Role.kind.in_(access.roles_with(Right.LAUNCH_CALLOUTS))
+    )
+    called = (
+        select(Response.person_id)
+        .join(Callout, Callout.id == Response.callout_id)
+        .where(Callout.state.in_(RUNNING))
+    )
+    found = await session.scalars(
+        select(Account.telegram_id).where(
+            Account.person_id.in_(commanding) | Account.person_id.in_(called)
+        )
+    )
+    return frozenset(found)
 
 
 async def in_short(work: Work) -> list[dict[str, Any]]:

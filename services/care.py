@@ -140,7 +140,7 @@ async def _require_new(work: Work, phone: str | None) -> None:
     if phone is None:
         return
     known = select(Recipient.id).where(
-        Recipient.phone_hash == keyring().fingerprint(phone),
+        Recipient.phone_hash.in_(keyring().fingerprints(phone)),
         Recipient.closed_at.is_(None),
         await within_reach(work),
     )

@@ -70,7 +70,7 @@ def is_unclaimed(person_id: Any) -> ColumnElement[bool]:
 
 
 def code_of(person_id: int, issue: int) -> str:
-    signed = keyring().sign(f"claim:{person_id}:{issue}", 43)
+    signed = keyring().signed_first(f"claim:{person_id}:{issue}", 43)
     number = int.from_bytes(hashlib.sha256(signed.encode()).digest())
     letters = []
     for _ in range(LENGTH):
@@ -85,8 +85,13 @@ def grouped(code: str) -> str:
 
 
 def _hash(code: str) -> str:
+    return _hashes(code)[0]
+
+
+def _hashes(code: str) -> list[str]:
+    """By which it may be kept."""
     tidy = "".join(c for c in code.upper() if c in ALPHABET)
-    return keyring().fingerprint(f"claim:{tidy}")
+    return keyring().fingerprints(f"claim:{tidy}")
 
 
 async def waiting(work: Work, import_id: int) -> int:
@@ -288,7 +293,7 @@ async def meet_by_id_number(work: Work, id_number: str) -> None:
     if work.actor is not None:
         return
     waits = select(Person.id).where(
-        Person.id_number_hash == keyring().fingerprint(id_number), is_unclaimed(Person.id)
+        Person.id_number_hash.in_(keyring().fingerprints(id_number)), is_unclaimed(Person.id)
     )
     if await work.session.scalar(waits) is not None:
         raise Refusal("signup_id_waits")
@@ -351,7 +356,7 @@ def _require_stranger(work: Work) -> None:
 
 def _holds_good(work: Work, code: str) -> tuple[ColumnElement[bool], ...]:
     return (
-        Imported.code_hash == _hash(code),
+        Imported.code_hash.in_(_hashes(code)),
         Imported.expires_at > work.now,
         Imported.claimed_at.is_(None),
     )

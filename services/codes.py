@@ -4,7 +4,6 @@ A rotating code is good while it is shown and for as long again, so a photo of i
 printed one never changes; it counts only together with a location on site.
 """
 
-import hmac
 from datetime import UTC, datetime, timedelta
 
 from models import Means
@@ -25,7 +24,7 @@ def rotating(shift_id: int, now: datetime, seconds: int) -> str:
 
 def is_rotating(shift_id: int, slot: str, signature: str, *, now: datetime, seconds: int) -> bool:
     """Whether a scanned code was made here and is still good."""
-    if not _matches(signature, _sign("in", shift_id, slot)):
+    if not _matches(signature, "in", shift_id, slot):
         return False
     return 0 <= _slot(now, seconds) - int(slot, 36) <= 1
 
@@ -38,7 +37,7 @@ def rally(callout_id: int, now: datetime, seconds: int) -> str:
 
 def is_rally(callout_id: int, slot: str, signature: str, *, now: datetime, seconds: int) -> bool:
     """Whether a scanned code of a rally point was made here and is still good."""
-    if not _matches(signature, _sign("rally", callout_id, slot)):
+    if not _matches(signature, "rally", callout_id, slot):
         return False
     return 0 <= _slot(now, seconds) - int(slot, 36) <= 1
 
@@ -54,7 +53,7 @@ def printed(shift_id: int) -> str:
 
 
 def is_printed(shift_id: int, signature: str) -> bool:
-    return _matches(signature, _sign("print", shift_id))
+    return _matches(signature, "print", shift_id)
 
 
 def screen_key(shift_id: int) -> str:
@@ -63,7 +62,7 @@ def screen_key(shift_id: int) -> str:
 
 
 def is_screen_key(shift_id: int, key: str) -> bool:
-    return _matches(key, screen_key(shift_id))
+    return _matches(key, "screen", shift_id, length=SCREEN_SIGNATURE)
 
 
 def walk_in(shift_id: int, person_id: int) -> str:
@@ -72,7 +71,7 @@ def walk_in(shift_id: int, person_id: int) -> str:
 
 
 def is_walk_in(shift_id: int, person_id: int, key: str) -> bool:
-    return _matches(key, walk_in(shift_id, person_id))
+    return _matches(key, "walk-in", shift_id, person_id)
 
 
 def found(team_id: int, person_id: int) -> str:
@@ -81,7 +80,7 @@ def found(team_id: int, person_id: int) -> str:
 
 
 def is_found(team_id: int, person_id: int, key: str) -> bool:
-    return _matches(key, found(team_id, person_id))
+    return _matches(key, "team", team_id, person_id)
 
 
 def ticket(attendance_id: int, means: Means, at: datetime) -> str:
@@ -94,7 +93,7 @@ def ticket_moment(
     attendance_id: int, moment: str, means: str, signature: str, now: datetime
 ) -> datetime | None:
     """When the ticket was made; None if it was not made here or is too old."""
-    if not _matches(signature, _sign("out", attendance_id, moment, means)):
+    if not _matches(signature, "out", attendance_id, moment, means):
         return None
     at = datetime.fromtimestamp(int(moment, 36), UTC)
     return at if now - at <= TICKET_LASTS else None
@@ -108,8 +107,8 @@ def _sign(*parts: object, length: int = SIGNATURE) -> str:
     return keyring().sign(":".join(map(str, parts)), length)
 
 
-def _matches(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+def _matches(given: str, *parts: object, length: int = SIGNATURE) -> bool:
+    return keyring().has_signed(":".join(map(str, parts)), length, given)
 
 
 def _base36(number: int) -> str:

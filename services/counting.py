@@ -124,8 +124,11 @@ def month_of(work: Work, moment: datetime) -> int:
 
 def month_column(work: Work, moment: Any) -> ColumnElement[int]:
     """The same, counted by the database."""
-    offset = _offset(work)
-    if _is_postgresql(work):
+    return month_by(is_postgresql(work), offset_of(work), moment)
+
+
+def month_by(on_postgresql: bool, offset: timedelta, moment: Any) -> ColumnElement[int]:
+    if on_postgresql:
         local = func.timezone("UTC", moment) + offset
         return cast(func.extract("year", local) * YEAR + func.extract("month", local) - 1, Integer)
     shift = f"{offset // timedelta(minutes=1):+d} minutes"
@@ -136,16 +139,16 @@ def month_column(work: Work, moment: Any) -> ColumnElement[int]:
 def starts(work: Work, month: int) -> datetime:
     """When a month begins."""
     first = datetime(month // YEAR, month % YEAR + 1, 1, tzinfo=UTC)
-    return first - _offset(work)
+    return first - offset_of(work)
 
 
-def _offset(work: Work) -> timedelta:
+def offset_of(work: Work) -> timedelta:
     """Of the zone's standard time, as `traits.local_day` has it."""
     local = work.now.astimezone(work.policy.zone)
     return (local.utcoffset() or timedelta()) - (local.dst() or timedelta())
 
 
-def _is_postgresql(work: Work) -> bool:
+def is_postgresql(work: Work) -> bool:
     return work.session.get_bind().dialect.name == "postgresql"
 
 
@@ -628,7 +631,7 @@ def _bucket(work: Work) -> ColumnElement[int]:
 
 def _seconds(work: Work, moment: Any) -> ColumnElement[int]:
     """Whole ones, since 1970."""
-    if _is_postgresql(work):
+    if is_postgresql(work):
         return cast(func.floor(func.extract("epoch", moment)), Integer)
     return cast(func.strftime("%s", moment), Integer)
 
@@ -934,7 +937,7 @@ async def _put(work: Work, table: Any, counts: Counts) -> None:
 
 async def _upsert(work: Work, table: Any, counts: Counts, *, adding: bool) -> None:
     keys, values = _columns(table)
-    dialect: Any = postgresql if _is_postgresql(work) else sqlite
+    dialect: Any = postgresql if is_postgresql(work) else sqlite
     statement = dialect.insert(table.__table__)
     given = statement.excluded
     columns = table.__table__.columns

@@ -42,12 +42,14 @@ from models import (
     Organisation,
     Person,
 )
-from models.sealed import keyring
+from models.sealed import keyring, unseal
 from services.words import CLOSED
 from services.work import Work
 
 POSTED = "muster_posted"
 """Marks a session that has something for the sender, see `Database.after_commit`."""
+ORIGIN = "muster_origin"
+"""What a session comes of, where whoever opened it knows that."""
 
 NO_PARAMETERS = cast(null(), Delivery.parameters.type)
 """For recipients who need none of their own; PostgreSQL must be told the type."""
@@ -338,7 +340,7 @@ def unsealed(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as a template takes them, whether they were sealed or not."""
     found = dict(parameters)
     if found.get(SEALED):
-        found |= json.loads(keyring().unseal(b64decode(found.pop(SEALED))))
+        found |= json.loads(unseal(b64decode(found.pop(SEALED))))
     return found
 
 
@@ -515,6 +517,7 @@ def _without_buttons(work: Work, original: Message) -> Message:
         kind=original.kind,
         subject=f"{CLOSES}{original.id}",
         created_at=work.now,
+        origin=work.session.info.get(ORIGIN),
     )
 
 
@@ -663,6 +666,7 @@ async def write(work: Work, post: Post) -> Message:
         created_at=work.now,
         expires_at=post.expires_at,
         urgency=post.urgency,
+        origin=work.session.info.get(ORIGIN),
     )
     work.session.add(message)
     await work.session.flush()

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sqlalchemy import delete, select, update
 
 from models import Enclosure, EnclosureContent, EnclosureKind
-from models.sealed import keyring
+from models.sealed import keyring, unseal
 from services.errors import Gone
 from services.work import Work
 
@@ -108,7 +108,7 @@ async def content(work: Work, subject: str, enclosure_id: int) -> Content:
     ).one_or_none()
     if row is None:
         raise Gone
-    return Content(keyring().unseal(row[1]), TYPES[row[0]])
+    return Content(unseal(row[1]), TYPES[row[0]])
 
 
 async def remove(work: Work, subject: str, enclosure_id: int | None = None) -> int:

@@ -121,8 +121,8 @@ async def context(work: Work, found: Import) -> Context:
 
 
 def mark(kind: str, value: str) -> int:
-    """63 bits of the keyed hash of something that names somebody."""
-    return int(keyring().fingerprint(f"{kind}:{value}")[:16], 16) >> 1
+    """63 bits of the keyed hash of something that names somebody; the same whatever is rotated."""
+    return int(keyring().lasting(f"{kind}:{value}")[:16], 16) >> 1
 
 
 @dataclass(slots=True)

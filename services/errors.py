@@ -19,6 +19,10 @@ class Refusal(Exception):
         return f"errors/{self.code}"
 
 
+class Counted(Refusal):
+    """A refusal of a try that is counted: what was changed before it stays."""
+
+
 class NotAllowed(Refusal):
     """The actor holds no role that permits this."""
 

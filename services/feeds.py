@@ -85,12 +85,22 @@ async def renew_of_organisation(work: Work, organisation_id: int) -> Feed:
 
 
 async def revoke_own(work: Work) -> None:
-    await _revoke(work, Feed.person_id == work.person.id)
+    await revoke_of_person(work, work.person.id)
+
+
+async def revoke_of_person(work: Work, person_id: int) -> None:
+    """Whoever holds the address of their calendar sees nothing of it any more."""
+    await _revoke(work, Feed.person_id == person_id)
 
 
 async def revoke_of_organisation(work: Work, organisation_id: int) -> None:
     """Raises NotAllowed."""
     await access.require(work, Right.EXCHANGE, organisation_id)
+    await leave_off(work, organisation_id)
+
+
+async def leave_off(work: Work, organisation_id: int) -> None:
+    """Its address leads nowhere from now on; whether it may be revoked is not asked here."""
     if await _revoke(work, Feed.organisation_id == organisation_id):
         subject = f"organisation:{organisation_id}"
         audit.note(work, "feed.revoked", subject, organisation_id=organisation_id)
@@ -130,7 +140,7 @@ async def _revoke(work: Work, whose: ColumnElement[bool]) -> int:
 
 async def find(work: Work, secret: str) -> Feed:
     """Raises Gone for an address that leads nowhere (any more)."""
-    feed = await _in_use(work, Feed.secret_hash == keyring().fingerprint(secret))
+    feed = await _in_use(work, Feed.secret_hash.in_(keyring().fingerprints(secret)))
     if feed is None:
         raise Gone
     return feed

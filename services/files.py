@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.sealed import keyring
+from models.sealed import keyring, unseal
 from services.errors import Refusal
 
 PORTION = 250
@@ -106,8 +106,8 @@ def packed(content: Any) -> bytes:
 
 
 def unpacked(content: bytes | None) -> Any:
-    return json.loads(zlib.decompress(keyring().unseal(content))) if content else []
+    return json.loads(zlib.decompress(unseal(content))) if content else []
 
 
 def opened(sealed: bytes) -> bytes:
-    return keyring().unseal(sealed)
+    return unseal(sealed)

@@ -31,8 +31,10 @@ async def bind(
 
     Raises Gone for a wrong code, NotAllowed without the right.
     """
-    organisation_id = code.partition("-")[0]
-    if not organisation_id.isdecimal() or binding_code(int(organisation_id)) != code:
+    organisation_id, _, signature = code.partition("-")
+    if not organisation_id.isdecimal():
+        raise Gone
+    if not keyring().has_signed(f"bind:{int(organisation_id)}", CODE_LENGTH, signature):
         raise Gone
     actor = await work.session.scalar(
         select(Person)

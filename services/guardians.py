@@ -47,7 +47,7 @@ async def asked(work: Work, code: str, telegram_id: int) -> tuple[Guardian, Pers
         await work.session.execute(
             select(Guardian, Person)
             .join(Person, Person.id == Guardian.person_id)
-            .where(Guardian.code_hash == keyring().fingerprint(tidy))
+            .where(Guardian.code_hash.in_(keyring().fingerprints(tidy)))
         )
     ).one_or_none()
     if row is None or row[1].standing is not Standing.AWAITING_GUARDIAN:
@@ -98,7 +98,7 @@ async def agree_for_own(work: Work, minor: Person, telegram_id: int) -> None:
     code = await name(work, minor, parent.name, parent.phone or "")
     await work.session.execute(
         update(Guardian)
-        .where(Guardian.code_hash == keyring().fingerprint(code))
+        .where(Guardian.code_hash.in_(keyring().fingerprints(code)))
         .values(confirmed_at=work.now, confirmed_by_telegram_id=telegram_id)
         .execution_options(synchronize_session=False)
     )

@@ -109,7 +109,7 @@ async def take_call(work: Work, said: Asked) -> HelpRequest:
     await access.require(work, Right.CARE, said.organisation_id)
     caller = await work.session.scalar(
         select(Person.id).where(
-            Person.phone_hash == keyring().fingerprint(said.phone),
+            Person.phone_hash.in_(keyring().fingerprints(said.phone)),
             Person.phone_verified,
             Person.standing == Standing.ACTIVE,
         )
@@ -678,7 +678,7 @@ async def waiting(work: Work) -> int:
 async def remind(work: Work) -> int:
     """Sweep: the coordinators hear once more of a request that nobody has seen to."""
     before = work.now - timedelta(minutes=work.policy.help_waits_minutes)
-    keys = await work.session.scalars(
+    found = await work.session.scalars(
         select(HelpRequest.id)
         .where(
             HelpRequest.state == HelpState.OPEN,
@@ -687,9 +687,12 @@ async def remind(work: Work) -> int:
         )
         .limit(PORTION)
     )
+    keys = found.all()
+    if not keys:
+        return 0
     claimed = await work.session.scalars(
         update(HelpRequest)
-        .where(HelpRequest.id.in_(keys.all()), HelpRequest.waiting_told_at.is_(None))
+        .where(HelpRequest.id.in_(keys), HelpRequest.waiting_told_at.is_(None))
         .values(waiting_told_at=work.now)
         .returning(HelpRequest)
     )

@@ -34,6 +34,7 @@ from services import (
     imported_hours,
     imported_organisations,
     imported_people,
+    resealing,
 )
 from services.access import Right
 from services.entering import Context, Outcome, Verdict
@@ -91,8 +92,11 @@ async def may(work: Work, kind: ImportKind, organisation_id: int) -> bool:
 async def prepare(work: Work) -> Step | None:
     """The next step of the import that is under way longest, with all that can be done before.
 
-    While none is, of one whose keys are of no more use.
+    While none is, of one whose keys are of no more use. None as well while keyed hashes are being
+    renewed, by which it compares.
     """
+    if await resealing.is_under_way(work.session):
+        return None
     found = await work.session.scalar(
         select(Import).where(Import.state.in_(ACTIVE)).order_by(Import.id).limit(1)
     )

@@ -38,7 +38,8 @@ async def request(work: Work, account: Account, phone: str, *, verified: bool) -
 
 async def allow(work: Work, account_id: int, signature: str) -> None:
     """The owner says from the old account that the new one is theirs. Raises Gone."""
-    if signature != _signature(work.person.id, account_id):
+    text = f"move:{work.person.id}:{account_id}"
+    if not keyring().has_signed(text, SIGNATURE_LENGTH, signature):
         raise Gone
     account = await work.session.get(Account, account_id)
     if account is None or account.person_id is not None:

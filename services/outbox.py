@@ -74,6 +74,8 @@ class Why(StrEnum):
     OPTED_OUT = "opted_out"
     NO_TELEGRAM = "no_telegram"
     NO_ADDRESS = "no_address"
+    RESTORED = "restored"
+    """Held after a backup was restored: it may have gone out since."""
 
 
 UNREACHABLE = frozenset(
@@ -105,6 +107,7 @@ class Wording:
     silent: bool
     deletes: bool
     expires_at: datetime | None
+    origin: str | None
 
 
 @dataclass(slots=True)
@@ -121,6 +124,7 @@ class Due:
     attempts: int
     edits_message_id: int | None
     """Telegram's id of the message to edit, where this corrects an earlier one."""
+    due_at: datetime
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -170,12 +174,12 @@ _CLAIM = (
     )
     .returning(
         _row.id, _row.message_id, _row.chat_id, _row.language, _row.lane, _row.parameters,
-        _row.attempts, _row.edits_id,
+        _row.attempts, _row.edits_id, _row.due_at,
     )
 )  # fmt: skip
 _WORDINGS = select(
     Message.id, Message.template, Message.parameters, Message.attachment, Message.silent,
-    Message.deletes, Message.expires_at,
+    Message.deletes, Message.expires_at, Message.origin,
 ).where(Message.id.in_(bindparam("keys", expanding=True)))  # fmt: skip
 _ON_PHONES = select(_row.id, _row.telegram_message_id).where(
     _row.id.in_(bindparam("keys", expanding=True))
@@ -254,9 +258,9 @@ async def claim_due(
     return [
         Due(
             key, wordings[message_id], chat_id, language, LANES[lane], own, attempts,
-            on_phones.get(edits_id),
+            on_phones.get(edits_id), due_at,
         )
-        for key, message_id, chat_id, language, lane, own, attempts, edits_id in rows
+        for key, message_id, chat_id, language, lane, own, attempts, edits_id, due_at in rows
         if message_id not in expired
     ]  # fmt: skip
 

@@ -100,7 +100,7 @@ def _phone_hashes(work: Work, typed: str) -> list[str]:
     except phonenumbers.NumberParseException:
         return []
     written = phonenumbers.format_number(phone, phonenumbers.PhoneNumberFormat.E164)
-    return [keyring().fingerprint(written)]
+    return keyring().fingerprints(written)
 
 
 async def own_volunteer(work: Work, right: access.Right, typed: str) -> Person:

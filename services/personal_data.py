@@ -49,9 +49,11 @@ from models import (
     Skill,
     SpokenLanguage,
     Standing,
+    SuspendedRole,
     Swap,
     SwapOffer,
     Trait,
+    Watchword,
     Word,
 )
 from services import (
@@ -67,6 +69,7 @@ from services import (
     help_requests,
     incidents,
     insurance,
+    leaving,
     marks,
     pairings,
     parties,
@@ -173,6 +176,8 @@ async def everything_about(work: Work) -> dict[str, Any]:
         ),
         "callout_words": select(Word).where(Word.person_id == mine),
         "memberships": select(Membership).where(Membership.person_id == mine),
+        "suspended_roles": select(SuspendedRole).where(SuspendedRole.person_id == mine),
+        "watchword": select(Watchword).where(Watchword.person_id == mine),
         "roles": select(Role).where(Role.person_id == mine),
         "imported": select(Imported).where(Imported.person_id == mine),
         "saved_filters": select(SavedFilter).where(SavedFilter.person_id == mine),
@@ -262,6 +267,7 @@ async def forget(work: Work) -> None:
     for topic in UNSAYING:
         await topic.forget_person(work, person.id)
     await _drop_what_is_only_theirs(work, person.id)
+    await leaving.let_go(work, [person.id])
     await _blank_what_others_refer_to(work, person.id)
     await certificates.erase(work, person.id)
     for topic in (one for one in TOPICS if one not in UNSAYING):
@@ -291,7 +297,8 @@ async def _drop_what_is_only_theirs(work: Work, person_id: int) -> None:
     await _delete(work, Conversation, Conversation.account_id.in_(accounts))
     for table in (PersonSkill, PersonInterest, PersonLanguage, Consent, Guardian, Qualification,
                   Role, OptOut, Feed, BroadcastAnswer, Readiness, PersonEquipment, SwapOffer,
-                  Imported, Trait, Posting, Directory, SavedFilter):  # fmt: skip
+                  Imported, Trait, Posting, Directory, SavedFilter, SuspendedRole,
+                  Watchword):  # fmt: skip
         await _delete(work, table, table.person_id == person_id)
     await work.session.execute(
         update(Inbox)

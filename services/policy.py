@@ -58,6 +58,12 @@ class Policy(BaseModel):
     broadcast_approval_size: int = Field(
         1000, ge=0, description="Broadcasts to more people need a second coordinator's approval."
     )
+    watchword_size: int = Field(
+        200, ge=0, description="Broadcasts to more people take the word that their sender chose."
+    )
+    watchword_wait_hours: int = Field(
+        24, ge=0, description="After which such a word counts, so that no thief chooses one."
+    )
     announcement_radius: float = Field(
         20_000, gt=0, description="Metres from a volunteer's place within which activities fit."
     )
@@ -275,6 +281,16 @@ class Policy(BaseModel):
     )
     review_day: int = Field(
         15, ge=1, le=31, description="In December, from when the year's review is offered."
+    )
+
+    update_keep_days: int = Field(
+        2, ge=2, description="Days that an answered update is known; Telegram repeats it for one."
+    )
+    delivery_keep_days: int = Field(
+        180, ge=30, description="Days that a message and its receipts are kept; calls for good."
+    )
+    error_keep_days: int = Field(
+        90, ge=1, description="Days after its last time that a kind of error is kept."
     )
 
     @field_validator("timezone")

@@ -51,14 +51,15 @@ async def register(
     return process.id
 
 
-async def say_alive(session: AsyncSession, process_id: int, seconds: float) -> None:
-    """It lives for so many seconds from now on."""
-    await session.execute(
+async def say_alive(session: AsyncSession, process_id: int, seconds: float) -> bool:
+    """It lives for so many seconds from now on; False if it has long been forgotten."""
+    done = await session.execute(
         update(Process)
         .where(Process.id == process_id)
         .values(alive_until=clock(session) + seconds)
         .execution_options(synchronize_session=False)
     )
+    return bool(getattr(done, "rowcount", 0))
 
 
 async def on_host(session: AsyncSession, host: str) -> dict[int, int]:
@@ -74,7 +75,7 @@ async def bury(session: AsyncSession, process_ids: Collection[int]) -> None:
     await session.execute(
         update(Process)
         .where(Process.id.in_(process_ids))
-        .values(alive_until=0.0)
+        .values(alive_until=clock(session))
         .execution_options(synchronize_session=False)
     )
     await session.execute(delete(Share).where(Share.process_id.in_(process_ids)))

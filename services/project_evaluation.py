@@ -6,7 +6,6 @@ weighted by the shares that the city gives them (`project_leader_share` and so o
 that a thousand recipients outweigh nobody. Recipients stay nameless.
 """
 
-import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -167,7 +166,11 @@ def personal_link(project_id: int) -> str:
 
 
 def _sign(project_id: int, nonce: str) -> str:
-    return keyring().sign(f"evaluate:{project_id}:{nonce}", SIGNATURE)
+    return keyring().sign(_signed(project_id, nonce), SIGNATURE)
+
+
+def _signed(project_id: int, nonce: str) -> str:
+    return f"evaluate:{project_id}:{nonce}"
 
 
 def read(token: str) -> tuple[int, str]:
@@ -176,7 +179,7 @@ def read(token: str) -> tuple[int, str]:
     nonce, _, signature = rest.rpartition("-")
     if not number.isascii() or not number.isdecimal() or len(number) > 18:
         raise Gone
-    if not hmac.compare_digest(_sign(int(number), nonce).encode(), signature.encode()):
+    if not keyring().has_signed(_signed(int(number), nonce), SIGNATURE, signature):
         raise Gone
     return int(number), nonce
 
@@ -197,7 +200,7 @@ async def asked(work: Work, token: str, browser: str) -> tuple[Project, list[Ind
 
 
 def _once(nonce: str, browser: str) -> str:
-    return keyring().fingerprint(f"link:{nonce}" if nonce else f"browser:{browser}")
+    return keyring().lasting(f"link:{nonce}" if nonce else f"browser:{browser}")
 
 
 async def answer(

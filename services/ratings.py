@@ -4,7 +4,6 @@ Only sums are told. A source's stars and words of an activity are shown once `LE
 there, so that nobody is recognised; words come without names and in no order.
 """
 
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -198,8 +197,7 @@ async def by_code(work: Work, given: str) -> tuple[Activity, Shift]:
     key, _, signature = given.partition("-")
     if not (key.isascii() and key.isdigit() and len(key) < 19):
         raise Gone
-    wanted = code(int(key)).partition("-")[2]
-    if not hmac.compare_digest(signature.encode(), wanted.encode()):
+    if not keyring().has_signed(f"rate:{int(key)}", SIGNATURE, signature):
         raise Gone
     activity = await work.session.get(Activity, int(key))
     shifts = await _shifts(work, int(key))
@@ -257,7 +255,7 @@ async def rate_as_recipient(
 
 
 def _hash(visitor: str) -> str:
-    return keyring().fingerprint(f"rater:{visitor}")
+    return keyring().lasting(f"rater:{visitor}")
 
 
 # What is told of them

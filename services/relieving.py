@@ -59,6 +59,8 @@ async def _remind(
         work, noted, Duty.starts_at > work.now + until, Duty.starts_at <= work.now + ahead
     )
     told = [line for line in due if line.duty.given_at <= line.duty.starts_at - ahead]
+    if not told:
+        return 0
     later = await quiet_hours.times(work) if when == "day" else (None, ())
     for line in told:
         about = {**line.told(), "when": when, "ready": line.duty.ready_at is not None}
@@ -81,12 +83,15 @@ async def _claim(
 
     Without those whose holder has left: they are gaps, of which the leaders hear.
     """
-    keys = await work.session.scalars(
+    found = await work.session.scalars(
         select(Duty.id).where(noted.is_(None), *which).order_by(Duty.id).limit(PORTION)
     )
+    keys = found.all()
+    if not keys:
+        return []
     claimed = await work.session.scalars(
         update(Duty)
-        .where(Duty.id.in_(keys.all()), noted.is_(None))
+        .where(Duty.id.in_(keys), noted.is_(None))
         .values({noted.key: work.now})
         .returning(Duty.id)
         .execution_options(synchronize_session=False)

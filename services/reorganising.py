@@ -57,6 +57,7 @@ from services import (
     accounts,
     audit,
     delivery,
+    leaving,
     lengths,
     organisations,
     projects,
@@ -792,6 +793,7 @@ async def _end_roles(work: Work, organisation: Organisation) -> None:
     held = delete(Role).where(Role.organisation_id == organisation.id).returning(Role.person_id)
     people = set(await work.session.scalars(held))
     await roles.menus_changed(work, people)
+    await leaving.let_go(work, people)
     post = Post("reorganising/role_ended", {"organisation": organisation.names}, kind=KIND)
     await delivery.tell(work, post, people - {work.person.id})
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Account, Claim, Organisation, Person, Role, RoleKind
 from models.sealed import keyring
-from services import access, audit, delivery, organisations, people
+from services import access, audit, delivery, leaving, organisations, people
 from services.errors import Gone, Refusal
 from services.work import Work
 
@@ -57,7 +57,7 @@ async def claim(work: Work, code: str) -> Organisation:
     tidy = "".join(c for c in code.upper() if c in ALPHABET)
     taken = await work.session.execute(
         update(Claim)
-        .where(Claim.code_hash == keyring().fingerprint(tidy), Claim.used_at.is_(None))
+        .where(Claim.code_hash.in_(keyring().fingerprints(tidy)), Claim.used_at.is_(None))
         .values(used_at=work.now, used_by_id=person.id)
         .returning(Claim.organisation_id)
     )
@@ -98,7 +98,9 @@ async def revoke(work: Work, role_id: int) -> Role:
         raise Refusal("last_administrator")
     await _tell(work, role, "roles/revoked")
     await work.session.delete(role)
+    await work.session.flush()
     await menus_changed(work, [role.person_id])
+    await leaving.let_go(work, [role.person_id])
     audit.note(
         work,
         "role.revoked",

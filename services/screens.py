@@ -93,7 +93,7 @@ async def is_open(work: Work, secret: str, page: ScreenPage) -> bool:
 
 def _opens(work: Work, secret: str, page: ScreenPage) -> ColumnElement[bool]:
     return and_(
-        Screen.link_hash == keyring().fingerprint(secret),
+        Screen.link_hash.in_(keyring().fingerprints(secret)),
         Screen.page == page,
         Screen.opened_at.is_(None),
         Screen.closed_at.is_(None),
@@ -108,7 +108,7 @@ async def opened(work: Work, cookie: str, page: ScreenPage) -> Opened:
     """
     screen = await work.session.scalar(
         select(Screen).where(
-            Screen.cookie_hash == keyring().fingerprint(cookie), Screen.page == page
+            Screen.cookie_hash.in_(keyring().fingerprints(cookie)), Screen.page == page
         )
     )
     if screen is None or screen.closed_at is not None:

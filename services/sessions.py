@@ -113,7 +113,7 @@ async def open_in_telegram(work: Work, telegram_id: int, ticket: str, browser: s
 
 def _opens(work: Work, secret: str) -> ColumnElement[bool]:
     return and_(
-        ConsoleSession.ticket_hash == keyring().fingerprint(secret),
+        ConsoleSession.ticket_hash.in_(keyring().fingerprints(secret)),
         ConsoleSession.way == LoginWay.LINK,
         ConsoleSession.opened_at.is_(None),
         ConsoleSession.ended_at.is_(None),
@@ -175,7 +175,7 @@ async def current(work: Work, cookie: str) -> LoggedIn:
         await work.session.execute(
             select(ConsoleSession, Person)
             .join(Person, Person.id == ConsoleSession.person_id)
-            .where(ConsoleSession.cookie_hash == keyring().fingerprint(cookie), _lasts(work))
+            .where(ConsoleSession.cookie_hash.in_(keyring().fingerprints(cookie)), _lasts(work))
         )
     ).one_or_none()
     if row is None:
@@ -207,6 +207,11 @@ async def choose_look(work: Work, session_id: int, look: Look) -> None:
     """Raises Gone for somebody else's."""
     if not await _change(work, ConsoleSession.id == session_id, look=look):
         raise Gone
+
+
+def is_token(cookie: str, said: str) -> bool:
+    """Whether a form came from a page of this browser."""
+    return keyring().has_signed(f"console-form:{cookie}", TOKEN_LENGTH, said)
 
 
 # My sessions

@@ -126,7 +126,7 @@ async def check_phone(work: Work, phone: str, *, own: int | None = None) -> None
 
 async def with_phone(work: Work, phone: str) -> Person | None:
     return await work.session.scalar(
-        select(Person).where(Person.phone_hash == keyring().fingerprint(phone))
+        select(Person).where(Person.phone_hash.in_(keyring().fingerprints(phone)))
     )
 
 
@@ -138,7 +138,7 @@ async def check_id_number(
     if id_numbers.birth_date(number) != birth_date:
         raise Refusal("signup_id_birth")
     owner = await work.session.scalar(
-        select(Person.id).where(Person.id_number_hash == keyring().fingerprint(number))
+        select(Person.id).where(Person.id_number_hash.in_(keyring().fingerprints(number)))
     )
     if owner is not None and owner not in {own, work.actor.id if work.actor else None}:
         raise Refusal("signup_id_known")

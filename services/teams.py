@@ -315,12 +315,17 @@ async def _drop_link(work: Work, team_id: int) -> None:
 
 
 def _hash(code: str) -> str:
-    return keyring().fingerprint(f"team:{code}")
+    return _hashes(code)[0]
+
+
+def _hashes(code: str) -> list[str]:
+    """By which it may be kept."""
+    return keyring().fingerprints(f"team:{code}")
 
 
 async def behind(work: Work, code: str) -> Organisation:
     """The team that a link invites to. Raises Refusal("team_link")."""
-    link = await work.session.scalar(select(TeamLink).where(TeamLink.code_hash == _hash(code)))
+    link = await work.session.scalar(select(TeamLink).where(TeamLink.code_hash.in_(_hashes(code))))
     if link is None or link.expires_at <= work.now:
         raise Refusal("team_link")
     return await work.session.get_one(Organisation, link.organisation_id)

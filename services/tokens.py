@@ -143,6 +143,18 @@ async def revoke_all(work: Work, organisation_id: int) -> None:
     await work.session.flush()
 
 
+async def revoke_orphaned(work: Work, person_id: int) -> None:
+    """Those that this person made and could not make any more: a role that comes back does not
+    bring them back.
+    """
+    mine = select(Token).where(Token.made_by_id == person_id, Token.revoked_at.is_(None))
+    for token in (await work.session.scalars(mine.order_by(Token.id))).all():
+        if not await access.holds(work, person_id, Right.EXCHANGE, token.organisation_id):
+            token.revoked_at = work.now
+            _note(work, "token.revoked", token)
+    await work.session.flush()
+
+
 def _note(work: Work, action: str, token: Token, **details: object) -> None:
     subject = f"token:{token.id}"
     audit.note(work, action, subject, organisation_id=token.organisation_id, **details)
@@ -162,7 +174,7 @@ async def present(work: Work, secret: str) -> Presented:
             select(Token, Person, Organisation.path)
             .join(Person, Person.id == Token.made_by_id)
             .join(Organisation, Organisation.id == Token.organisation_id)
-            .where(Token.secret_hash == keyring().fingerprint(secret))
+            .where(Token.secret_hash.in_(keyring().fingerprints(secret)))
         )
     ).one_or_none()
     if row is None:
@@ -201,7 +213,7 @@ async def begin_answer(work: Work, token_id: int, key: str, request: str) -> Kep
     `request` is what was asked, to tell a repetition from another request. A second request at the
     same time waits for the end of the first one's transaction. Raises Refusal("api_key_reused").
     """
-    key_hash, request_hash = keyring().fingerprint(key), keyring().fingerprint(request)
+    key_hash, request_hash = keyring().lasting(key), keyring().lasting(request)
     await _forget_answers(work, KeptAnswer.token_id == token_id, KeptAnswer.key_hash == key_hash)
     claimed = await work.session.scalar(
         _insert(work)(KeptAnswer)
@@ -224,7 +236,7 @@ def _insert(work: Work) -> Any:
 
 async def keep_answer(work: Work, token_id: int, key: str, status: int, body: str) -> None:
     """What the claimed key is answered from now on."""
-    claimed = await work.session.get_one(KeptAnswer, (token_id, keyring().fingerprint(key)))
+    claimed = await work.session.get_one(KeptAnswer, (token_id, keyring().lasting(key)))
     claimed.status, claimed.body = status, body
     await work.session.flush()
 

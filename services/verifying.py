@@ -69,7 +69,12 @@ def read(typed: str) -> str:
 
 
 def fingerprint(code: str) -> str:
-    return keyring().fingerprint(f"certificate:{code}")
+    return fingerprints(code)[0]
+
+
+def fingerprints(code: str) -> list[str]:
+    """By which it may be kept."""
+    return keyring().fingerprints(f"certificate:{code}")
 
 
 # What it says
@@ -81,7 +86,7 @@ async def look(work: Work, typed: str) -> dict[str, Any]:
         await work.session.execute(
             select(Certificate, Organisation.names)
             .join(Organisation, Organisation.id == Certificate.organisation_id)
-            .where(Certificate.code_hash == fingerprint(read(typed)))
+            .where(Certificate.code_hash.in_(fingerprints(read(typed))))
         )
     ).one_or_none()
     if row is None:

@@ -170,6 +170,8 @@ async def plan(work: Work, recipient_id: int | None = None) -> int:
         .execution_options(populate_existing=True)
     )
     rhythms = found.all()
+    if not rhythms:
+        return 0
     turns = await _turns(work, [one.recipient_id for one in rhythms])
     known = await _laid_down(work, [one.recipient_id for one in rhythms])
     made = 0
@@ -402,12 +404,15 @@ async def _claim(
 ) -> list[tuple[Visit, Recipient]]:
     """Those due for which this has not been done yet; from now on it counts as done."""
     waiting = (Visit.state == VisitState.DUE, noted.is_(None))
-    keys = await work.session.scalars(
+    found = await work.session.scalars(
         select(Visit.id).where(*waiting, *which).order_by(Visit.id).limit(PORTION)
     )
+    keys = found.all()
+    if not keys:
+        return []
     claimed = await work.session.scalars(
         update(Visit)
-        .where(Visit.id.in_(keys.all()), *waiting)
+        .where(Visit.id.in_(keys), *waiting)
         .values({noted.key: work.now})
         .returning(Visit.id)
         .execution_options(synchronize_session=False)

@@ -198,10 +198,15 @@ async def disable_all(work: Work, organisation_id: int) -> None:
     """Nothing goes to the organisation's from now on; who may close it is not asked here."""
     mine = select(Webhook).where(Webhook.organisation_id == organisation_id, Webhook.enabled)
     for webhook in (await work.session.scalars(mine.order_by(Webhook.id))).all():
-        webhook.enabled = False
-        await work.session.flush()
-        await _give_up_waiting(work.session, webhook.id)
-        _note(work, "webhook.disabled", webhook)
+        await leave_off(work, webhook)
+
+
+async def leave_off(work: Work, webhook: Webhook) -> None:
+    """Nothing goes there from now on; whether it may be switched off is not asked here."""
+    webhook.enabled = False
+    await work.session.flush()
+    await _give_up_waiting(work.session, webhook.id)
+    _note(work, "webhook.disabled", webhook)
 
 
 async def ping(work: Work, webhook_id: int) -> Dispatch:

@@ -10,7 +10,7 @@ import io
 import json
 import re
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from gettext import GNUTranslations
 from pathlib import Path
 from typing import Any
@@ -187,8 +187,9 @@ def tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", lines).strip()
 
 
+@cache
 def load_translations(folder: Path, language: str) -> GNUTranslations | support.NullTranslations:
-    """All catalogues of a language as one, compiled in memory."""
+    """All catalogues of a language as one, compiled in memory once a process."""
     merged = Catalog(locale=language)
     for path in sorted((folder / "locale" / language).glob("*.po")):
         with path.open("rb") as file:

@@ -4,16 +4,19 @@ import asyncio
 import itertools
 import os
 import socket
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from bot.program import Program
+from bot.scheduler import SWEEPS, Sweep
 from bot.settings import (
     ChannelSettings,
     DatabaseSettings,
     ExchangeSettings,
     Mode,
+    OperatorSettings,
     SecuritySettings,
     Settings,
     TelegramSettings,
@@ -29,6 +32,8 @@ from tests.times import ManualClock
 TOKEN = "100200:TEST-token-of-the-playground"
 USERNAME = "muster_test_bot"
 FAST = 1_000_000.0
+SETTLING = timedelta(seconds=10)
+"""Sweeps that are woken more often run whenever a test settles, though its clock stands still."""
 
 
 _ports = itertools.cycle(range(15_000 + os.getpid() % 16 * 1000, 16_000 + os.getpid() % 16 * 1000))
@@ -65,6 +70,9 @@ class City:
         self.policy = Policy()
         self.telegram_settings: dict[str, Any] = {}
         """What differs from the usual; counts from the next start of the bot."""
+        self.web_settings: dict[str, Any] = {}
+        """The same of [web]."""
+        self.operators = OperatorSettings()
         self.channels = ChannelSettings()
         self.exchange = ExchangeSettings()
         self.drives_webhooks = True
@@ -73,6 +81,9 @@ class City:
         """Whether other channels are worked off by the test, and not by their engine."""
         self.web_port = free_port()
         self.telegram = Playground(clock=clock, page=page)
+        self._started_at: datetime
+        self._ran: dict[Sweep, datetime]
+        """When each sweep was last run."""
         self.program: Program
         self.bot: Bot
         self.making: Making
@@ -83,6 +94,8 @@ class City:
         await self.start_bot()
 
     async def start_bot(self) -> None:
+        self._started_at = self.clock()
+        self._ran = {}
         self.program = Program(self.settings(), self.clock)
         self.making = Making(self.program.database, self.clock)
         await self.program.start()
@@ -104,13 +117,19 @@ class City:
                     "messages_per_second": 1000,
                     "chat_messages_per_second": FAST,
                     "group_messages_per_minute": FAST,
+                    "chat_updates_per_second": FAST,
                 }
                 | self.telegram_settings
             ),
             database=DatabaseSettings(url=self.database_url),
             security=SecuritySettings(),
-            web=WebSettings(port=self.web_port, public_url=f"http://127.0.0.1:{self.web_port}"),
+            web=WebSettings(
+                port=self.web_port,
+                public_url=f"http://127.0.0.1:{self.web_port}",
+                **self.web_settings,
+            ),
             channels=self.channels,
+            operators=self.operators,
             exchange=self.exchange,
             policy=self.policy,
         )
@@ -186,10 +205,25 @@ class City:
     # Time
 
     async def settle(self) -> None:
-        """Runs the sweeps that are due, then waits until everything is answered and sent."""
+        """Runs the sweeps whose time has come, then waits until all is answered and sent."""
+        await self.answered()
+        await self.program.scheduler.run_all([sweep for sweep in SWEEPS if self._is_due(sweep)])
+        await self.sent()
+
+    async def catch_up(self) -> None:
+        """Settles with all sweeps, whenever they would be woken."""
         await self.answered()
         await self.program.scheduler.run_all()
         await self.sent()
+
+    def _is_due(self, sweep: Sweep) -> bool:
+        """As if the program had been woken since its start, at last a while after now."""
+        now = self.clock()
+        since = now - self._ran.get(sweep, self._started_at)
+        if timedelta() <= since < timedelta(seconds=sweep.seconds) - SETTLING:
+            return False
+        self._ran[sweep] = now
+        return True
 
     async def answered(self) -> None:
         """Waits until every update has been taken and answered."""

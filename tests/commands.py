@@ -11,12 +11,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests.logged import searched
+
 processes = get_context("forkserver")
 # Each command is forked off a process that has imported all it takes, which costs two seconds.
 processes.set_forkserver_preload(
     [
         "bot.doctoring",
-        "bot.moving_data",
+        "bot.backups",
         "bot.program",
         "tests.lone_sender",
     ]
@@ -56,6 +58,7 @@ class Command:
     async def ended(self) -> Done:
         await asyncio.to_thread(self._process.join)
         out, err = (path.read_text(encoding="utf-8") for path in (self._out, self._err))
+        searched.look_through(err)
         return Done(self._process.exitcode, out, err)
 
 

@@ -1,5 +1,6 @@
 """What every test stands on: keys, a clock, and a city in a fresh database of either kind."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,17 +15,26 @@ from services.policy import Policy
 from services.words import Words
 from tests import compiled
 from tests.city import City
-from tests.databases import Databases, PostgresServer, SqliteFolder
+from tests.databases import Databases, PostgresServer, SqliteFolder, is_said, kinds_for
+from tests.logged import pytest_runtest_teardown, pytest_sessionstart
 from tests.making import Making
 from tests.times import ManualClock
 from web import live
 
+__all__ = ["pytest_runtest_teardown", "pytest_sessionstart"]  # hooks of this session
+
 settings.register_profile("muster", deadline=None)  # how long something takes is for benchmarks
 settings.load_profile("muster")
 
-KINDS = ("sqlite", "postgresql")
 MEMORY = Path("/dev/shm")
 """Where there is one, the tests' databases need not reach a disk."""
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: it is not searched for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +89,14 @@ def postgres_databases(databases_folder: Path) -> Iterator[Databases]:
     server.stop()
 
 
-@pytest.fixture(params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which kinds of database a test runs on, unless it says so itself."""
+    if "databases" in metafunc.fixturenames and not is_said(metafunc.definition):
+        kinds = kinds_for(metafunc.definition, metafunc.fixturenames)
+        metafunc.parametrize("databases", kinds, indirect=True)
+
+
+@pytest.fixture
 def databases(request: pytest.FixtureRequest) -> Databases:
     found: Databases = request.getfixturevalue(
         "sqlite_databases" if request.param == "sqlite" else "postgres_databases"

@@ -1,9 +1,17 @@
-"""Fresh databases for tests: the sample city is founded once, then copied for each test."""
+"""Fresh databases for tests: the sample city is founded once, then copied for each test.
+
+Rules that are asked directly run on both kinds of database. What goes through the whole city, by
+chat or pages, takes turns: the name of a test decides, so that each kind has its half of them. What
+races, delivers, matches, counts or moves data says `ON_BOTH`. MUSTER_TEST_ALL_DATABASES=1 has
+all of them run on both that do not name one.
+"""
 
 import asyncio
 import itertools
+import os
 import shutil
-from collections.abc import Awaitable, Callable
+import zlib
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,13 +23,29 @@ from bot import schema
 from models import Database, VolunteerDay
 from services.founding import found_city
 
+KINDS = ("sqlite", "postgresql")
 ON_SQLITE, ON_POSTGRESQL = (
-    pytest.mark.parametrize("databases", [kind], indirect=True) for kind in ("sqlite", "postgresql")
+    pytest.mark.parametrize("databases", [kind], indirect=True) for kind in KINDS
 )
 """For what a browser shows: that does not depend on the kind of database, so tests take turns."""
+ON_BOTH = pytest.mark.on_both
+"""For what goes through the whole city, and yet depends on how the database works."""
+ON_ALL = "MUSTER_TEST_ALL_DATABASES"
 SILENT = 2027
 """No volunteers' day speaks up, unless a test wants it to."""
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "zhongshan"
+
+
+def is_said(test: pytest.Item) -> bool:
+    """Whether a test or its module names the kinds itself."""
+    return any("databases" in mark.args[0] for mark in test.iter_markers("parametrize"))
+
+
+def kinds_for(test: pytest.Item, fixtures: Collection[str]) -> tuple[str, ...]:
+    both = "city" not in fixtures or test.get_closest_marker(ON_BOTH.name) is not None
+    if both or os.environ.get(ON_ALL):
+        return KINDS
+    return (KINDS[zlib.crc32(test.nodeid.encode()) % len(KINDS)],)
 
 
 MoveIn = Callable[[Database], Awaitable[None]]

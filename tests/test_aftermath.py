@@ -69,7 +69,7 @@ async def test_once_all_are_home_the_commander_gets_the_report_by_itself(
 ) -> None:
     await over(emergency)
     assert not any("召集总结" in m.words for m in emergency.zhou.messages)
-    await emergency.city.settle()
+    await emergency.city.catch_up()
     report = await emergency.zhou.sees("召集总结")
     for words in (
         "发起: 10:00",

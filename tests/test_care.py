@@ -214,7 +214,7 @@ async def test_what_is_known_of_a_recipient_leaves_the_phone_with_the_volunteer(
         handed = await personal_data.everything_about(work)
         assert len(handed["pairings"]) == 1 and ADDRESS not in str(handed)
         work.person.standing = Standing.WITHDRAWN
-    await city.settle()
+    await city.catch_up()
     await chen.wait_until(lambda: ADDRESS not in seen(chen))
     async with city.database.read() as session:
         (pairing,) = await session.scalars(select(Pairing))

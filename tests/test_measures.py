@@ -7,6 +7,9 @@ from services import measures, series, stories
 from services.statistics import Period, span
 from tests.city import City
 from tests.consoles import desk_of
+from tests.databases import ON_BOTH
+
+pytestmark = ON_BOTH
 
 
 async def publish(city: City, author: Person, by: Person) -> Story:

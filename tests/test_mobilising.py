@@ -28,12 +28,14 @@ from playground import Phone
 from playground.phone import labels
 from services.words import Words
 from tests.city import City
-from tests.databases import Databases
+from tests.databases import ON_BOTH, Databases
 from tests.emergencies import RALLY, Emergency, Tongue, word_in
 from tests.killable import Killable, killed_outright
 from tests.making import Making
 from tests.thousands import BESIDE, LANGUAGES, LENT, RESCUERS, Crowd, button, move_in, press
 from tests.times import ManualClock
+
+pytestmark = ON_BOTH
 
 AT_ONCE = 20
 """Deliveries that the sender has in flight, as it is set by default."""

@@ -175,7 +175,7 @@ async def test_the_old_document_counts_until_the_new_one_has_been_verified(
     city = emergency.city
     li = await emergency.volunteer("李雷")
     kind = await city.making.qualification(await city.person(li), expires_in=20)
-    await city.settle()
+    await city.catch_up()
     for answer, expires in (("refuse", 20), ("accept", 403)):
         await renew_document(li, kind.names["zh_Hans"], "2027-12-31")
         await city.settle()

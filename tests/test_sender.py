@@ -24,8 +24,11 @@ from services.policy import Policy
 from services.work import Work
 from tests.city import TOKEN, USERNAME, City
 from tests.commands import Muster
+from tests.databases import ON_BOTH
 from tests.making import Making
 from tests.times import ManualClock
+
+pytestmark = ON_BOTH
 
 BACKLOG = 400
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from bot.settings import Mode, Settings, SettingsError, read_settings
+from bot.settings import SECRETS_VARIABLES, Mode, Settings, SettingsError, read_settings
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "config.example.toml"
 
@@ -30,6 +30,7 @@ WRONG = {
     ("security", "key_file = 1"): "security.key_file",
     ("web", "port = 70000"): "web.port",
     ("web", 'public_url = "muster.example"'): "web.public_url",
+    ("web", 'proxies = ["10.0.1.1/24"]'): "web.proxies.0",
     ("channels", 'urls = { sms = "json://host/sms" }'): "channels.urls",
     ("channels", 'urls = { sms = "nothing://host/{phone}" }'): "channels.urls",
     ("channels", 'urls = { "SMS 1" = "json://host/{phone}" }'): "channels.urls",
@@ -97,6 +98,26 @@ def test_a_variable_wins_over_the_file(config: Path, monkeypatch: pytest.MonkeyP
     assert settings.policy.star_hours == (50, 100)
 
 
+@pytest.mark.parametrize("naming", SECRETS_VARIABLES)
+def test_a_file_named_like_a_variable_holds_a_secret(
+    config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, naming: str
+) -> None:
+    config.write_text('[telegram]\ntoken = "1:file"\n[web]\nport = 8000\n')
+    monkeypatch.setenv(naming, str(tmp_path / "secrets"))
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "MUSTER_TELEGRAM__TOKEN").write_text("2:secret\n")
+    (secrets / "postgres_password").write_text("of another program")
+    assert read_settings().telegram.token.get_secret_value() == "2:secret"
+    assert read_settings().web.port == 8000
+    monkeypatch.setenv("MUSTER_TELEGRAM__TOKEN", "3:variable")
+    assert read_settings().telegram.token.get_secret_value() == "3:variable"
+    (secrets / "MUSTER_TELEGRM__TOKEN").write_text("100 and 300")
+    assert_refused("MUSTER_TELEGRM__TOKEN: ")
+    (secrets / "MUSTER_TELEGRM__TOKEN").rename(secrets / "MUSTER_POLICY__STAR_HOURS")
+    assert_refused("MUSTER_POLICY__STAR_HOURS: ")
+
+
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, config: Path) -> None:
     monkeypatch.setenv("MUSTER_TELEGRAM__TOKEN", "2:secret")
     assert "2:secret" not in repr(read_settings())
@@ -117,6 +138,7 @@ def test_a_wrong_setting_is_named_in_one_line(config: Path, section: str, line: 
         ("MUSTER_TELEGRAM", "5:x", "MUSTER_TELEGRAM: "),
         ("MUSTER_POLICY__STAR_HOURS", "100 and 300", "MUSTER_POLICY__STAR_HOURS: "),
         ("MUSTER_CONFIG", "/nowhere/config.toml", "MUSTER_CONFIG: "),
+        ("MUSTER_SECRETS", "/nowhere/secrets", "/nowhere/secrets: "),
     ],
 )
 def test_a_wrong_variable_is_named_in_one_line(

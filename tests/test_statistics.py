@@ -25,7 +25,9 @@ from tests.attending import place, propose
 from tests.browser import DESKTOP, PHONE
 from tests.city import City, Phone
 from tests.consoles import desk_of, link, screen_of
-from tests.databases import ON_SQLITE
+from tests.databases import ON_BOTH, ON_SQLITE
+
+pytestmark = ON_BOTH
 
 
 @dataclass

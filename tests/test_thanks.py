@@ -20,10 +20,12 @@ from services.greetings import KIND
 from services.policy import Policy
 from tests.certified import served
 from tests.city import City
-from tests.databases import ON_POSTGRESQL, ON_SQLITE
+from tests.databases import ON_BOTH, ON_POSTGRESQL, ON_SQLITE
 from tests.making import Making
 from tests.pictures import photo
 from tests.recognised import Staff
+
+pytestmark = ON_BOTH
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_whoever_was_born_on_29_february_has_a_birthday_each_year() -> None:
 @ON_SQLITE
 async def test_a_birthday_wish_is_switched_off_by_one_press(city: City) -> None:
     chen = await city.volunteer("陈晓丽", birth_date=date(1990, 11, 23))
-    await city.settle()
+    await city.catch_up()
     await chen.sees("陈晓丽，生日快乐")
     await chen.press("不再接收祝福")
     await chen.sees("生日祝福与年度感谢")

@@ -27,10 +27,13 @@ from services import briefings, enrolment, insurance, parties, planning, require
 from services.errors import Gone, Refusal
 from services.together import Together
 from tests.attending import field_of
+from tests.databases import ON_BOTH
 from tests.making import Making
 from tests.schooling import online
 from tests.test_enrolment import enrol, said, state_of, taken
 from tests.test_protection import POLICY
+
+pytestmark = ON_BOTH
 
 
 async def group_of(making: Making, database: Database, size: int, name: str = "陈家") -> "Group":

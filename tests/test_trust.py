@@ -50,9 +50,12 @@ from services import certificates
 from tests.attending import propose
 from tests.certified import RECORD
 from tests.city import City
+from tests.databases import ON_BOTH
 from tests.killable import Killable, killed_outright
 from tests.times import ManualClock
 from web.app import SECRET_HEADER, webhook_path
+
+pytestmark = ON_BOTH
 
 CROWD, PLACES = 500, 20
 STARTING = 60

@@ -1,4 +1,4 @@
-"""The web application: pages, health, and the address at which Telegram delivers updates."""
+"""The web application: pages, operators' questions, and where Telegram delivers updates."""
 
 import asyncio
 import hmac
@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy import text
 
-from web.keys import DATABASE, MAKING, STOPPING, STREAMS
+from web.keys import MAKING, STOPPING, STREAMS
+from web.operation import ROUTES as OPERATION
 
 TELEGRAM_PATH = "/telegram/"
 """Below it Telegram delivers updates; everything else is for people and programs."""
@@ -21,27 +21,28 @@ SPREADSHEETS = 2
 Take = Callable[[list[dict[str, Any]]], Awaitable[None]]
 
 
-def make_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
-    """Pages and health; the caller fills in what `web.keys` names."""
+def laid_out(routes: Iterable[web.AbstractRouteDef]) -> tuple[web.AbstractResource, ...]:
+    """Once a process for all that serve them: hundreds of addresses take their time."""
+    router = web.UrlDispatcher()
+    router.add_routes(routes)
+    return tuple(router.resources())
+
+
+def make_app(resources: Iterable[web.AbstractResource]) -> web.Application:
+    """Pages and operators' questions; the caller fills in what the keys name."""
     app = web.Application(client_max_size=LARGEST_UPDATE)
     app[STOPPING] = asyncio.Event()
     app[STREAMS] = Counter()
     app[MAKING] = asyncio.Semaphore(SPREADSHEETS)
     app.on_shutdown.append(_end_streams)
-    app.router.add_get("/healthz", healthz)
-    app.add_routes(routes)
+    app.add_routes(OPERATION)
+    for resource in resources:
+        app.router.register_resource(resource)
     return app
 
 
 async def _end_streams(app: web.Application) -> None:
     app[STOPPING].set()
-
-
-async def healthz(request: web.Request) -> web.Response:
-    """200 while the database answers."""
-    async with request.app[DATABASE].read() as session:
-        await session.execute(text("SELECT 1"))
-    return web.json_response({"ok": True})
 
 
 def webhook_path(number: int) -> str:

@@ -3,7 +3,14 @@
 from collections import defaultdict, deque
 from collections.abc import Hashable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 from aiohttp import web
 
@@ -48,7 +55,12 @@ class Limits:
         return max(rate.most - len(times), 0), max(first + rate.seconds - now, 0.0)
 
 
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
 LIMITS = web.AppKey("limits", Limits)
+PROXIES: web.AppKey[list[Network]] = web.AppKey("proxies")
+"""Where others than this machine may say for whom they ask."""
 IPV6_HOME = 64
 """Bits of an IPv6 address that a household has to itself."""
 
@@ -56,25 +68,27 @@ IPV6_HOME = 64
 def client(request: web.Request) -> str:
     """Whose request it is, by address; of IPv6 the network, within which addresses are free.
 
-    What a proxy on this machine says counts: the last that it was told by is who came to it.
+    What a proxy says counts: the last that it was told by is who came to it.
     """
-    address = request.remote or ""
-    if _is_loopback(address):
+    address = _address(request.remote or "")
+    if _is_proxy(address, request.app[PROXIES]):
         forwarded = request.headers.get("X-Forwarded-For", "")
-        address = forwarded.rpartition(",")[2].strip() or address
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ip_network((parsed, IPV6_HOME), strict=False))
-    return str(parsed)
+        address = _address(forwarded.rpartition(",")[2].strip()) or address
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, IPV6_HOME), strict=False))
+    return str(address or "")
 
 
-def _is_loopback(address: str) -> bool:
+def _address(text: str) -> Address | None:
+    """IPv4 in the clothes of IPv6 is IPv4."""
     try:
-        return ip_address(address).is_loopback
+        parsed = ip_address(text)
     except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def _is_proxy(address: Address | None, proxies: list[Network]) -> bool:
+    if address is None:
         return False
+    return address.is_loopback or any(address in network for network in proxies)

@@ -18,6 +18,7 @@ from web import (
     verify,
 )
 from web.api import pages as api
+from web.app import laid_out
 from web.console import (
     activities,
     activity_files,
@@ -131,3 +132,4 @@ ROUTES: list[web.AbstractRouteDef] = [
     ),
     web.static("/vendor/leaflet", _of_package("xstatic-leaflet", "xstatic/pkg/leaflet/data")),
 ]
+RESOURCES = laid_out(ROUTES)

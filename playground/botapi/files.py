@@ -9,7 +9,7 @@ from playground.errors import bad_request
 @method("getFile", file_id="str")
 async def get_file(api: Api, file_id: str) -> Any:
     stored = api.world.files.get(file_id)
-    if stored is None:
+    if stored is None or api.bot.id not in stored.known_to:
         raise bad_request("invalid file_id")
     return {
         "file_id": stored.id,

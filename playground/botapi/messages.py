@@ -118,7 +118,7 @@ def take_file(api: Api, field: str, value: str, kind: Any) -> StoredFile:
     upload = api.uploads.get(value[9:] if value.startswith("attach://") else field)
     if upload is None:
         stored = api.world.files.get(value)
-        if stored is None:
+        if stored is None or api.bot.id not in stored.known_to:
             raise bad_request("wrong file identifier/HTTP URL specified")
         if stored.kind != kind:
             raise bad_request(f"type of file mismatch: can't use it as {kind}")

@@ -13,12 +13,14 @@ from services import (
     declaring,
     markup,
     sheets,
+    watchwords,
 )
 from services.access import Right
 from services.broadcasts import KINDS, Buttons, Content
 from services.errors import Gone, NotAllowed, Refusal
 from services.formats import named
 from services.sheets import Column, Kind
+from services.watchwords import Confirmed
 from services.words import LANGUAGES
 from services.work import Work
 from web.console import asking
@@ -193,6 +195,7 @@ async def show(visit: Visit, broadcast_id: int) -> Page:
         "answers": await _answers(visit, found),
         "bubbles": await _bubbles(visit, found),
         "zone": visit.work.policy.zone.key,
+        "takes_word": watchwords.is_wanted(visit.work, found.size or 0),
         **await audiences.described(visit.work, broadcasts.audience_of(found)),
     }
     if found.state is not BroadcastState.DRAFT:
@@ -295,8 +298,20 @@ async def address(visit: Visit, broadcast_id: int) -> Goto:
 async def ask_to_send(visit: Visit, broadcast_id: int) -> Page:
     found = await _draft(visit, broadcast_id)
     outlook = await broadcasts.outlook(visit.work, broadcast_id)
-    shown = {"broadcast": found, "outlook": outlook, "bubbles": await _bubbles(visit, found)}
+    shown = {
+        "broadcast": found,
+        "outlook": outlook,
+        "bubbles": await _bubbles(visit, found),
+        "takes_word": watchwords.is_wanted(visit.work, outlook.count.reachable),
+    }
     return Page("console/broadcasts/send", shown)
+
+
+async def _word(visit: Visit, people: int) -> Confirmed | None:
+    """What was typed as the sender's word, where so many people take it. Raises Refusal."""
+    if not watchwords.is_wanted(visit.work, people):
+        return None
+    return await watchwords.prove(visit.work, str(visit.form.get("word", "")))
 
 
 @pages.act("/broadcasts/{broadcast_id}/send", again=ask_to_send)
@@ -308,7 +323,8 @@ async def send(visit: Visit, broadcast_id: int) -> Goto:
     outlook = await broadcasts.outlook(visit.work, broadcast_id)
     broadcasts.check_number(outlook.count.reachable, asking.text(visit.form, "number"))
     opens = f"https://t.me/{visit.request.app[BOT_USERNAME]}?start=b-{broadcast_id}"
-    found = await broadcasts.submit(visit.work, broadcast_id, opens)
+    word = await _word(visit, outlook.count.reachable)
+    found = await broadcasts.submit(visit.work, broadcast_id, opens, word)
     waits = found.state is BroadcastState.AWAITING_APPROVAL
     return Goto(f"/broadcasts/{broadcast_id}", done="asked_to_approve" if waits else "sent_off")
 
@@ -317,7 +333,8 @@ async def send(visit: Visit, broadcast_id: int) -> Goto:
 async def approve(visit: Visit, broadcast_id: int) -> Goto:
     found = await broadcasts.to_decide(visit.work, broadcast_id)
     broadcasts.check_number(found.size, asking.text(visit.form, "number"))
-    await broadcasts.approve(visit.work, broadcast_id)
+    word = await _word(visit, found.size or 0)
+    await broadcasts.approve(visit.work, broadcast_id, word)
     return Goto(f"/broadcasts/{broadcast_id}", done="sent_off")
 
 
@@ -369,7 +386,12 @@ async def ask_to_rewrite(visit: Visit, broadcast_id: int) -> Page:
     found = await broadcasts.opened(visit.work, broadcast_id)
     if found.state not in broadcasts.READABLE:
         raise Refusal("broadcast_gone_on")
-    shown = {"broadcast": found, "languages": LANGUAGES, "most": broadcasts.TEXT_LENGTH}
+    shown = {
+        "broadcast": found,
+        "languages": LANGUAGES,
+        "most": broadcasts.TEXT_LENGTH,
+        "takes_word": watchwords.is_wanted(visit.work, found.size or 0),
+    }
     return Page("console/broadcasts/rewrite", shown)
 
 
@@ -380,5 +402,6 @@ async def rewrite(visit: Visit, broadcast_id: int) -> Goto:
     broadcasts.check_number(found.size, asking.text(visit.form, "number"))
     texts = {code: asking.text(visit.form, f"text_{code}") for code in LANGUAGES}
     kept = {code: text for code, text in texts.items() if text}
-    await broadcasts.rewrite(visit.work, broadcast_id, kept)
+    word = await _word(visit, found.size or 0)
+    await broadcasts.rewrite(visit.work, broadcast_id, kept, word)
     return Goto(f"/broadcasts/{broadcast_id}", done="rewritten")

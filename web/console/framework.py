@@ -12,7 +12,6 @@ Path parameters are whole numbers, or texts where the function says so. What a r
 act is said on the page `again`, which still holds what was entered.
 """
 
-import hmac
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models import ConsoleSession, LoginWay, Person
 from services import access, sessions
 from services.access import Right
-from services.errors import Gone, NotAllowed, Refusal
+from services.errors import Counted, Gone, NotAllowed, Refusal
 from services.sessions import LoggedIn, NotLoggedIn
 from services.words import Words
 from services.work import Work
@@ -299,13 +298,18 @@ async def _act(
     _require_token(request, str(form.get(TOKEN, "")))
     _require_text([*request.query.values(), *form.values()])
 
-    async def run(session: AsyncSession) -> tuple[Visit, Answer]:
+    async def run(session: AsyncSession) -> tuple[Visit, Answer | Counted]:
         visit = await _visit(request, session, form)
         await sessions.note_use(visit.work, visit.logged_in.session.id)
-        return visit, await function(visit, **_keys(request, function))
+        try:
+            return visit, await function(visit, **_keys(request, function))
+        except Counted as refusal:
+            return visit, refusal
 
     try:
         visit, answer = await request.app[DATABASE].transact(run)
+        if isinstance(answer, Counted):
+            raise answer
     except (NotAllowed, Gone, NotLoggedIn):
         raise
     except Refusal as refusal:
@@ -355,7 +359,7 @@ async def _again(
 def _require_token(request: web.Request, said: str) -> None:
     """Raises Refusal for a form that is not this browser's, and in a flood."""
     cookie = request.cookies.get(COOKIE, "")
-    if not hmac.compare_digest(said.encode(), sessions.token(cookie).encode()):
+    if not sessions.is_token(cookie, said):
         raise Refusal("page_form_stale")
     if request.app[LIMITS].exceeded(ACTS, cookie, request.app[CLOCK]().timestamp()):
         raise Refusal("page_too_fast")

@@ -1,7 +1,10 @@
 """My settings: language, look, and the browsers that are logged in."""
 
+from typing import Any
+
 from models import Look
-from services import accounts, opt_outs, sessions
+from services import access, accounts, opt_outs, sessions, watchwords
+from services.access import Right
 from services.errors import Gone
 from services.traits import KINDS
 from web.console.framework import Goto, Page, Pages, Visit
@@ -21,8 +24,27 @@ async def show(visit: Visit) -> Page:
             "messages": {kind: kind not in refused for kind in KINDS},
             "bot": visit.request.app[BOT_USERNAME],
             "looks": [look.value for look in Look],
+            **await _word(visit),
         },
     )
+
+
+async def _word(visit: Visit) -> dict[str, Any]:
+    known = await watchwords.own(visit.work)
+    return {
+        "writes": bool(await access.organisations_with(visit.work, Right.ANNOUNCE)),
+        "word": known,
+        "word_counts": known is not None and known.counts_from <= visit.work.now,
+        "word_size": visit.work.policy.watchword_size,
+        "word_hours": visit.work.policy.watchword_wait_hours,
+    }
+
+
+@pages.act("/settings/word", again=show)
+async def choose_word(visit: Visit) -> Goto:
+    word, before = (str(visit.form.get(name, "")) for name in ("word", "before"))
+    await watchwords.choose(visit.work, word, before)
+    return Goto("/settings", done="saved")
 
 
 @pages.act("/settings/look")

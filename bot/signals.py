@@ -23,6 +23,8 @@ TOGETHER = 0.01
 ASKS_EVERY = 30.0
 """Seconds after which a silent connection is tried."""
 PAUSE = 1.0
+FAULTS = asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
+"""What the driver says itself of a connection that is gone."""
 
 
 class Signals:
@@ -51,7 +53,7 @@ class Signals:
             try:
                 await self._listen()
             except Exception as fault:
-                if not (is_outage(fault) or isinstance(fault, asyncpg.PostgresError)):
+                if not (is_outage(fault) or isinstance(fault, FAULTS)):
                     raise
                 log.warning("other processes are not heard: %s", type(fault).__name__)
             finally:

@@ -325,11 +325,17 @@ class Mixer:
 
     def _dated_back(self, update: dict[str, Any]) -> dict[str, Any]:
         """As an update says it that waited at Telegram's side for a day."""
-        message = update.get("message")
-        if message is None or self.chance.random() < 0.5:
+        if self.chance.random() < 0.5:
             return update
         self.late += 1
-        return {**update, "message": {**message, "date": message["date"] - LATE}}
+        if "message" in update:
+            return {**update, "message": _older(update["message"])}
+        pressed = update["callback_query"]
+        return {**update, "callback_query": {**pressed, "message": _older(pressed["message"])}}
+
+
+def _older(message: dict[str, Any]) -> dict[str, Any]:
+    return {**message, "date": message["date"] - LATE}
 
 
 def _free_port() -> int:
@@ -362,7 +368,7 @@ async def restored(order: Order) -> Result:
         _put_back(place, next((order.folder / "copies").glob("*.db")))
         found = await checks.look(stage.database, stage.load.truth, stage.ear)
         async with stage.database.read() as session:
-            stage.bound += await checks.unsent(session)
+            stage.bound += await checks.unsent(session) + found.doubles
         stage.load.go_back_to(before)
         stage.bring_up()
         stage.load.start()

@@ -22,8 +22,8 @@ from playground import Playground
 TOKEN = "100200300:CHAOS"
 USERNAME = "muster_chaos_bot"
 CONCURRENCY = 20
-DRAINED_WITHIN = 60.0
-"""Seconds that what is left may take once nothing goes wrong any more."""
+STUCK_AFTER = 45.0
+"""Seconds in which nothing of what is left has moved."""
 STARTED_WITHIN = 60.0
 ROLES = ("web", "bot", "sender", "scheduler")
 
@@ -175,16 +175,28 @@ class Stage:
         outcome = await checks.look(self.database, self.load.truth, self.ear)
         outcome.doctor = await checks.doctor(self.folder, self.variables)
         exits = sum(keeper.ended_by_itself for keeper in self.keepers.values())
-        return Result(
+        result = Result(
             case, self.place.kind, what, outcome, self.bound, exits, self.back, self.stuck
         )
+        result.notes += self._last_words()
+        return result
+
+    def _last_words(self) -> list[str]:
+        """Why the program ended by itself, each reason once."""
+        logs = [keeper.log.read_text(encoding="utf-8") for keeper in self.keepers.values()]
+        lines = {line for log in logs for line in log.splitlines() if line.startswith("stopped:")}
+        return sorted(line[:120] for line in lines)
 
     async def _drained(self) -> bool:
-        until = time.monotonic() + DRAINED_WITHIN
-        while time.monotonic() < until:
-            asked = self.telegram.updates.of(self.bot).waiting
-            if not asked and not await checks.waiting(self.database):
+        """Whether nothing waits any more; given up once nothing has moved for long."""
+        fewest, moved_at = 10**9, time.monotonic()
+        while time.monotonic() - moved_at < STUCK_AFTER:
+            asked = len(self.telegram.updates.of(self.bot).waiting)
+            left = asked + await checks.waiting(self.database)
+            if not left:
                 return True
+            if left < fewest:
+                fewest, moved_at = left, time.monotonic()
             await asyncio.sleep(0.2)
         return False
 

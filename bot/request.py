@@ -96,11 +96,10 @@ class AiohttpRequest(BaseRequest):
         status, payload = await self._answer(
             "POST", url, direct=False, data=body, headers=headers, timeout=self._plain
         )
-        try:
-            answer = json.loads(payload)
-        except ValueError:
-            answer = {}
-        if status == HTTPStatus.OK and answer.get("ok"):
+        answer = _read(payload)
+        if answer is None:  # whatever it says, it says nothing of the chat
+            raise ServerError(f"HTTP {status}, but not of the Bot API")
+        if status == HTTPStatus.OK and answer["ok"]:
             return answer["result"]
         raise fault_of(status, answer)
 
@@ -144,6 +143,15 @@ class AiohttpRequest(BaseRequest):
         )
 
 
+def _read(payload: bytes) -> dict[str, Any] | None:
+    """What the Bot API answered; None where something else did, such as a proxy on the way."""
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) and "ok" in answer else None
+
+
 def fault_of(status: int, answer: dict[str, Any]) -> TelegramError:
     """What Telegram's refusal means (https://core.telegram.org/bots/api#making-requests)."""
     said = str(answer.get("description") or f"HTTP {status}")
@@ -161,8 +169,6 @@ def fault_of(status: int, answer: dict[str, Any]) -> TelegramError:
             return BadRequest(said)
         case HTTPStatus.CONFLICT:
             return Conflict(said)
-        case HTTPStatus.OK:
-            return ServerError("an answer that is not JSON")
         case _:
             return ServerError(said)
 

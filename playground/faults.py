@@ -85,9 +85,11 @@ class Faults:
         self.active.append(Fault("drop_before" if when == "before" else "drop_after", method,
                                  None, times))  # fmt: skip
 
-    def garble(self, *, method: str | None = None, times: int | None = 1) -> None:
-        """Something else answers in Telegram's place, with status 200, and nothing happens."""
-        self.active.append(Fault("garble", method, times=times))
+    def garble(
+        self, *, method: str | None = None, times: int | None = 1, status: int = 200
+    ) -> None:
+        """Something else answers in Telegram's place, in HTML, and nothing happens."""
+        self.active.append(Fault("garble", method, times=times, status=status))
 
     def delay(self, seconds: float, *, method: str | None = None, times: int | None = None) -> None:
         self.active.append(Fault("delay", method, None, times, seconds=seconds))

@@ -172,7 +172,7 @@ class Playground:
                 elif fault.kind == "fail":
                     raise fault.error()
                 elif fault.kind == "garble":
-                    return web.Response(text=GARBAGE, content_type="text/html")
+                    return web.Response(text=GARBAGE, content_type="text/html", status=fault.status)
             dropped = any(fault.kind.startswith("drop") for fault in faults)
             if not any(fault.kind == "drop_before" for fault in faults):
                 api = Api(self.world, self.updates, self.limits, bot, uploads)

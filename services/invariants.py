@@ -72,7 +72,6 @@ from models import (
     Dispute,
     DisputeState,
     Duty,
-    EnclosureContent,
     Enrolment,
     EnrolmentState,
     Excuse,
@@ -84,7 +83,6 @@ from models import (
     HoursState,
     Import,
     ImportPiece,
-    ImportPortion,
     ImportState,
     Inbox,
     Incident,
@@ -132,7 +130,7 @@ from models import (
     Wave,
     Webhook,
 )
-from models.sealed import Sealed, SealedDocument, keyring
+from models.sealed import Sealed, SealedBytes, SealedDocument, keyring
 from services.enrolment import OPEN
 from services.outbox import UNREACHABLE
 from services.work import Work
@@ -955,14 +953,6 @@ _declare_states()
 # What is sealed
 
 
-SEALED_BY_HAND: tuple[Column, ...] = (
-    EnclosureContent.sealed,
-    ImportPiece.content,
-    ImportPortion.content,
-)
-"""Sealed as bytes by the services, so that the type of the column does not say it."""
-
-
 async def _unreadable(work: Work, limit: int) -> list[str]:
     """What is sealed can be opened with the keys of the key file."""
     found: list[str] = []
@@ -974,13 +964,12 @@ async def _unreadable(work: Work, limit: int) -> list[str]:
 
 
 def _sealed_columns() -> list[Any]:
-    typed = [
+    return [
         column
         for table in Base.metadata.sorted_tables
         for column in table.columns
-        if isinstance(column.type, Sealed | SealedDocument)
+        if isinstance(column.type, Sealed | SealedBytes | SealedDocument)
     ]
-    return [*typed, *(one.property.columns[0] for one in SEALED_BY_HAND)]
 
 
 async def _not_opened(work: Work, column: Any) -> list[str]:

@@ -132,6 +132,21 @@ async def test_a_server_that_fails_is_asked_again_and_the_message_comes_once(
     assert (second.state, second.attempts) == (DeliveryState.SENT, 1)
 
 
+@pytest.mark.parametrize("status", [200, 403])
+async def test_what_a_proxy_says_in_telegrams_place_says_nothing_of_the_chat(
+    city: City, status: int
+) -> None:
+    (chen,) = people(city, 1)
+    city.telegram.faults.garble(method="sendMessage", status=status)
+    await post(city, "你好", chen)
+    await city.sent()
+    assert count(chen, "你好") == 0
+    await city.forward(seconds=10)
+    assert count(chen, "你好") == 1
+    (kept,) = await deliveries(city.database)
+    assert (kept.state, kept.attempts) == (DeliveryState.SENT, 2)
+
+
 async def test_a_dropped_connection_is_tried_again_and_the_message_comes_once(city: City) -> None:
     (chen,) = people(city, 1)
     city.telegram.faults.drop(method="sendMessage", when="before")

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Enum,
     Float,
     Integer,
-    LargeBinary,
     String,
     inspect,
     select,
@@ -46,7 +45,7 @@ from models import (
     Wave,
 )
 from models.base import Moment
-from models.sealed import Sealed, SealedDocument, keyring
+from models.sealed import Sealed, SealedBytes, SealedDocument, keyring
 
 NOW = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -88,7 +87,7 @@ async def _value(session: AsyncSession, column: Column[Any]) -> Any:
         (Float, lambda: 1.0),
         (Sealed, lambda: "x"),
         (SealedDocument, dict),
-        (LargeBinary, lambda: keyring().seal(b"x")),
+        (SealedBytes, lambda: keyring().seal(b"x")),
         (String, lambda: f"x{next(_numbers)}"),
     )
     return next((make() for kind, make in kinds if isinstance(column.type, kind)), {})

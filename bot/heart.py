@@ -102,6 +102,8 @@ class Heart:
         self._ended = ended
         self._engines: dict[str, Engine] = {}
         self._running: dict[str, tuple[Engine, asyncio.Task[None]]] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        """Engines that have been stopped and are still at it."""
         self._spoke_at = 0.0
         self._stopping = asyncio.Event()
 
@@ -169,7 +171,7 @@ class Heart:
             self._spoke_at = began
         mine = {name for name in self._engines if holders.get(name) == self.process_id}
         self._let_go(self._running.keys() - mine, "another process has it")
-        for name in mine - self._running.keys():
+        for name in mine - self._running.keys() - self._ending.keys():
             self._begin(name)
 
     def _begin(self, name: str) -> None:
@@ -182,6 +184,7 @@ class Heart:
 
     def _over(self, task: "asyncio.Task[None]") -> None:
         """What the database's absence has ended begins again once it answers."""
+        self._ending.pop(task.get_name(), None)
         fault = None if task.cancelled() else task.exception()
         if fault is not None and is_outage(fault):
             log.warning("%s broke off: %s", task.get_name(), type(fault).__name__)
@@ -197,6 +200,8 @@ class Heart:
     def _end(self, name: str) -> "asyncio.Task[None]":
         engine, task = self._running.pop(name)
         self.on_change(name, False)
+        if not task.done():
+            self._ending[name] = task
         engine.stop()
         return task
 

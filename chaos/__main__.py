@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 HEADINGS = (
     "What happens", "Database", "How much", "Accepted", "Lost", "Doubles (bound)", "Over quota",
-    "Ledger", "Emergencies (missing)", "Works again, median / longest s", "Ended by itself",
+    "Ledger", "Doctor", "Emergencies (missing)", "Works again, median / longest s", "Ended by itself",
 )  # fmt: skip
 
 
@@ -94,6 +94,7 @@ def _cells(one: Result) -> tuple[str, ...]:
         one.case, one.database, one.what, f"{found.accepted:,}", str(len(found.lost)),
         f"{found.doubles} ({one.bound})", str(found.quota_broken),
         "whole" if not found.ledger_faults else f"{found.ledger_faults} faults",
+        f"{len(found.doctor)} faults" if found.doctor else "all right",
         f"{found.emergencies} ({len(found.missing)})", back, str(one.exits),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What is let in of what people send: tells emergencies from the rest, and asks `bot.flood`.
 
-What is not let in is neither stored nor handled; its sender is told so now and then.
+What is not let in is neither stored nor handled; its sender is told so now and then. So is nothing
+that can't be read.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 from telegram import Update
 
 from bot.flood import Flood, Verdict
+from bot.sanity import tidied
 from handlers.routes import is_urgent
 from models import Database
 from models.database import is_outage
@@ -40,6 +42,8 @@ class Gate:
         self.flood = flood
         self.dropped = 0
         """Updates since the start that were not let in."""
+        self.unreadable = 0
+        """Updates that nobody could make out."""
         self._tell = tell
         self._clock = clock
         self._concerned: frozenset[int] = frozenset()
@@ -50,7 +54,12 @@ class Gate:
         """Those that are to be handled, emergencies before the others."""
         passed: dict[bool, list[RawUpdate]] = {True: [], False: []}
         now = self._clock()
-        for raw in updates:
+        for came in updates:
+            raw = tidied(came)
+            if raw is None:
+                log.warning("update can't be read")
+                self.unreadable += 1
+                continue
             sender, urgent = sender_of(raw), self._judged_urgent(raw)
             verdict = self.flood.judge(sender, now, urgent=urgent)
             if verdict is Verdict.PASS:
@@ -65,8 +74,9 @@ class Gate:
         return passed[True] + passed[False]
 
     def is_urgent(self, update: Update) -> bool:
-        """Of one that was let in."""
-        return self._inside.get(update.update_id, (0, False))[1]
+        """Of one that was let in, by this process or by one that has died since."""
+        known = self._inside.get(update.update_id)
+        return self._judged_urgent(update.to_dict()) if known is None else known[1]
 
     def left(self, update_id: int) -> None:
         """It has been handled, or never was to be."""

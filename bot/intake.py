@@ -84,6 +84,8 @@ class Intake:
         self._under_way: set[int] = set()
         self._behind: dict[int, list[RawUpdate]] = {}
         """By chat: what waits for another process."""
+        self._turn = asyncio.Lock()
+        """Held while updates are lined up, so that of a chat none is behind a later one."""
         self.newest = 0
         """The highest update id that has been stored."""
         self.moved = asyncio.Event()
@@ -112,10 +114,11 @@ class Intake:
             for raw in let_in:
                 if raw["update_id"] in opened - fresh:
                     self.gate.left(raw["update_id"])
-        for raw in let_in:
-            if raw["update_id"] in fresh:
-                self.on_receipt(raw)
-                await self._line_up(raw, waits)
+        async with self._turn:  # what came before may just be taken over from the dead
+            for raw in let_in:
+                if raw["update_id"] in fresh:
+                    self.on_receipt(raw)
+                    await self._line_up(raw, waits)
         self.newest = max(self.newest, *(raw["update_id"] for raw in updates))
         self.moved.set()
 
@@ -216,8 +219,7 @@ class Intake:
 
     async def recover(self, pick_up: PickUp) -> None:
         """What processes left behind that live no more is answered by this one."""
-        await self._take_over()
-        await self._make_up(pick_up, self.clock())
+        await self._show_again(await self._gather(self.clock()), pick_up)
 
     async def look_after(self, pick_up: PickUp) -> None:
         """Runs until cancelled: takes over from the dead, and makes up for answers that failed."""
@@ -226,8 +228,8 @@ class Intake:
             try:
                 await self._go_on()
                 if not self._behind or turn % int(LOOKS_EVERY / WAITS_SECONDS) == 0:
-                    await self._take_over()
-                    await self._make_up(pick_up, self.clock() - PATIENCE)
+                    unsaid = await self._gather(self.clock() - PATIENCE)
+                    await self._show_again(unsaid, pick_up)
             except Exception as fault:
                 if not is_outage(fault):
                     log.exception("unanswered updates could not be looked after")
@@ -238,9 +240,10 @@ class Intake:
             return
         async with self.database.read() as session:
             waits = await accounts.behind(session, self.taker, self._behind.keys())
-        for chat_id in self._behind.keys() - waits:
-            for raw in self._behind.pop(chat_id):
-                await self._enqueue(raw)
+        async with self._turn:
+            for chat_id in self._behind.keys() - waits:
+                for raw in self._behind.pop(chat_id):
+                    await self._enqueue(raw)
         self.moved.set()
 
     async def _take_over(self) -> None:
@@ -254,19 +257,23 @@ class Intake:
         if number := await self.database.transact(adopt):
             log.warning("took over %d updates that another process had left", number)
 
-    async def _make_up(self, pick_up: PickUp, until: datetime) -> None:
-        """Answers what this process has of updates that nobody is about to answer."""
-        known = set(self._open)  # one that is noted while it is looked is not left
-        async with self.database.read() as session:
-            left = await accounts.unanswered(session, self.taker)
-        known |= self._open
-        left = [one for one in left if one.update_id not in known]
-        unsaid = [one for one in left if one.handled_at is not None and one.handled_at <= until]
-        await self._show_again(unsaid, pick_up)
-        waiting = [json.loads(one.body) for one in left if one.handled_at is None]
-        self._open.update(raw["update_id"] for raw in waiting)
-        for raw in waiting:
-            await self._line_up(raw, ())
+    async def _gather(self, until: datetime) -> list[Left]:
+        """Lines up what nobody is about to answer, also of the dead.
+
+        Answers what has been handled until then and only lacks its answer.
+        """
+        async with self._turn:
+            await self._take_over()
+            known = set(self._open)  # one that is noted while it is looked is not left
+            async with self.database.read() as session:
+                left = await accounts.unanswered(session, self.taker)
+            known |= self._open
+            left = [one for one in left if one.update_id not in known]
+            waiting = [json.loads(one.body) for one in left if one.handled_at is None]
+            self._open.update(raw["update_id"] for raw in waiting)
+            for raw in waiting:
+                await self._line_up(raw, ())
+        return [one for one in left if one.handled_at is not None and one.handled_at <= until]
 
     async def _show_again(self, unsaid: Iterable[Left], pick_up: PickUp) -> None:
         """Once a chat, however many answers it misses."""

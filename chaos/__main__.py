@@ -24,7 +24,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 HEADINGS = (
     "What happens", "Database", "How much", "Accepted", "Lost", "Doubles (bound)", "Over quota",
-    "Ledger", "Doctor", "Emergencies (missing)", "Works again, median / longest s", "Ended by itself",
+    "Ledger", "Doctor", "Emergencies (missing)", "Works again, median / longest s",
+    "Ended by itself",
 )  # fmt: skip
 
 

@@ -69,8 +69,8 @@ async def call(api: Api, name: str, given: Mapping[str, Any]) -> Any:
     values: dict[str, Any] = {}
     for parameter, kind in known.parameters.items():
         value = given.get(parameter)
-        if value is None or value == "":
-            if not kind.endswith("?") and not (kind == "str" and value == ""):
+        if value is None or (value == "" and kind != "str"):
+            if not kind.endswith("?"):
                 raise _missing(parameter)
             continue
         values[parameter] = _read(parameter, kind.rstrip("?"), value)

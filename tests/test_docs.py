@@ -18,8 +18,9 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
 def claimed() -> Iterator[tuple[str, str]]:
-    """The file and the test (or nothing) of each proof in the stories."""
-    text = (ROOT / "docs" / "stories.md").read_text(encoding="utf-8")
+    """The file and the test (or nothing) of each proof in the stories, and of what is safe."""
+    proven = ("stories.md", "security.md")
+    text = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in proven)
     for found in re.finditer(r"`((?:playground/)?test_\w+)(?:::(\w+))?`", text):
         yield found.group(1), found.group(2) or ""
 

@@ -41,13 +41,13 @@ def main() -> None:
         result = asyncio.run(_run(name, seed, given.kills, console))
         results.append(result)
         console.print(_verdict(name, result), highlight=False)
+        if given.write:
+            _write([result])
     console.print(f"{time.monotonic() - began:.0f} s in all", highlight=False)
     if given.json:
         print(json.dumps([asdict(one) for one in results], indent=1, default=str))
     else:
         _print(results)
-    if given.write:
-        _write(results)
     sys.exit(0 if all(one.skipped or one.holds for one in results) else 1)
 
 
@@ -59,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=KILLS, help="Of each role; 200 for a release.")
     parser.add_argument("--seed", type=int, help="Of all that is random; printed at each run.")
     parser.add_argument("--json", action="store_true", help="All figures as JSON.")
-    parser.add_argument("--write", action="store_true", help=f"Renews the table in {PAGE.name}.")
+    parser.add_argument("--write", action="store_true", help=f"Renews the rows in {PAGE.name}.")
     return parser.parse_args()
 
 
@@ -118,14 +118,25 @@ def _notes(one: Result) -> list[str]:
 
 
 def _write(results: list[Result]) -> None:
+    """Renews the rows of these cases; those of others stay as they were measured."""
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    lines = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
-    lines += [f"| {' | '.join(_cells(one))} |" for one in results]
-    notes = [f"* {one.case}: {note}." for one in results for note in _notes(one)]
-    table = "\n".join([BEGIN, "", *lines, "", *notes, "", END])
+    old, _, after = rest.partition(END)
+    kept = [line for line in old.splitlines() if line.startswith("| ")][1:]
+    rows = {_key(line): line for line in kept}
+    rows |= {_key(line): line for line in (f"| {' | '.join(_cells(one))} |" for one in results)}
+    said = [line for line in old.splitlines() if line.startswith("* ")]
+    names = tuple(f"* {one.case}:" for one in results)
+    notes = [line for line in said if not line.startswith(names)]
+    notes += [f"* {one.case}: {note}." for one in results for note in _notes(one)]
+    head = [f"| {' | '.join(HEADINGS)} |", "|" + "---|" * len(HEADINGS)]
+    table = "\n".join([BEGIN, "", *head, *rows.values(), "", *notes, "", END])
     PAGE.write_text(before + table + after, encoding="utf-8")
+
+
+def _key(line: str) -> tuple[str, ...]:
+    """Case and database."""
+    return tuple(cell.strip() for cell in line.split("|")[1:3])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from sqlalchemy import delete, select, update
 
 from models import Enclosure, EnclosureContent, EnclosureKind
@@ -189,8 +189,8 @@ def tidied(kind: EnclosureKind, raw: bytes) -> bytes:
             if opened.width * opened.height > MOST_PIXELS:
                 raise NotAPictureError
             picture = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise NotAPictureError from None
+    except Exception as fault:  # each decoder has its own way to fail at what is damaged
+        raise NotAPictureError from fault
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     kept = io.BytesIO()
     picture.save(kept, "JPEG", quality=QUALITY, optimize=True)

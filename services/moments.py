@@ -44,6 +44,12 @@ class MomentError(Exception):
         self.reason = reason
 
 
+LONGEST = 366 * 24 * 60
+"""Minutes."""
+LONGEST_WRITTEN = 40
+"""Characters of a duration."""
+
+
 def parse_day(text: str, *, now: datetime, zone: ZoneInfo) -> date:
     """A day, past or to come. Raises MomentError."""
     reader = _Reader(_folded(text), now.astimezone(zone).date())
@@ -140,9 +146,17 @@ def parse_duration(text: str) -> int:
     """Whole minutes of a duration: 3小时, 1个半小时, 2小时30分, 90分钟, 1.5h, 1:30.
 
     A bare number is minutes if it is too large to be hours. Raises MomentError, also for a smaller
-    one, which may be either.
+    one, which may be either, and for more than a year.
     """
     plain = _folded(text)
+    minutes = _minutes(plain) if len(plain) <= LONGEST_WRITTEN else LONGEST + 1
+    if minutes > LONGEST:
+        raise MomentError(Reason.NOT_UNDERSTOOD)
+    return minutes
+
+
+def _minutes(plain: str) -> int:
+    """Raises MomentError."""
     if re.fullmatch("半个?小时", plain):
         return 30
     found = re.fullmatch(r"(\d{1,2}):([0-5]\d)", plain)

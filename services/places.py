@@ -38,7 +38,10 @@ def place_in(text: str) -> At | None:
 
 
 def _in_link(link: str) -> At | None:
-    parts = urlsplit(link)
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # brackets that hold no address
+        return None
     host = parts.hostname or ""
     asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
     system = next((name for map_, name in SHIFTED.items() if host.endswith(map_)), "wgs84")

@@ -114,10 +114,10 @@ class Dispatcher:
             log.warning("reply not delivered: %s", type(fault).__name__, extra=fields)
             return
         except Exception as fault:
-            if not is_outage(fault):
-                raise
-            log.warning("left for later", extra={"update_id": update.update_id})
-            return
+            if is_outage(fault):
+                log.warning("left for later", extra={"update_id": update.update_id})
+                return
+            log.exception("handler failed", extra={"update_id": update.update_id})
         self.answered(update)
 
     async def _patiently(self, do: Callable[[], Awaitable[T]]) -> T:
@@ -297,7 +297,11 @@ class Dispatcher:
             if not await self._claim(session, update):
                 raise AlreadyHandled
             work = Work(session, self.clock(), self.policy, None)
-            answer = await groups.listen(work, update, self.words, self.around.bot_id)
+            try:
+                async with session.begin_nested():
+                    answer = await groups.listen(work, update, self.words, self.around.bot_id)
+            except Refusal as refusal:
+                answer = groups.refused(update, refusal, self.words)
         if answer is not None:
             chat_id, language, parts = answer
             await self.presenter.present(chat_id, language, parts, None)

@@ -4,6 +4,7 @@ from telegram import Chat, ChatMember, Update
 
 from handlers.replies import Part, Show
 from services import accounts, groups
+from services.errors import Refusal
 from services.words import Words
 from services.work import Work
 
@@ -37,9 +38,18 @@ async def listen(work: Work, update: Update, words: Words, bot_id: int) -> Answe
     return chat.id, language, [Show("groups/bound", {"organisation": organisation.names})]
 
 
+def refused(update: Update, refusal: Refusal, words: Words) -> Answer | None:
+    """What was asked for there can't be."""
+    chat, user = update.effective_chat, update.effective_user
+    if chat is None or user is None:
+        return None
+    said = Show(refusal.template, refusal.parameters)
+    return chat.id, words.language_for(user.language_code), [said]
+
+
 async def _membership(work: Work, update: Update, words: Words, bot_id: int) -> Answer | None:
     change = update.my_chat_member
-    if change is None:
+    if change is None or change.new_chat_member is None:
         return None
     chat, status = change.chat, change.new_chat_member.status
     if chat.type == Chat.PRIVATE:

@@ -159,4 +159,5 @@ async def test_answered_updates_are_forgotten_after_the_days_that_are_set(
     async with database.write() as session:
         assert await accounts.forget_updates(making.work(session)) == 1
     async with database.read() as session:
-        assert (await accounts.unanswered(session)).waiting == ["{}"]
+        left = await accounts.unanswered(session, accounts.Taker(1, 1))
+        assert [one.body for one in left] == ["{}"]

@@ -46,11 +46,11 @@ from models import (
     SwapOffer,
 )
 from playground import Phone
-from services import certificates
+from services import certificates, groups
 from tests.attending import propose
 from tests.certified import RECORD
 from tests.city import City
-from tests.databases import ON_BOTH
+from tests.databases import ON_BOTH, ON_SQLITE
 from tests.killable import Killable, killed_outright
 from tests.times import ManualClock
 from web.app import SECRET_HEADER, webhook_path
@@ -302,6 +302,30 @@ async def _what_others_have(city: City, besides: Phone) -> dict[str, list[str]]:
 
 def _faults(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@ON_SQLITE
+async def test_nobody_binds_a_group_with_a_forged_code_or_without_the_right(
+    city: City, caplog: pytest.LogCaptureFixture
+) -> None:
+    wang = await city.coordinator("王强")
+    chen = await city.volunteer("陈晓丽")
+    group = city.telegram.add_group("石岐志愿者", [wang, chen])
+    city.telegram.world.join(group, city.bot, "member", wang.person)
+    await wang.in_chat(group).sees("大家好")
+    home = (await city.person(wang)).organisation_id or 0
+    for phone, code in (
+        (wang, "1-forged"), (wang, "x"), (wang, ""), (wang, "9" * 30 + "-a"),
+        (chen, groups.binding_code(home)),
+    ):  # fmt: skip
+        before = len(phone.in_chat(group).messages)
+        await phone.in_chat(group).say(f"/bind {code}")
+        await city.answered()
+        assert len(phone.in_chat(group).messages) == before + 2  # said, and refused
+    async with city.database.read() as session:
+        bound = select(Group.id).where(Group.organisation_id.is_not(None))
+        assert (await session.scalars(bound)).all() == []
+    assert _faults(caplog) == []
 
 
 async def test_no_forged_answer_upsets_a_form(city: City, caplog: pytest.LogCaptureFixture) -> None:

@@ -224,6 +224,7 @@ async def test_a_document_is_looked_at_and_verified(city: City) -> None:
     chen = await city.volunteer("陈晓丽")
     person = await city.person(chen)
     file = city.telegram.world.store("photo", photo(), "photo.jpg", "image/jpeg")
+    file.known_to.add(city.bot.id)
     async with city.database.write() as session:
         usual = select(QualificationKind.id).where(~QualificationKind.medical)
         kind = (await session.scalars(usual.limit(1))).one()

@@ -171,7 +171,7 @@ class Updates:
             rest = "-".join(self._argument() for _ in range(chance.randint(0, 4)))
             return f"/start {chance.choice(list(LINKS))}-{rest}"
         if number < 0.35:
-            return f"/{chance.choice(list(COMMANDS))} {chance.choice(WEIRD + WORDS)}"
+            return f"/{chance.choice([*COMMANDS, 'bind'])} {chance.choice(WEIRD + WORDS)}"
         if number < 0.75:
             return chance.choice(WORDS)
         return chance.choice(WEIRD) + chance.choice(("", chance.choice(WORDS)))

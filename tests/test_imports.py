@@ -396,7 +396,7 @@ async def test_who_loses_the_right_imports_no_further(bringing: Bringing) -> Non
     await bringing.go(import_id, settle=False)
     async with bringing.database.write() as session:
         await session.execute(delete(Role))
-    await bringing.catch_up()
+    await bringing.settle()
     assert (await bringing.look(import_id)).state is ImportState.STOPPED
     assert await people(bringing, "陈晓丽") == []
 

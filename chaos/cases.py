@@ -124,6 +124,7 @@ async def postgresql_restarted(order: Order) -> Result:
             await asyncio.sleep(stage.chance.uniform(1, 4))
             await stage.count_in_flight()
             await place.restart()
+            await stage.database.engine.dispose()  # our own connections are gone as well
             await stage.mended()
         return await stage.result("database restarted", "5 immediate restarts")
 
@@ -153,6 +154,8 @@ def _telegram(name: str, what: str, fault: Callable[[Stage], object]) -> None:
                 await asyncio.sleep(2)
                 fault(stage)
                 await asyncio.sleep(6)
+                stage.bound += max(0, stage.added - len(stage.telegram.faults.active))
+                stage.added = 0
                 stage.telegram.faults.clear()
                 await stage.count_in_flight()
                 await stage.mended()
@@ -169,6 +172,7 @@ def _some(stage: Stage, share: float, add: Callable[[], None]) -> None:
         until = time.monotonic() + 6
         while time.monotonic() < until:
             if stage.chance.random() < share:
+                stage.added += 1
                 add()
             await asyncio.sleep(0.02)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,9 @@ from services import ledger
 IN = frozenset(EnrolmentState) - {EnrolmentState.CANCELLED, EnrolmentState.DECLINED}
 WONT_COME = frozenset({ResponseState.CANNOT})
 EMERGENCIES_TAKEN_BACK = (DeliveryState.REVOKED,)
-OF_THE_DEPLOYMENT = ("FAULT backups",)
-"""What doctor rightly misses in a city that lives for a minute."""
+OF_THE_DEPLOYMENT = ("FAULT backups", "FAULT errors", "FAULT disk")
+"""What doctor rightly says of a city of a minute in which things have gone wrong."""
+RETRIED_WITHIN = timedelta(minutes=2)
 
 
 class Ear:
@@ -97,6 +98,8 @@ async def _places(session: Any, truth: Truth) -> list[str]:
     states = {(row.shift_id, row.person_id): row.state for row in rows}
     lost = []
     for key, allowed in truth.places.items():
+        if states.get(key) is EnrolmentState.DECLINED:
+            continue  # an offer that nobody took lapses by itself, at once where the clock jumps
         if (states.get(key) in IN) not in allowed:
             lost.append(f"place {key} is {states.get(key)}")
     return lost
@@ -197,12 +200,12 @@ async def unsent(session: Any) -> int:
 
 
 async def waiting(database: Database) -> int:
-    """Updates that wait for their answer, and deliveries that are due."""
+    """Updates that wait for their answer, and deliveries that are due now or soon again."""
     async with database.read() as session:
         updates = select(func.count()).where(Inbox.answered_at.is_(None))
         due = select(func.count()).where(
             Delivery.state.in_((DeliveryState.QUEUED, DeliveryState.SENDING)),
-            Delivery.due_at <= datetime.now(UTC),
+            Delivery.due_at <= datetime.now(UTC) + RETRIED_WITHIN,
             Delivery.channel == TELEGRAM,
         )
         return int(await session.scalar(updates) or 0) + int(await session.scalar(due) or 0)

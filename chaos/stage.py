@@ -22,7 +22,7 @@ from playground import Playground
 TOKEN = "100200300:CHAOS"
 USERNAME = "muster_chaos_bot"
 CONCURRENCY = 20
-STUCK_AFTER = 45.0
+STUCK_AFTER = 90.0
 """Seconds in which nothing of what is left has moved."""
 STARTED_WITHIN = 60.0
 ROLES = ("web", "bot", "sender", "scheduler")
@@ -80,6 +80,8 @@ class Stage:
         self.telegram = Playground()
         self.background: list[asyncio.Task[None]] = []
         """What goes on going wrong by itself."""
+        self.added = 0
+        """Faults that each happen to one call."""
         self.bound = 0
         self.back: list[float] = []
         self.stuck = 0

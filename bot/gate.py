@@ -13,7 +13,7 @@ from typing import Any
 from telegram import Update
 
 from bot.flood import Flood, Verdict
-from bot.sanity import tidied
+from bot.sanity import RawUpdate, tidied
 from handlers.routes import is_urgent
 from models import Database
 from models.database import is_outage
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 """How often it is looked up for whom an emergency is under way."""
 
-RawUpdate = dict[str, Any]
 Tell = Callable[[RawUpdate], Coroutine[Any, Any, None]]
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,13 +20,15 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from handlers.dispatch import Clock
-from models import Database
+from models import Database, Process
 from models.database import is_outage
 from services import processes
 
 log = logging.getLogger(__name__)
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+OVER = ("Z", "X")
+"""States of a process that has ended, in /proc (proc(5))."""
 NAMESPACE = Path("/proc/self/ns/pid")
 
 
@@ -126,16 +128,20 @@ class Heart:
         return await processes.holds(session, self.process_id, name)
 
     async def start(self) -> None:
-        """Those who ran on this machine and are gone need not be waited for."""
+        """Enters this process; one that had its number before is gone."""
         host, own = self.host, os.getpid()
         async with self.database.write() as session:
-            known = await processes.on_host(session, host)
-            gone = [key for key, pid in known.items() if pid == own or not is_running(pid)]
-            await processes.bury(session, gone)
+            living = await processes.living(session)
+            before = [one.id for one in living if (one.host, one.pid) == (host, own)]
+            await processes.bury(session, before)
             self.process_id = await processes.register(
                 session, host, own, roles=self.roles, seconds=self.rhythm.lives, now=self.clock()
             )
         self._spoke_at = monotonic()
+
+    def _gone(self, living: Sequence[Process]) -> set[int]:
+        """Those of this machine that are over need not be waited for until they are silent."""
+        return {one.id for one in living if one.host == self.host and not is_running(one.pid)}
 
     async def run(self) -> None:
         while not self._stopping.is_set():
@@ -157,13 +163,16 @@ class Heart:
         async with self.database.read() as session:
             holders = await processes.holders(session)
             living = await processes.living(session)
-        self.alone = len(living) <= 1
-        self.living = Counter(role for one in living for role in one.roles)
-        free = self._engines.keys() - holders.keys()
+        gone = self._gone(living)
+        self.alone = len(living) - len(gone) <= 1
+        self.living = Counter(role for one in living if one.id not in gone for role in one.roles)
+        held = {name for name, process_id in holders.items() if process_id not in gone}
+        free = self._engines.keys() - held
         due = monotonic() - self._spoke_at >= self.rhythm.speaks_every
         if free or due:
             began = monotonic()
             async with self.database.write() as session:
+                await processes.bury(session, gone)
                 if not await processes.say_alive(session, self.process_id, self.rhythm.lives):
                     raise ForgottenError
                 await processes.take(session, self.process_id, free, self.clock())
@@ -188,7 +197,8 @@ class Heart:
         fault = None if task.cancelled() else task.exception()
         if fault is not None and is_outage(fault):
             log.warning("%s broke off: %s", task.get_name(), type(fault).__name__)
-            self._running.pop(task.get_name(), None)
+            if self._running.pop(task.get_name(), None) is not None:
+                self.on_change(task.get_name(), False)
         else:
             self._ended(task)
 
@@ -243,11 +253,15 @@ def identity() -> str:
 
 
 def is_running(pid: int) -> bool:
-    """Whether this machine has such a process."""
+    """Whether this machine has such a process, and it is not over."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state not in OVER

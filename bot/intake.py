@@ -27,6 +27,7 @@ from telegram.error import (
 )
 
 from bot.gate import Gate
+from bot.sanity import RawUpdate
 from handlers.dispatch import Clock
 from models import Database
 from models.database import is_outage
@@ -46,7 +47,6 @@ PATIENCE = timedelta(seconds=20)
 """After this time an answer that could not be sent is made up for."""
 ALLOWED = ("message", "callback_query", "my_chat_member", "edited_message")
 
-RawUpdate = dict[str, Any]
 PickUp = Callable[[int], Awaitable[None]]
 """Shows somebody by chat id where they stand. Raises TelegramError."""
 

@@ -17,7 +17,7 @@ from bot.flood import Bounds as FloodBounds
 from bot.flood import Flood
 from bot.gate import Gate
 from bot.heart import Heart
-from bot.intake import ALLOWED, Intake, RawUpdate
+from bot.intake import ALLOWED, Intake
 from bot.lanes import ChatLanes
 from bot.limiter import Limiter
 from bot.menus import Menus
@@ -25,6 +25,7 @@ from bot.metrics import Metrics, kind_of
 from bot.pace import Schedule
 from bot.papers import Fetch
 from bot.request import AiohttpRequest
+from bot.sanity import RawUpdate
 from bot.sender import Bounds, Sender, Wire
 from bot.settings import Settings, TelegramSettings
 from bot.sharing import Sharing

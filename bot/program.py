@@ -112,7 +112,8 @@ class Program:
             private=settings.exchange.private_webhooks,
         )
         self.fetching = Fetching(self.database, settings.policy, clock, self._fetched)
-        self.metrics = Metrics(self.database, clock, role="+".join(sorted(self.roles)))
+        role = "+".join(sorted(self.roles))
+        self.metrics = Metrics(self.database, clock, role=role)
         self.health = Health()
         self.reporter = Reporter(
             database=self.database,
@@ -121,7 +122,7 @@ class Program:
             clock=clock,
             readers=Readers(settings.operators.chat_ids, settings.operators.language),
             say=self._say,
-            role="+".join(sorted(self.roles)),
+            role=role,
         )
         self.loop_lag = LoopLag(self.metrics.loop_lag.set)
         self.limits = Limits()

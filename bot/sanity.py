@@ -24,6 +24,7 @@ NUMBERS = {
 """What is a number wherever it stands, from where to where."""
 
 RawUpdate = dict[str, Any]
+"""An update as Telegram wrote it."""
 
 
 def tidied(raw: object) -> RawUpdate | None:

@@ -21,7 +21,14 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 COMMAND = "muster init"
 """What brings the schema up to date."""
 SQLITE_START = b"SQLite format 3\0"
-NO_ANSWER = (OSError, SQLAlchemyError, sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError)
+NO_ANSWER = (
+    OSError,
+    SQLAlchemyError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 """How the drivers say that there is no database to be had."""
 
 

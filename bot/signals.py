@@ -12,8 +12,8 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
+from bot.schema import NO_ANSWER
 from models import Database
-from models.database import is_outage
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,6 @@ TOGETHER = 0.01
 ASKS_EVERY = 30.0
 """Seconds after which a silent connection is tried."""
 PAUSE = 1.0
-FAULTS = asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
-"""What the driver says itself of a connection that is gone."""
 
 
 class Signals:
@@ -52,9 +50,7 @@ class Signals:
         while True:
             try:
                 await self._listen()
-            except Exception as fault:
-                if not (is_outage(fault) or isinstance(fault, FAULTS)):
-                    raise
+            except NO_ANSWER as fault:
                 log.warning("other processes are not heard: %s", type(fault).__name__)
             finally:
                 self.listening.clear()

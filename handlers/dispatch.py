@@ -125,19 +125,19 @@ class Dispatcher:
 
         Raises Interrupted where the first attempt did arrive, and what the last one raised.
         """
-        for pause in OUTAGE_PAUSES:
+        for attempt, pause in enumerate((*OUTAGE_PAUSES, None)):
             try:
                 return await do()
             except AlreadyHandled:
-                if pause != OUTAGE_PAUSES[0]:
+                if attempt:
                     raise Interrupted from None
                 raise
             except Exception as fault:
-                if not is_outage(fault):
+                if pause is None or not is_outage(fault):
                     raise
                 log.warning("the database does not answer: %s", type(fault).__name__)
                 await asyncio.sleep(pause)
-        return await do()
+        raise AssertionError("unreachable")
 
     async def _handle(self, update: Update) -> None:
         chat = update.effective_chat

@@ -47,7 +47,11 @@ def is_outage(fault: BaseException) -> bool:
         if state is not None:
             return state.startswith(OUTAGES) and state not in NOT_AN_OUTAGE
         return fault.connection_invalidated or isinstance(fault, InterfaceError | OperationalError)
-    return isinstance(fault, OSError | TimeoutError)
+    return isinstance(fault, ConnectionError | TimeoutError)
+
+
+class UnreachableError(ConnectionError):
+    """There is no connection to the database to be had."""
 
 
 class Database:
@@ -96,8 +100,12 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session for looking only; whatever it changed is thrown away."""
+        """A session for looking only; whatever it changed is thrown away.
+
+        Raises UnreachableError, as `write` does.
+        """
         async with self._readers() as session:
+            await _connect(session)
             yield session
 
     @asynccontextmanager
@@ -134,6 +142,7 @@ class Database:
         outcome = "rolled_back"
         try:
             async with self._writers(info=self._about()) as session, session.begin():
+                await _connect(session)
                 yield session
             outcome = "committed"
         finally:
@@ -145,6 +154,17 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def _connect(session: AsyncSession) -> None:
+    """At once, so that what fails here is told from whatever fails later, such as a missing file.
+
+    asyncpg raises what the operating system says of an address that nobody answers.
+    """
+    try:
+        await session.connection()
+    except OSError as fault:
+        raise UnreachableError(str(fault)) from fault
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -778,7 +778,7 @@ async def _take_turn(work: Work) -> None:
 
     What somebody adds is a difference between what they saw before and after.
     """
-    if work.session.get_bind().dialect.name == "postgresql":
+    if is_postgresql(work):
         await work.session.execute(select(func.pg_advisory_xact_lock(COUNTING)))
 
 

@@ -62,16 +62,10 @@ async def say_alive(session: AsyncSession, process_id: int, seconds: float) -> b
     return bool(getattr(done, "rowcount", 0))
 
 
-async def on_host(session: AsyncSession, host: str) -> dict[int, int]:
-    """Key -> process id of the operating system, of those that live on a machine by their word."""
-    rows = await session.execute(
-        select(Process.id, Process.pid).where(Process.host == host, alive(session))
-    )
-    return {row.id: row.pid for row in rows}
-
-
 async def bury(session: AsyncSession, process_ids: Collection[int]) -> None:
     """They live no more: what they held is free, and what they left is taken over."""
+    if not process_ids:
+        return
     await session.execute(
         update(Process)
         .where(Process.id.in_(process_ids))

@@ -48,11 +48,15 @@ async def another(city: City, *roles: ProcessRole) -> AsyncIterator[Program]:
         await made.stop()
 
 
-async def until(what: Callable[[], Awaitable[bool]]) -> None:
-    """Waits for what another process brings about."""
+async def until(program: Program, what: Callable[[], Awaitable[bool] | bool]) -> None:
+    """Waits for what the others bring about; this process looks whenever it has written."""
     async with asyncio.timeout(PATIENCE):
-        while not await what():  # noqa: ASYNC110 - nobody tells this process
-            await asyncio.sleep(0.01)
+        while True:
+            written = program.commits.next
+            found = what()
+            if found if isinstance(found, bool) else await found:
+                return
+            await written.wait()
 
 
 async def falls_silent(city: City) -> None:
@@ -92,8 +96,8 @@ async def test_when_the_sender_dies_another_sends_what_was_on_its_way(city: City
                 )
             )
         await falls_silent(city)
-        await until(lambda: _is(lease in standby.heart.held))
-        await until(lambda: _sent(city))
+        await until(standby, lambda: lease in standby.heart.held)
+        await until(standby, lambda: _sent(city))
         assert await states(city) == [(DeliveryState.SENT, True)]
         assert len([m for m in chen.messages if "台风红色预警" in m.words]) == 2
 
@@ -107,10 +111,10 @@ async def test_when_the_scheduler_dies_another_goes_on(city: City) -> None:
                 session, "third", 1, roles=["scheduler"], seconds=60, now=city.clock()
             )
             assert await processes.take(session, second, ["scheduler"], city.clock())
-        await until(lambda: _is("scheduler" not in first.heart.held))
+        await until(first, lambda: "scheduler" not in first.heart.held)
         async with city.database.write() as session:
             await processes.bury(session, [second])
-        await until(lambda: _is("scheduler" in first.heart.held))
+        await until(first, lambda: "scheduler" in first.heart.held)
 
 
 async def test_who_has_lost_the_lease_takes_nothing_more(city: City) -> None:
@@ -122,7 +126,7 @@ async def test_who_has_lost_the_lease_takes_nothing_more(city: City) -> None:
         )
         await processes.take(session, other, [city.program.line.lease], city.clock())
     await post(city, chen, "台风红色预警")
-    await until(lambda: _is(city.program.line.lease not in city.program.heart.held))
+    await until(city.program, lambda: city.program.line.lease not in city.program.heart.held)
     assert await states(city) == [(DeliveryState.QUEUED, False)]
     assert chen.messages == []
 
@@ -134,13 +138,13 @@ async def test_what_one_process_posts_wakes_the_sender_of_another(
     chen = await city.volunteer("陈晓丽")
     await city.program.heart.leave(city.program.line.lease)
     async with another(city, ProcessRole.SENDER) as other:
-        await until(lambda: _is(other.line.lease in other.heart.held))
+        await until(other, lambda: other.line.lease in other.heart.held)
         for program in (city.program, other):
             await program.signals.listening.wait()
         await other.line.sender.idle.wait()
         await post(city, chen, "台风红色预警")
         await chen.sees("台风红色预警")
-        await until(lambda: _sent(city))
+        await until(other, lambda: _sent(city))
 
 
 async def test_updates_of_a_chat_keep_their_order_across_processes(
@@ -165,7 +169,7 @@ async def test_updates_of_a_chat_keep_their_order_across_processes(
                 assert other.line.intake.under_way == 1
                 assert other.line.application.update_queue.empty()
             await chen.sees("1990")
-            await until(lambda: _through(city, newest + 2))
+            await until(other, lambda: _through(city, newest + 2))
             async with city.database.read() as session:
                 name = await session.scalar(select(Inbox.taken_by).order_by(Inbox.update_id.desc()))
                 assert name == other.heart.process_id
@@ -200,7 +204,7 @@ async def test_what_a_dead_process_left_is_answered_by_another(
                 await processes.bury(session, [gone])
             await other.line.intake.recover(other.line.dispatcher.pick_up_again)
             await chen.wait(lambda message: message.from_bot)
-            await until(lambda: _through(city, 7_000_001))
+            await until(other, lambda: _through(city, 7_000_001))
     finally:
         await city.stop()
 
@@ -225,7 +229,7 @@ async def test_each_role_does_its_part_and_no_other(city: City) -> None:
         aiohttp.ClientSession() as browser,
     ):
         assert web.heart.held == frozenset()
-        await until(lambda: _is(web.limits.sharers == 2))
+        await until(web, lambda: web.limits.sharers == 2)
         base = f"http://127.0.0.1:{web.web_port}"
         async with browser.get(f"{base}/verify") as page:
             assert page.status == 200
@@ -243,10 +247,6 @@ async def test_each_role_does_its_part_and_no_other(city: City) -> None:
 
 
 # What the tests above are made of
-
-
-async def _is(fact: bool) -> bool:
-    return fact
 
 
 async def _sent(city: City) -> bool:

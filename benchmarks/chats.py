@@ -65,6 +65,8 @@ class Chats:
     """What the text of a message contains whose arrival is noted."""
     seen: list[float] = field(default_factory=list)
     """When those came, on the clock of the presses."""
+    seen_by: list[int] = field(default_factory=list)
+    """In whose chats."""
     came: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at each of them."""
     _waiting: list[dict[str, Any]] = field(default_factory=list)
@@ -81,6 +83,18 @@ class Chats:
         async with asyncio.timeout(seconds):
             return await answered
 
+    def say(self, chat_id: int, text: str) -> None:
+        """Somebody writes, and nobody waits for the answer."""
+        number = next(self.numbers)
+        message = {**_message(chat_id, number), "from": _sender(chat_id), "text": text}
+        self._waiting.append({"update_id": number, "message": message})
+        self._arrived.set()
+
+    @property
+    def waiting(self) -> int:
+        """Updates that the bot has not come for yet."""
+        return len(self._waiting)
+
     async def updates(self, offset: int, seconds: float) -> list[dict[str, Any]]:
         """What getUpdates answers: at once if there is something, else after `seconds`."""
         self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
@@ -93,8 +107,9 @@ class Chats:
         now = time.perf_counter()
         given = self._waiting[:UPDATES_AT_ONCE]
         for update in given:
-            press, _ = self._open[update["update_id"]]
-            press.handed_over = press.handed_over or now
+            if update["update_id"] in self._open:
+                press, _ = self._open[update["update_id"]]
+                press.handed_over = press.handed_over or now
         return given
 
     def acknowledge(self, update_id: int, text: str | None, now: float) -> None:
@@ -113,6 +128,7 @@ class Chats:
         self.letters += 1
         if self.watched is not None and self.watched in text:
             self.seen.append(now)
+            self.seen_by.append(chat_id)
             self.came.set()
         return _message(chat_id, self.letters)
 
@@ -176,6 +192,8 @@ class Telegram:
             return _message(int(asked["chat_id"]), update_id)
         if method == "sendMessage" and chats.wants_letters:
             return chats.take(int(asked["chat_id"]), asked.get("text", ""), now)
+        if method == "editMessageReplyMarkup" and chats.wants_letters:
+            return True  # the screen before a letter loses its buttons
         if method not in QUIET:
             chats.fail(f"{method} was called: {asked.get('text', '')}")
         return QUIET.get(method, True)
@@ -187,17 +205,16 @@ def _message(chat_id: int, update_id: int) -> dict[str, Any]:
     return {"message_id": update_id, "chat": chat, "from": BOT, **SCREEN}
 
 
+def _sender(chat_id: int) -> dict[str, Any]:
+    return {"id": chat_id, "is_bot": False, "first_name": "晓丽", "language_code": "zh-hans"}
+
+
 def _update(press: Press) -> dict[str, Any]:
     return {
         "update_id": press.update_id,
         "callback_query": {
             "id": str(press.update_id),
-            "from": {
-                "id": press.chat_id,
-                "is_bot": False,
-                "first_name": "晓丽",
-                "language_code": "zh-hans",
-            },
+            "from": _sender(press.chat_id),
             "chat_instance": "1",
             "data": press.data,
             "message": _message(press.chat_id, press.update_id),

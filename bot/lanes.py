@@ -1,6 +1,7 @@
 """Updates of one chat in order, those of different chats side by side, emergencies first."""
 
 import asyncio
+import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -82,7 +83,12 @@ class ChatLanes(BaseUpdateProcessor):
         urgent = isinstance(update, Update) and self._is_urgent(update)
         turn = asyncio.Event()
         self._turns.join(key, turn.set, urgent=urgent)
-        await turn.wait()
+        try:
+            await turn.wait()
+        except asyncio.CancelledError:  # the program ends; whoever is next finds it in the inbox
+            if inspect.iscoroutine(coroutine):
+                coroutine.close()
+            raise
         ANSWERS_FIRST.set(urgent)
         try:
             await coroutine

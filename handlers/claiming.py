@@ -11,7 +11,7 @@ from handlers.replies import Reply, Show
 from handlers.routes import Who, button, link
 from handlers.turns import Turn
 from models import Standing
-from services import claiming, signup
+from services import claiming, guessing, signup
 from services.errors import Refusal
 
 
@@ -64,12 +64,15 @@ async def go_on(turn: Turn) -> Reply:
 
 
 async def _phone(asked: Asked, answer: dict[str, Any]) -> dict[str, Any]:
+    if not answer["verified"]:
+        await guessing.try_number(asked.turn.work, asked.turn.account)
     await signup.check_phone(asked.turn.work, answer["phone"], own=asked.subject_id)
     return answer
 
 
 async def _id_number(asked: Asked, typed: str) -> str:
     born = date.fromisoformat(asked.answers["birth"]["day"])
+    await guessing.try_number(asked.turn.work, asked.turn.account)
     return await signup.check_id_number(asked.turn.work, typed, born, own=asked.subject_id)
 
 

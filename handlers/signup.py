@@ -30,7 +30,7 @@ from models import (
     SpokenLanguage,
     Standing,
 )
-from services import accounts, claiming, organisations, profile, signup, terms
+from services import accounts, claiming, guessing, organisations, profile, signup, terms
 from services.errors import Refusal
 from services.signup import Details
 
@@ -66,6 +66,8 @@ async def _birth(asked: Asked, iso: Any) -> dict[str, Any]:
 
 async def _phone(asked: Asked, answer: dict[str, Any]) -> dict[str, Any]:
     turn = asked.turn
+    if not answer["verified"]:
+        await guessing.try_number(turn.work, turn.account)
     await claiming.meet(turn.work, turn.account, answer["phone"], verified=answer["verified"])
     await signup.check_phone(asked.turn.work, answer["phone"])
     return answer
@@ -73,6 +75,7 @@ async def _phone(asked: Asked, answer: dict[str, Any]) -> dict[str, Any]:
 
 async def _id_number(asked: Asked, typed: str) -> str:
     born = date.fromisoformat(asked.answers["birth"]["day"])
+    await guessing.try_number(asked.turn.work, asked.turn.account)
     await claiming.meet_by_id_number(asked.turn.work, typed)
     return await signup.check_id_number(asked.turn.work, typed, born)
 

@@ -149,11 +149,15 @@ class ImportedHours(Base):
 
 
 class ClaimGuess(Base):
-    """A wrong claim code, typed by somebody; too many in an hour and no more are looked at."""
+    """What somebody typed to find out whom it leads to; so much in an hour, then no more is read.
+
+    `kind` is "code" for a wrong claim code, "number" for a phone or ID number of whoever signs up.
+    """
 
     __tablename__ = "claim_guess"
     __table_args__ = (Index("ix_claim_guess_telegram_id_at", "telegram_id", "at"),)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     telegram_id: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(8), default="code")
     at: Mapped[datetime]

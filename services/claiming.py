@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, bindparam, exists, func, select, update
 
-from models import Account, ClaimGuess, Import, Imported, LedgerEntry, Organisation, Person
+from models import Account, Import, Imported, LedgerEntry, Organisation, Person
 from models.sealed import keyring
-from services import access, audit, delivery, signup, traits
+from services import access, audit, delivery, guessing, signup, traits
 from services.access import Right
 from services.errors import Gone, Refusal
 from services.signup import Details
@@ -25,7 +25,6 @@ from services.work import Work
 KIND = "claim"
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 LENGTH, GROUP = 12, 4
-GUESSES_WITHIN = timedelta(hours=1)
 PROOF_LASTS = timedelta(days=30)
 """In which the form must be filled in."""
 KEPT = ("email", "id_number", "id_number_hash")
@@ -227,22 +226,14 @@ async def look(work: Work, account: Account, code: str) -> Found | None:
     Changes nothing about the code. Raises Refusal: registered already, or too many wrong ones.
     """
     _require_stranger(work)
-    since = work.now - GUESSES_WITHIN
-    guesses = await work.session.scalar(
-        select(func.count()).where(
-            ClaimGuess.telegram_id == account.telegram_id, ClaimGuess.at > since
-        )
-    )
-    if (guesses or 0) >= work.policy.claim_guesses:
-        raise Refusal("claim_guesses")
+    await guessing.require_few(work, account, "code")
     person = await work.session.scalar(
         select(Person)
         .join(Imported, Imported.person_id == Person.id)
         .where(*_holds_good(work, code))
     )
     if person is None:
-        work.session.add(ClaimGuess(telegram_id=account.telegram_id, at=work.now))
-        await work.session.flush()
+        await guessing.note(work, account, "code")
         return None
     return await _found(work, person)
 

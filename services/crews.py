@@ -32,8 +32,8 @@ async def posts_of(work: Work, organisation_id: int) -> list[TeamPost]:
 
 async def of_team(work: Work, organisation_id: int) -> list[Crew]:
     """Its posts, then those without one; nothing for what is no rescue team or has nobody."""
-    team = await work.session.get_one(Organisation, organisation_id)
-    if team.kind is not OrganisationKind.RESCUE_TEAM:
+    team = await work.session.get(Organisation, organisation_id)
+    if team is None or team.kind is not OrganisationKind.RESCUE_TEAM:
         return []
     held = mates.joined(team.id).where(TeamMember.post_id.is_not(None))
     members = select(func.count(), func.count().filter(Person.id.not_in(held))).where(

@@ -205,6 +205,10 @@ class Policy(BaseModel):
         5, ge=1, description="Wrong claim codes from one chat in an hour; then none is looked at."
     )
 
+    number_guesses: int = Field(
+        10, ge=1, description="Typed phone and ID numbers from one chat in an hour, signing up."
+    )
+
     session_share: float = Field(
         0.8, gt=0, le=1, description="Of a course's session that one must be there for it to count."
     )

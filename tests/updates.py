@@ -115,6 +115,7 @@ class Updates:
         body["message"] = self._of(telegram.Message, sparse=True)
         body["message"]["message_id"] = self.chance.randint(1, 500)
         self._address(body["message"], self._address(body))
+        del body["chat"]  # that of the message
         return body
 
     def _data(self) -> str:

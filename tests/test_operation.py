@@ -39,6 +39,12 @@ def of(found: Figures, name: str, **labels: str) -> float:
     return found[name, tuple(sorted(labels.items()))]
 
 
+async def test_what_a_process_alone_does_is_seen(city: City, web: aiohttp.ClientSession) -> None:
+    found = await figures(web)
+    assert of(found, "muster_lease_held", lease="sender:1") == 1
+    assert of(found, "muster_lease_held", lease="scheduler") == 0  # left to the test
+
+
 async def post(city: City, phone_id: int, lane: Lane, **more: object) -> None:
     async with city.database.write() as session:
         work = Work(session, city.clock(), city.policy)

@@ -108,6 +108,9 @@ class Heart:
         """Engines that have been stopped and are still at it."""
         self._spoke_at = 0.0
         self._stopping = asyncio.Event()
+        self._still = asyncio.Event()
+        """Set while it does not beat by itself."""
+        self._still.set()
 
     def join(self, name: str, engine: Engine) -> None:
         """Runs an engine whenever its lease can be had."""
@@ -144,19 +147,27 @@ class Heart:
         return {one.id for one in living if one.host == self.host and not is_running(one.pid)}
 
     async def run(self) -> None:
-        while not self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.rhythm.looks_every):
-                    await self._stopping.wait()
-            try:
-                await self.beat()
-            except ForgottenError:
-                raise
-            except Exception as fault:
-                if not is_outage(fault):
-                    log.exception("heartbeat failed")
-            if monotonic() - self._spoke_at > self.rhythm.lives:
-                self._let_go(set(self._running), "no word to the database")
+        self._still.clear()
+        try:
+            while not self._stopping.is_set():
+                await self._beat_safely()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.rhythm.looks_every):
+                        await self._stopping.wait()
+        finally:
+            self._still.set()
+
+    async def _beat_safely(self) -> None:
+        """What can't be done now is tried again; in time others do what is held here."""
+        try:
+            await self.beat()
+        except ForgottenError:
+            raise
+        except Exception as fault:
+            if not is_outage(fault):
+                log.exception("heartbeat failed")
+        if monotonic() - self._spoke_at > self.rhythm.lives:
+            self._let_go(set(self._running), "no word to the database")
 
     async def beat(self) -> None:
         """Says that it lives if it is time, and takes what is free."""
@@ -229,8 +240,9 @@ class Heart:
         await self.leave(*self._engines)
 
     async def stop(self) -> None:
-        """From now on others do what is left, after `leave_all`."""
+        """From now on others do what is left, after `leave_all`; it says no more that it lives."""
         self._stopping.set()
+        await self._still.wait()
         if not self.process_id:
             return
         try:

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 
+from sqlalchemy import text
+
 from bot.heart import Heart, Rhythm, is_running
 from models import Database
 from services import processes
-from tests.databases import ON_SQLITE
+from tests.databases import ON_POSTGRESQL, ON_SQLITE, done_or_held_up
 from tests.times import ManualClock
 
 PATIENT = Rhythm(looks_every=60, speaks_every=0, lives=3600)
@@ -98,3 +100,22 @@ async def test_an_engine_that_broke_off_is_not_said_to_be_held(
         await over.wait()
     assert changes == [("scheduler", True), ("scheduler", False)]
     await heart.leave_all()
+
+
+@ON_POSTGRESQL
+async def test_who_has_ended_does_not_say_afterwards_that_it_lives(
+    database: Database, clock: ManualClock
+) -> None:
+    """Also where it was just about to."""
+    busy = Rhythm(looks_every=0.0, speaks_every=0.0, lives=3600)
+    heart = Heart(database, roles=["all"], clock=clock, ended=lambda _: None, rhythm=busy)
+    await heart.start()
+    beating = asyncio.create_task(heart.run())
+    async with database.write() as session:
+        await session.execute(text("LOCK TABLE lease IN ACCESS EXCLUSIVE MODE"))
+        await done_or_held_up(database, beating)
+        ending = asyncio.create_task(heart.stop())
+    await ending
+    assert beating.done()
+    async with database.read() as session:
+        assert await processes.living(session) == []

@@ -11,7 +11,8 @@ from yarl import URL
 from bot.findings import Finding, fault, fine
 from bot.settings import Settings
 from models import Database, Lane
-from services import error_reports, queues, restoring, retention
+from services import bots, error_reports, processes, queues, restoring, retention
+from services.processes import SCHEDULER, sender_of
 from services.queues import Depths
 from services.work import Work
 
@@ -46,6 +47,7 @@ async def at_work(database: Database, settings: Settings, now: datetime) -> list
             _backups(depths, settings, now),
             await _disk(database, settings),
             await _retention(work),
+            await _processes(work),
         ]
 
 
@@ -125,6 +127,24 @@ async def _retention(work: Work) -> Finding:
             " scheduler run? See muster_sweep_runs_total of retention.drop",
         )
     return fine("retention", f"nothing is older than {days} days but what is to stay")
+
+
+async def _processes(work: Work) -> Finding:
+    """Whether somebody does what only one may do, where anything runs at all."""
+    living = await processes.living(work.session)
+    if not living:
+        return fine("processes", "none runs")
+    held = await processes.holders(work.session)
+    served = [one.bot.id for one in await bots.served(work.session)]
+    missing = [name for name in (SCHEDULER, *map(sender_of, served)) if name not in held]
+    told = ", ".join(f"{'+'.join(one.roles)} on {one.host.partition('/')[0]}" for one in living)
+    if missing:
+        return fault(
+            "processes",
+            f"{told}; nobody does {', '.join(missing)}: start `muster run --role sender` and"
+            " `--role scheduler`, two of each, or `muster run` for all",
+        )
+    return fine("processes", told)
 
 
 async def figures(settings: Settings) -> list[Finding]:

@@ -33,7 +33,7 @@ from handlers.dispatch import Clock, Dispatcher
 from handlers.presenting import Presenter
 from handlers.turns import Surroundings
 from models import Database
-from services import bots, telegram_files
+from services import bots, processes, telegram_files
 from services.accounts import Taker
 from services.words import Words
 from web.app import webhook_path
@@ -106,7 +106,7 @@ class Line:
     @property
     def lease(self) -> str:
         """Under which its sender runs."""
-        return f"sender:{self.number}"
+        return processes.sender_of(self.number)
 
     def listen(self) -> None:
         """To what is committed, here or in other processes."""

@@ -28,7 +28,7 @@ from handlers.dispatch import Clock
 from handlers.routes import is_on_page
 from models import Database
 from models.database import is_outage
-from services import bots, delivery, enclosures, events, mini_app, telegram_files
+from services import bots, delivery, enclosures, events, mini_app, processes, telegram_files
 from services.error_reports import Readers
 from services.errors import Gone
 from services.words import Words
@@ -239,7 +239,7 @@ class Program:
             self.heart.join("webhooks", self.webhooks)
             self.heart.join("fetching", self.fetching)
         if self.does(ProcessRole.SCHEDULER):
-            self.heart.join("scheduler", self.scheduler)
+            self.heart.join(processes.SCHEDULER, self.scheduler)
         if self.does(ProcessRole.BOT):
             for line in self.lines:
                 self.heart.join(f"menus:{line.number}", Loop(line.register_menus))

@@ -16,6 +16,8 @@ from models import Lease, Process, Share
 
 REMEMBERED = 24 * 3600.0
 """Seconds for which a dead process is still listed."""
+SCHEDULER = "scheduler"
+"""The lease of whoever wakes the sweeps."""
 JULIAN_1970 = 2440587.5
 """The day number that SQLite gives to the beginning of 1970."""
 
@@ -82,6 +84,11 @@ async def living(session: AsyncSession) -> list[Process]:
 
 
 # Leases
+
+
+def sender_of(bot_id: int) -> str:
+    """The lease of whoever sends by a bot."""
+    return f"sender:{bot_id}"
 
 
 def _held(session: AsyncSession) -> ColumnElement[bool]:

@@ -34,7 +34,7 @@ from models import (
 )
 from models.sealed import keyring
 from playground import Playground
-from services import accounts, delivery, error_reports, hours
+from services import accounts, bots, delivery, error_reports, hours, processes
 from services.delivery import Post
 from services.error_reports import Occurrence
 from services.work import Work
@@ -105,7 +105,7 @@ async def test_a_deployment_that_is_right_is_said_to_be(settings: Settings, city
     subjects = [finding.subject for finding in findings]
     assert subjects == [
         "settings", "keys", "database", "tables", "city", "audiences",
-        "inbox", "deliveries", "errors", "backups", "disk", "retention",
+        "inbox", "deliveries", "errors", "backups", "disk", "retention", "processes",
         "token", "clock", "updates",
     ]  # fmt: skip
 
@@ -256,6 +256,17 @@ async def test_a_webhook_that_muster_answers_is_right(settings: Settings, city: 
         assert await faults(reached) == {}
     finally:
         await program.stop()
+
+
+async def test_what_nobody_does_is_named(settings: Settings, city: Database) -> None:
+    async with city.write() as session:
+        await bots.number(session, [100200])
+        web = await processes.register(session, "desk", 1, roles=["web"], seconds=60, now=utc_now())
+    said = (await faults(settings))["processes"]
+    assert "web on desk" in said and "nobody does scheduler, sender:1" in said
+    async with city.write() as session:
+        await processes.take(session, web, ["scheduler", "sender:1"], utc_now())
+    assert "processes" not in await faults(settings)
 
 
 # The ledger

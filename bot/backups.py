@@ -5,6 +5,7 @@ to the last row however much is written meanwhile.
 """
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -21,11 +22,13 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import DBAPIError
 
 from bot import schema
 from bot.moving_data import DataError
 from bot.settings import Settings
 from models import Backup
+from models.database import is_outage
 from services import restoring
 from services.founding import Progress
 from services.restoring import Settled
@@ -35,11 +38,17 @@ PAGES = 500
 """Pages of SQLite that are copied at a time."""
 NAME = re.compile(r"muster-(\d{8}-\d{6})\.(db|dump)")
 STAMP = "%Y%m%d-%H%M%S"
+NOTED_AT_MOST = 6
+"""Attempts, each as long as the database is waited for."""
+NOTED_AGAIN_AFTER = 1.0
+"""Seconds."""
 REMEMBERED = 200
 """Characters of a file's name."""
 OF_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 OF_POSTGRES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 HEADS = "SELECT code, ledger_length, ledger_head FROM organisation"
+
+log = logging.getLogger(__name__)
 
 Ask = Callable[[str], Awaitable[list[Any]]]
 
@@ -220,7 +229,22 @@ async def _restored_postgres(url: URL, file: Path, settings: Settings) -> Conten
 
 
 async def _note(settings: Settings, file: Path, now: datetime, *, verified: bool) -> None:
-    """For `muster doctor` and the metrics; tables that are yet to be upgraded know no backups."""
+    """For `muster doctor` and the metrics. The copy is there: it is tried again while others write
+    so much that it is never our turn. Raises DataError.
+    """
+    for left in reversed(range(NOTED_AT_MOST)):
+        try:
+            return await _note_once(settings, file, now, verified=verified)
+        except DBAPIError as fault:
+            if not left or not is_outage(fault):
+                raise DataError(f"{file} is made, and can't be noted: {fault.orig}") from None
+            log.warning("the backup is not noted yet: %s", fault.orig)
+            await asyncio.sleep(NOTED_AGAIN_AFTER)
+    raise AssertionError("unreachable")
+
+
+async def _note_once(settings: Settings, file: Path, now: datetime, *, verified: bool) -> None:
+    """Tables that are yet to be upgraded know no backups."""
     async with schema.opened(settings.database.url) as database:
         if not await schema.is_current(database):
             return

@@ -1,5 +1,7 @@
 """Backups are made while everything runs, proven by restoring them, and restored honestly."""
 
+import asyncio
+import logging
 import os
 import sqlite3
 from contextlib import closing
@@ -13,7 +15,9 @@ from sqlalchemy import insert, make_url, select, text
 from bot import backups
 from bot.backups import Contents
 from bot.moving_data import DataError
+from bot.settings import DatabaseSettings, Settings
 from models import Backup, ConsoleSession, Database, Delivery, DeliveryState, Lane, Message
+from models import database as engine
 from models.console import LoginWay
 from services import ledger
 from tests.commands import Muster
@@ -109,6 +113,7 @@ async def test_a_backup_is_whole_while_others_write(
                     " SELECT date('2000-01-01', '+' || count(*) || ' days'), 1 FROM paid_messages"
                 )
                 wrote.set()
+                done.wait(0.001)  # others have their turn, as they have with Muster
 
     writer = Thread(target=write)
     writer.start()
@@ -118,6 +123,33 @@ async def test_a_backup_is_whole_while_others_write(
     finally:
         done.set()
         writer.join()
+
+
+@ON_SQLITE
+async def test_a_backup_is_noted_once_others_let_it(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is copied already is not thrown away because somebody writes for long."""
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(backups, "NOTED_AGAIN_AFTER", 0.0)
+    waits = asyncio.Event()
+    said = logging.Handler()
+    said.emit = lambda _: waits.set()  # type: ignore[method-assign]
+    log = logging.getLogger("bot.backups")
+    log.addHandler(said)
+    file = str(database.url.database)
+    settings = Settings(database=DatabaseSettings(url=f"sqlite+aiosqlite:///{file}"))
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        making = asyncio.create_task(backups.back_up(settings, tmp_path, lambda *_: None))
+        await asyncio.wait(
+            {making, asyncio.create_task(waits.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
+        other.execute("ROLLBACK")
+    log.removeHandler(said)
+    made = await making
+    async with database.read() as session:
+        assert await session.scalar(select(Backup.file)) == str(made.file)[-backups.REMEMBERED :]
 
 
 @ON_POSTGRESQL

@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.cli import run as run_command
 from chaos import checks
 from chaos.city import POLICY
 from chaos.databases import Place, Postgres, Sqlite
@@ -36,6 +35,8 @@ SMALL_DISK = 48
 """MiB, of which a city takes a good part."""
 HELD_FOR = 0.7
 """Seconds that an update is held back, so that later ones overtake it."""
+BAD_FOR, HANGS_FOR = 6.0, 8.0
+"""Seconds of Telegram's fault, and that a call then takes: longer than anyone waits for it."""
 LATE = 86_400
 """Seconds: Telegram keeps an update for a day."""
 
@@ -62,28 +63,33 @@ def skipped(name: str, kind: str, why: str) -> Result:
     return Result(name, kind, skipped=why)
 
 
-def has_roles() -> bool:
-    """Whether this version runs as several processes."""
-    return "role" in run_command.__annotations__
-
-
 # Kills
 
 
-async def _killed(order: Order, place: Place, name: str, role: str = "all") -> Result:
-    roles = ("all",) if role == "all" else ROLES
-    async with staged(Stage(place, order.folder, order.seed, roles=roles)) as stage:
-        for _ in range(order.kills):
-            if role not in ("all", "bot"):
-                await asyncio.sleep(stage.chance.uniform(*ANY_TIME))
-            elif stage.chance.random() < STRIKES_EARLY:
-                await asyncio.sleep(stage.chance.uniform(*EARLY))
-            else:
-                await stage.mended()
-                await asyncio.sleep(stage.chance.uniform(*WORKING))
-            await stage.keepers[role].kill()
+async def _killed(order: Order, place: Place, name: str, *roles: str) -> Result:
+    """Each of these roles as often, beside the others; without any, the one program of all."""
+    struck = roles or ("all",)
+    run = ROLES if roles else struck
+    async with staged(Stage(place, order.folder, order.seed, roles=run)) as stage:
+        await asyncio.gather(*(_strike(stage, role, order.kills) for role in struck))
         await stage.mended()
-        return await stage.result(name, f"{order.kills} kills")
+        each = " of each" if len(struck) > 1 else ""
+        result = await stage.result(name, f"{order.kills} kills{each}")
+        if "web" in struck:
+            result.notes.append(f"{stage.load.truth.at_desk} hours were confirmed in the console")
+        return result
+
+
+async def _strike(stage: Stage, role: str, kills: int) -> None:
+    for _ in range(kills):
+        if role not in ("all", "bot"):
+            await asyncio.sleep(stage.chance.uniform(*ANY_TIME))
+        elif stage.chance.random() < STRIKES_EARLY:
+            await asyncio.sleep(stage.chance.uniform(*EARLY))
+        else:
+            await stage.mended()
+            await asyncio.sleep(stage.chance.uniform(*WORKING))
+        await stage.keepers[role].kill()
 
 
 @case
@@ -100,8 +106,6 @@ async def killed_on_postgresql(order: Order) -> Result:
 
 def _declare_role(role: str) -> None:
     async def killed(order: Order) -> Result:
-        if not has_roles():
-            return skipped(f"{role} killed", "PostgreSQL", "this version runs as one process")
         return await _killed(order, Postgres(order.folder), f"{role} killed", role)
 
     killed.__doc__ = f"SIGKILL of the {role} alone, beside the other roles."
@@ -110,6 +114,12 @@ def _declare_role(role: str) -> None:
 
 for _role in ROLES:
     _declare_role(_role)
+
+
+@case
+async def every_role_killed(order: Order) -> Result:
+    """SIGKILL of each role in its own time, often of several at once."""
+    return await _killed(order, Postgres(order.folder), "every role killed", *ROLES)
 
 
 # The database goes away
@@ -122,7 +132,7 @@ async def postgresql_restarted(order: Order) -> Result:
     async with staged(Stage(place, order.folder, order.seed)) as stage:
         for _ in range(5):
             await asyncio.sleep(stage.chance.uniform(1, 4))
-            await stage.count_in_flight()
+            await stage.note_in_flight()
             await place.restart()
             await stage.database.engine.dispose()  # our own connections are gone as well
             await stage.mended()
@@ -136,7 +146,7 @@ async def postgresql_cut_off(order: Order) -> Result:
     async with staged(Stage(place, order.folder, order.seed)) as stage:
         for cut in (place.proxy.cut, place.proxy.freeze) * 3:
             await asyncio.sleep(stage.chance.uniform(1, 3))
-            await stage.count_in_flight()
+            await stage.note_in_flight()
             cut()
             await asyncio.sleep(stage.chance.uniform(2, 6))
             place.proxy.mend()
@@ -153,11 +163,11 @@ def _telegram(name: str, what: str, fault: Callable[[Stage], object]) -> None:
             for _ in range(3):
                 await asyncio.sleep(2)
                 fault(stage)
-                await asyncio.sleep(6)
+                await asyncio.sleep(BAD_FOR)
                 stage.bound += max(0, stage.added - len(stage.telegram.faults.active))
                 stage.added = 0
                 stage.telegram.faults.clear()
-                await stage.count_in_flight()
+                await stage.note_in_flight()
                 await stage.mended()
             return await stage.result(f"Telegram {what}", "3 times for 6 s")
 
@@ -169,7 +179,7 @@ def _some(stage: Stage, share: float, add: Callable[[], None]) -> None:
     """Adds a fault that is switched on and off, so that a share of the calls meets it."""
 
     async def flicker() -> None:
-        until = time.monotonic() + 6
+        until = time.monotonic() + BAD_FOR
         while time.monotonic() < until:
             if stage.chance.random() < share:
                 stage.added += 1
@@ -179,11 +189,17 @@ def _some(stage: Stage, share: float, add: Callable[[], None]) -> None:
     stage.background.append(asyncio.create_task(flicker()))
 
 
+def _hang(stage: Stage) -> None:
+    """What is given up as unanswered arrives nevertheless, attempt after attempt."""
+    stage.telegram.faults.delay(HANGS_FOR)
+    stage.background.append(asyncio.create_task(stage.note_in_flight_for(BAD_FOR)))
+
+
 _telegram("429", "answers 429", lambda stage: _some(
     stage, 0.3, lambda: stage.telegram.faults.fail(status=429, retry_after=1)))  # fmt: skip
 _telegram("5xx", "answers 502", lambda stage: stage.telegram.faults.fail(status=502, times=None))
 _telegram("garbage", "answers garbage", lambda stage: stage.telegram.faults.garble(times=None))
-_telegram("hangs", "hangs", lambda stage: stage.telegram.faults.delay(8))
+_telegram("hangs", "hangs", _hang)
 _telegram(
     "closes-before", "closes the connection before accepting",
     lambda stage: stage.telegram.faults.drop(when="before", times=None),
@@ -264,12 +280,7 @@ async def time_zone_changes(order: Order) -> Result:
 @case
 async def updates_again_and_late(order: Order) -> Result:
     """By webhook: a third of the updates comes twice, some in another order, some a day late."""
-    settings = {
-        "TELEGRAM__MODE": "webhook",
-        "TELEGRAM__WEBHOOK_SECRET": "secret-of-the-chaos",
-        "WEB__PORT": str(_free_port()),
-    }
-    settings["WEB__PUBLIC_URL"] = f"http://127.0.0.1:{settings['WEB__PORT']}"
+    settings = {"TELEGRAM__MODE": "webhook", "TELEGRAM__WEBHOOK_SECRET": "secret-of-the-chaos"}
     stage = Stage(Sqlite(order.folder), order.folder, order.seed, in_order=False, settings=settings)
     async with staged(stage):
         mixer = Mixer(stage)
@@ -340,14 +351,6 @@ class Mixer:
 
 def _older(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "date": message["date"] - LATE}
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 # Going back to the last backup

@@ -184,13 +184,15 @@ async def _deliveries(session: Any, ear: Ear, outcome: Outcome) -> None:
     outcome.doubles = sum(max(0, ear.sent[key] - count) for key, count in told.items())
 
 
-async def in_flight(database: Database) -> int:
-    """Deliveries that were being sent when the program died."""
+async def in_flight(database: Database) -> set[tuple[int, int]]:
+    """Which deliveries are being sent, and at which attempt."""
     async with database.read() as session:
-        count = select(func.count()).where(
-            Delivery.state == DeliveryState.SENDING, Delivery.channel == TELEGRAM
+        rows = await session.execute(
+            select(Delivery.id, Delivery.attempts).where(
+                Delivery.state == DeliveryState.SENDING, Delivery.channel == TELEGRAM
+            )
         )
-        return int(await session.scalar(count) or 0)
+        return {(row.id, row.attempts) for row in rows}
 
 
 async def unsent(session: Any) -> int:

@@ -52,7 +52,7 @@ PLACES = 5
 SHIFTS_AHEAD = 6
 ROLL = 30
 """People who may be ticked on one roll."""
-ROLLS = 12
+ROLLS = 24
 ON_SCENE = 6
 RALLY = (22.525, 113.375)
 POLICY = Policy()
@@ -71,6 +71,7 @@ class Cast:
     volunteers: list[Somebody] = field(default_factory=list)
     coordinators: list[Somebody] = field(default_factory=list)
     commander: Somebody | None = None
+    at_desk: Somebody | None = None
     strangers: list[Phone] = field(default_factory=list)
     ahead: list[int] = field(default_factory=list)
     """Shifts in a week, two days apart, so that none clashes with another."""
@@ -80,6 +81,11 @@ class Cast:
     """Attendances with proposed hours."""
     callout_id: int = 0
     on_scene: list[Somebody] = field(default_factory=list)
+
+    @property
+    def clerk(self) -> Somebody:
+        assert self.at_desk is not None
+        return self.at_desk
 
     @property
     def chief(self) -> Somebody:
@@ -124,6 +130,7 @@ class _Founding:
             for number in range(COORDINATORS):
                 one = await self._somebody(work, home, f"王{number}", RoleKind.COORDINATOR)
                 cast.coordinators.append(one)
+            cast.at_desk = await self._somebody(work, home, "吴敏", RoleKind.COORDINATOR)
             cast.commander = await self._somebody(work, home, "周明", RoleKind.COMMANDER)
             above = await session.get_one(Organisation, home.parent_id)
             await self._somebody(work, above, "何会长", RoleKind.ADMINISTRATOR)

@@ -6,12 +6,14 @@ not, and is held against nobody.
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from aiohttp import ClientError, ClientSession, ClientTimeout, CookieJar
 from sqlalchemy import select
 
 from chaos.city import Cast, Somebody
@@ -27,9 +29,14 @@ PATIENCE = 4.0
 """Seconds after which somebody gives up waiting for an answer and does something else."""
 PAUSE = (0.3, 2.0)
 """Seconds between two presses of somebody."""
+OK, SEE_OTHER = 200, 303
 POSTED_A_TURN = 15
 POSTED_EVERY = 0.4
 """Seconds between two portions of messages that another program posts."""
+AT_THE_DESK = (1.0, 3.0)
+"""Seconds between two pages that somebody looks at."""
+OPENING = re.compile(r"/console/open/[\w-]+")
+TOKEN = re.compile(r'name="token" value="([^"]+)"')
 QUESTIONS = (("你叫什么名字", "name"), ("你的出生日期", "birth"), ("手机", "phone"))
 """Of the sign-up in their order, and under what the form keeps the answers; the last one stays
 open.
@@ -51,6 +58,8 @@ class Truth:
     """Person -> what they may have answered to the call."""
     told: dict[int, set[str]] = field(default_factory=dict)
     """Stranger's Telegram id -> the questions to which the form took an answer."""
+    at_desk: int = 0
+    """Hours that were confirmed in the console."""
     alarms: int = 0
     posted: set[int] = field(default_factory=set)
     """Keys of messages that another program posted."""
@@ -68,17 +77,22 @@ class Truth:
 class Load:
     """`start` lets everybody act until `stop`."""
 
-    def __init__(self, cast: Cast, url: str, seed: int, *, in_order: bool = True) -> None:
-        """`in_order`: what got no answer is done before what the same person presses later."""
+    def __init__(
+        self, cast: Cast, url: str, pages: str, seed: int, *, in_order: bool = True
+    ) -> None:
+        """`pages`: where the console is. `in_order`: what got no answer is done before what the
+        same person presses later.
+        """
         self.in_order = in_order
         self.cast = cast
         self.url = url
+        self.pages = pages
         self.truth = Truth()
         self._chance = random.Random(seed)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._to_tick = list(cast.to_tick)
-        self._to_confirm = list(cast.to_confirm)
+        self._to_confirm, self._at_desk = cast.to_confirm[::2], cast.to_confirm[1::2]
 
     def start(self, *, posts: bool = True) -> None:
         self._stopping = False
@@ -89,6 +103,7 @@ class Load:
         lives += [self._live(one, self._coordinator) for one in cast.coordinators]
         lives += [self._live(one, self._in_danger) for one in cast.on_scene[:2]]
         lives.append(self._live(cast.chief, self._call_roll))
+        lives.append(self._at_the_desk(cast.clerk))
         lives += [self._sign_up(phone) for phone in cast.strangers]
         if posts:
             lives.append(self._post())
@@ -231,6 +246,46 @@ class Load:
             return
         if await self._press(who.phone, data):
             done.add(key)
+
+    async def _at_the_desk(self, who: Somebody) -> None:
+        """Confirms hours in the console, one by one; logged in by chat, once for all that fails."""
+        async with ClientSession(
+            self.pages,
+            cookie_jar=CookieJar(unsafe=True),
+            headers={"Accept-Language": "zh-CN", "User-Agent": "Mozilla/5.0 Firefox/140"},
+            timeout=ClientTimeout(PATIENCE),
+        ) as browser:
+            while not self._stopping and self._at_desk:
+                await asyncio.sleep(self._chance.uniform(*AT_THE_DESK))
+                try:
+                    await self._confirm_at_the_desk(browser, who)
+                except (ClientError, TimeoutError, OSError):
+                    self.truth.unanswered += 1
+
+    async def _confirm_at_the_desk(self, browser: ClientSession, who: Somebody) -> None:
+        page = f"/console/hours/of/{self._at_desk[-1]}"
+        async with browser.get(page) as answer:
+            token = TOKEN.search(await answer.text())
+            if answer.status != OK or token is None:
+                await self._log_in(browser, who)
+                return
+        key = self._at_desk.pop()
+        form = {"token": token.group(1)}
+        async with browser.post(f"{page}/confirm", data=form, allow_redirects=False) as answer:
+            if answer.status == SEE_OTHER:
+                self.truth.hear()
+                self.truth.confirmed.add(key)
+                self.truth.at_desk += 1
+            else:
+                self.truth.refused += 1
+
+    async def _log_in(self, browser: ClientSession, who: Somebody) -> None:
+        await who.phone.say("/console")
+        if await self._reads(who.phone, "/console/open/"):
+            link = OPENING.search(_words(who.phone))
+            assert link
+            async with browser.post(link.group()):
+                return
 
     async def _in_danger(self, who: Somebody) -> None:
         await asyncio.sleep(self._chance.uniform(0.5, 2))

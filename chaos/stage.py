@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +26,11 @@ CONCURRENCY = 20
 STUCK_AFTER = 90.0
 """Seconds in which nothing of what is left has moved."""
 STARTED_WITHIN = 60.0
+LOOKS_EVERY = 0.2
+"""Seconds; an attempt that hangs lasts longer."""
 ROLES = ("web", "bot", "sender", "scheduler")
+SERVING = ("all", "web")
+"""The roles whose pages people look at."""
 
 
 @dataclass
@@ -83,6 +88,9 @@ class Stage:
         self.added = 0
         """Faults that each happen to one call."""
         self.bound = 0
+        """Doubles that are allowed beside those of attempts that were in flight."""
+        self.in_flight: set[tuple[int, int]] = set()
+        """Deliveries and their attempts that were under way when something went wrong."""
         self.back: list[float] = []
         self.stuck = 0
         self.keepers: dict[str, Keeper] = {}
@@ -100,6 +108,8 @@ class Stage:
         key_file = self.folder / "muster.keys"
         self.cast = await city.found(self.place.url, key_file, self.telegram, self.bot)
         self.database = Database(self.place.url)
+        port_of_pages = _free_port()
+        pages = f"http://127.0.0.1:{port_of_pages}"
         self.variables = {
             "TELEGRAM__TOKEN": TOKEN,
             "TELEGRAM__API_BASE_URL": self.telegram.url,
@@ -109,14 +119,15 @@ class Stage:
             "TELEGRAM__ANSWER_SECONDS": "3",
             "DATABASE__URL": self.place.program_url,
             "SECURITY__KEY_FILE": str(key_file),
-            "WEB__PORT": "0",
+            "WEB__PUBLIC_URL": pages,
             "LOG__LEVEL": "WARNING",
             **self.settings,
         }
-        self.load = Load(self.cast, self.place.url, self.seed, in_order=self.in_order)
+        self.load = Load(self.cast, self.place.url, pages, self.seed, in_order=self.in_order)
         for role in self.roles:
             words = ("run",) if role == "all" else ("run", "--role", role)
-            keeper = Keeper(words, self.folder, self.variables, self.count_in_flight)
+            port = {"WEB__PORT": str(port_of_pages) if role in SERVING else "0"}
+            keeper = Keeper(words, self.folder, self.variables | port, self.note_in_flight)
             keeper.clock = self.clock
             self.keepers[role] = keeper
         self.bring_up()
@@ -161,10 +172,17 @@ class Stage:
         """Nothing is wrong any more from now on; notes how long the next answer takes."""
         self.back.append(await self.answers(limit))
 
-    async def count_in_flight(self) -> None:
+    async def note_in_flight(self) -> None:
         """At the end of a process: what may have arrived without its being known."""
         with contextlib.suppress(Exception):  # the database may be what is gone
-            self.bound += await checks.in_flight(self.database)
+            self.in_flight |= await checks.in_flight(self.database)
+
+    async def note_in_flight_for(self, seconds: float) -> None:
+        """Of a fault that lasts: attempts come and go meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            await self.note_in_flight()
+            await asyncio.sleep(LOOKS_EVERY)
 
     async def result(self, case: str, what: str) -> Result:
         """Ends the load, waits until all is drained, and looks at everything."""
@@ -178,8 +196,9 @@ class Stage:
         outcome.doctor = await checks.doctor(self.folder, self.variables)
         exits = sum(keeper.ended_by_itself for keeper in self.keepers.values())
         result = Result(
-            case, self.place.kind, what, outcome, self.bound, exits, self.back, self.stuck
-        )
+            case, self.place.kind, what, outcome, self.bound + len(self.in_flight), exits,
+            self.back, self.stuck,
+        )  # fmt: skip
         result.notes += self._last_words()
         return result
 
@@ -201,6 +220,12 @@ class Stage:
                 fewest, moved_at = left, time.monotonic()
             await asyncio.sleep(0.2)
         return False
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 @asynccontextmanager

@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, ConsoleMessage, Download, Error, Page, async_playwright
 
 QUIET = (
@@ -26,6 +27,9 @@ QUIET = (
     "--disable-sync",
 )
 DESKTOP, PHONE = (1440, 900), (390, 844)
+LOOK = """async (slight) => (await axe.run({resultTypes: ["violations"]})).violations
+    .filter(one => !slight.includes(one.impact))
+    .map(one => [one.id, one.help, ...one.nodes.map(node => node.html)].join(" | "))"""
 MISSING = "no Chromium on this machine: apt-get install chromium"
 
 
@@ -91,6 +95,17 @@ async def blank(running: Browser, locale: str = "zh-CN") -> AsyncIterator[Page]:
         yield page
     finally:
         await context.close()
+
+
+async def barriers(page: Page, *, but: Sequence[str] = ()) -> list[str]:
+    """What hinders people with a screen reader or weak eyes, by axe-core, a line for each kind.
+
+    `but`: how grave it is where that may pass, of "minor", "moderate", "serious", "critical".
+    """
+    if await page.evaluate("typeof axe === 'undefined'"):
+        await page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
+    found: list[str] = await page.evaluate(LOOK, list(but))
+    return found
 
 
 @asynccontextmanager

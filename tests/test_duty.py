@@ -26,8 +26,6 @@ from tests.city import City, Phone
 from tests.databases import ON_BOTH
 from tests.emergencies import RALLY, Emergency
 
-pytestmark = ON_BOTH
-
 DAY = 24 * 60
 
 
@@ -263,6 +261,7 @@ async def test_everyone_is_reminded_a_day_and_an_hour_before_and_not_afterwards(
 # Swaps
 
 
+@ON_BOTH
 async def test_the_first_who_accepts_takes_the_turn_and_the_others_read_it(team: Team) -> None:
     chen, li, wang = await team.members("陈晨", "李雷", "王芳")
     await team.publish([chen, li, wang])

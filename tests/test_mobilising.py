@@ -35,8 +35,6 @@ from tests.making import Making
 from tests.thousands import BESIDE, LANGUAGES, LENT, RESCUERS, Crowd, button, move_in, press
 from tests.times import ManualClock
 
-pytestmark = ON_BOTH
-
 AT_ONCE = 20
 """Deliveries that the sender has in flight, as it is set by default."""
 LONGEST = 60
@@ -120,6 +118,7 @@ def assert_all_was_taken_back(crowd: Crowd, english: str) -> None:
     assert not [phone for phone in crowd.everyone if button(phone, "callout.standby")]
 
 
+@ON_BOTH
 async def test_a_typhoon_callout_fills_through_restarts_in_each_phase(
     emergency: Emergency, crowd: Crowd
 ) -> None:

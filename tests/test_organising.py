@@ -50,11 +50,8 @@ from services.tokens import Scope
 from services.work import Work
 from tests.city import City, Phone
 from tests.consoles import desk_of
-from tests.databases import ON_BOTH
 from tests.making import POLICY, Making
 from tests.times import SHANGHAI
-
-pytestmark = ON_BOTH
 
 ADMINISTRATOR = RoleKind.ADMINISTRATOR
 

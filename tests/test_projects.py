@@ -21,11 +21,9 @@ from services.errors import Refusal
 from services.money import MoneyError
 from tests.city import City, Phone
 from tests.consoles import desk_of
-from tests.databases import ON_BOTH, ON_SQLITE
+from tests.databases import ON_SQLITE
 from tests.proposing import Library, open_project
 from tests.test_console_activities import newest, says
-
-pytestmark = ON_BOTH
 
 
 async def only_project(city: City) -> Project:

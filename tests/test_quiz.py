@@ -10,13 +10,10 @@ from models import Completion, Course, Person, QuizAttempt
 from services import courses, questions, quizzes
 from services.errors import Gone, NotAllowed, Refusal
 from tests.city import City
-from tests.databases import ON_BOTH
 from tests.making import Making
 from tests.schooling import QUIZ, held, online
 from tests.schooling import course as make_course
 from tests.test_planning import stands_at
-
-pytestmark = ON_BOTH
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from sqlalchemy import select
 
 from models import (
@@ -25,7 +24,7 @@ from services import appraisals, hours, measures, personal_data, ratings
 from services.errors import Gone, NotAllowed, Refusal
 from services.ratings import Sum
 from tests.attending import propose
-from tests.browser import PHONE, blank, browser
+from tests.browser import PHONE, barriers, blank, browser
 from tests.certified import RECORD, act, issued, served
 from tests.city import City, Phone
 from tests.consoles import desk_of
@@ -222,8 +221,7 @@ async def test_the_page_is_for_any_phone_and_any_eyes(city: City) -> None:
         await page.emulate_media(color_scheme="dark")
         await page.goto(address)
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
-        found = await Axe().run(page)
-        assert [v for v in found.response["violations"] if v["impact"] != "minor"] == []
+        assert await barriers(page, but=["minor"]) == []
         await page.locator("label.choice").first.click()
         await page.get_by_role("button").click()
         await page.get_by_role("status").wait_for()

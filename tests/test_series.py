@@ -10,10 +10,7 @@ from services import personal_data, series
 from services.errors import Gone, NotAllowed, Refusal
 from tests.city import City
 from tests.consoles import desk_of
-from tests.databases import ON_BOTH
 from tests.making import Making
-
-pytestmark = ON_BOTH
 
 TYPHOON = "台风来之前：三件事"
 

@@ -94,7 +94,7 @@ async def near(work: Work, where: Where, without: Select[Any], typed: str = "") 
 
 
 async def _may_be_asked(work: Work) -> list[ColumnElement[bool]]:
-    """The conditions of whom the actor may ask."""
+    """The conditions of whom the actor may ask, on `Person` and their `Trait`."""
     return [
         Person.standing == Standing.ACTIVE,
         Person.id != work.person.id,
@@ -107,7 +107,11 @@ async def _may_be_asked(work: Work) -> list[ColumnElement[bool]]:
 async def check_may_be_asked(work: Work, person_ids: Sequence[int]) -> None:
     """Raises Gone where one of them is none of those whom `near` proposes."""
     wanted = set(person_ids)
-    fitting = select(Person.id).where(Person.id.in_(wanted), *await _may_be_asked(work))
+    fitting = (
+        select(Person.id)
+        .join(Trait, Trait.person_id == Person.id)
+        .where(Person.id.in_(wanted), *await _may_be_asked(work))
+    )
     if set(await work.session.scalars(fitting)) != wanted:
         raise Gone
 

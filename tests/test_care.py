@@ -1,6 +1,6 @@
 """Care files: opening one, who sees inside, the circle, and that nobody else learns anything."""
 
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 import pytest
@@ -24,7 +24,7 @@ from models import (
 )
 from playground.phone import Phone, labels
 from services import care, care_endings, pairings, personal_data
-from services.errors import NotAllowed, Refusal
+from services.errors import Gone, NotAllowed, Refusal
 from tests.caring import ADDRESS, CONTACT_PHONE, NAME, PHONE, SECRETS, Care, described, knows, seen
 from tests.city import City
 from tests.databases import ON_SQLITE
@@ -290,6 +290,18 @@ async def test_a_recipient_is_erased_everywhere_and_the_hours_stay(city: City) -
     assert await shown.rows(Enclosure) == []
     await wang.press_data(f"care.file:{shown.key}")
     await wang.sees("这份档案已删除")
+
+
+async def test_who_takes_a_break_is_not_asked_though_others_are_there(city: City) -> None:
+    shown = await Care(city).prepare()
+    await city.making.volunteer("黄在场")
+    away = await city.making.volunteer(
+        "林休息", paused_until=city.clock().date() + timedelta(days=9)
+    )
+    async with city.database.write() as session:
+        work = await shown.work_of(shown.wang, session)
+        with pytest.raises(Gone):
+            await pairings.invite(work, shown.key, Circle.YOUNG, [away.id])
 
 
 async def test_rules_of_files(city: City) -> None:

@@ -3,13 +3,14 @@
 What a volunteer sees and does with an activity is elsewhere.
 """
 
-from handlers import forms
+from handlers import forms, giving_word
 from handlers.replies import Reply, Show
 from handlers.routes import Audience, button, command
 from handlers.turns import Turn
 from services import activities, announcements, courses, planning
 from services.activities import Heading
 from services.errors import Gone
+from services.watchwords import Confirmed
 
 
 def link_to(turn: Turn, activity_id: int) -> str:
@@ -92,5 +93,16 @@ async def preview(turn: Turn, activity_id: int) -> Reply:
 
 @button("activity.publish")
 async def publish(turn: Turn, activity_id: int) -> Reply:
-    told = await planning.publish(turn.work, activity_id, link_to(turn, activity_id))
+    """Where many are told only after their coordinator's word."""
+    activity = await planning.ready(turn.work, activity_id)
+    if (await announcements.preview(turn.work, activity)).takes_word:
+        return await giving_word.ask(turn, GIVE_TO_PUBLISH, activity_id)
+    return await _publish(turn, activity_id, None)
+
+
+async def _publish(turn: Turn, activity_id: int, word: Confirmed | None) -> Reply:
+    told = await planning.publish(turn.work, activity_id, link_to(turn, activity_id), word)
     return Show("activities/published", {"activity_id": activity_id, "told": told})
+
+
+GIVE_TO_PUBLISH = giving_word.form("give_to_publish", _publish)

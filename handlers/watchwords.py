@@ -23,6 +23,7 @@ async def _shown(turn: Turn, news: str | None = None) -> Show:
     known = await watchwords.own(turn.work)
     shown = {
         "size": turn.work.policy.watchword_size,
+        "activity_size": turn.work.policy.announcement_watchword_size,
         "hours": turn.work.policy.watchword_wait_hours,
         "chosen_at": known.chosen_at if known else None,
         "counts_from": known.counts_from if known else None,

@@ -11,8 +11,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models import Activity, Enrolment, EnrolmentState, Group, Lane, Organisation, Shift
-from services import activities, delivery, matching, quiet_hours, shifts
+from services import activities, delivery, matching, quiet_hours, shifts, watchwords
 from services.matching import Reach
+from services.watchwords import Confirmed
 from services.work import Work
 
 IN_GROUPS = "group_announcement"
@@ -36,25 +37,32 @@ class Preview:
     told_at: datetime | None
     waits: bool
     """Whether the quiet hours make it wait."""
+    takes_word: bool
+    """Whether so many are told that it takes the word of whoever publishes it."""
 
 
 async def preview(work: Work, activity: Activity) -> Preview:
     closes = await _closes_at(work.session, activity)
-    told_at = await quiet_hours.of(work, activity.organisation_id)
+    due_at = await quiet_hours.of(work, activity.organisation_id)
     groups = await work.session.scalars(
         select(Group.title).where(Group.id.in_(await _groups(work.session, activity)))
     )
+    reach = await matching.reach(work, activity.id)
+    told_at = due_at if closes is None or due_at < closes else None
     return Preview(
         about=await activities.describe(work.session, activity, counting=False),
-        reach=await matching.reach(work, activity.id),
+        reach=reach,
         groups=sorted(groups),
-        told_at=told_at if closes is None or told_at < closes else None,
-        waits=told_at > work.now,
+        told_at=told_at,
+        waits=due_at > work.now,
+        takes_word=told_at is not None
+        and watchwords.is_wanted(work, reach.told, work.policy.announcement_watchword_size),
     )
 
 
-async def announce(work: Work, activity: Activity, link: str) -> int:
+async def announce(work: Work, activity: Activity, link: str, word: Confirmed | None = None) -> int:
     """Tells those whom it fits and the groups, after the quiet hours; answers how many people.
+    Raises Refusal where they are so many that it takes the actor's word.
 
     Nobody is told if enrolment ends before they may be. `link` opens the activity in the bot;
     groups need it, since a button would act in the group.
@@ -68,6 +76,7 @@ async def announce(work: Work, activity: Activity, link: str) -> int:
         await quiet_hours.kept(work, await _to_people(work, activity, due_at, closes)),
         await matching.audience(work, activity),
     )
+    watchwords.require(work, told, word, work.policy.announcement_watchword_size)
     await delivery.tell_all(
         work,
         await _to_groups(work, activity, link, due_at, closes),

@@ -70,6 +70,10 @@ class Reach:
     over_limit: int
     """Have had this week's announcements."""
 
+    @property
+    def told(self) -> int:
+        return self.fits - self.unreachable - self.over_limit
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:

@@ -34,6 +34,7 @@ from services import (
 from services.activities import planned
 from services.errors import Gone, Refusal
 from services.shifts import ShiftPlan
+from services.watchwords import Confirmed
 from services.work import Work
 
 WEEK = timedelta(days=7)
@@ -350,14 +351,14 @@ async def ready(work: Work, activity_id: int) -> Activity:
     return activity
 
 
-async def publish(work: Work, activity_id: int, link: str) -> int:
+async def publish(work: Work, activity_id: int, link: str, word: Confirmed | None = None) -> int:
     """Opens a draft to everyone and announces it; answers how many people will be told.
 
     `link` opens the activity in the bot. Raises Gone, NotAllowed or Refusal.
     """
     activity = await ready(work, activity_id)
     await _open(work, activity)
-    return await announcements.announce(work, activity, link)
+    return await announcements.announce(work, activity, link, word)
 
 
 async def call_off(work: Work, activity_id: int, reason: str) -> Activity:

@@ -61,6 +61,9 @@ class Policy(BaseModel):
     watchword_size: int = Field(
         200, ge=0, description="Broadcasts to more people take the word that their sender chose."
     )
+    announcement_watchword_size: int = Field(
+        2000, ge=0, description="Activities announced to more people take that word, too."
+    )
     watchword_wait_hours: int = Field(
         24, ge=0, description="After which such a word counts, so that no thief chooses one."
     )

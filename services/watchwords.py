@@ -42,15 +42,15 @@ class Confirmed:
     person_id: int
 
 
-def is_wanted(work: Work, people: int) -> bool:
-    """Whether a message to so many takes a word."""
-    return people > work.policy.watchword_size
+def is_wanted(work: Work, people: int, many: int | None = None) -> bool:
+    """Whether a message to so many takes a word: `many` or fewer do not, as it is set for it."""
+    return people > (work.policy.watchword_size if many is None else many)
 
 
-def require(work: Work, people: int, given: Confirmed | None) -> None:
+def require(work: Work, people: int, given: Confirmed | None, many: int | None = None) -> None:
     """Raises Refusal("watchword_wanted") where the word is wanted and was not given."""
-    if is_wanted(work, people) and (given is None or given.person_id != work.person.id):
-        raise Refusal("watchword_wanted", size=work.policy.watchword_size)
+    if is_wanted(work, people, many) and (given is None or given.person_id != work.person.id):
+        raise Refusal("watchword_wanted", size=many or work.policy.watchword_size)
 
 
 async def own(work: Work) -> Watchword | None:

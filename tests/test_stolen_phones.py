@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from models import (
+    Activity,
+    ActivityState,
     AuditEntry,
     Broadcast,
     BroadcastState,
@@ -34,7 +36,7 @@ from tests.consoles import desk_of
 from tests.databases import ON_SQLITE
 
 WORD, OTHER = "河堤上的三棵榕树", "another-tree"
-FEW = Policy(watchword_size=1)
+FEW = Policy(watchword_size=1, announcement_watchword_size=1)
 pytestmark = ON_SQLITE
 
 
@@ -100,6 +102,53 @@ async def test_a_message_to_many_takes_a_word_that_leaves_the_chat(city: City) -
     shown = " ".join(message.text or "" for message in wang.messages)
     assert WORD not in shown
     assert "不是这个" not in shown
+
+
+async def planned(city: City, author: Phone) -> int:
+    """A draft that two volunteers would be told of."""
+    activity = await city.making.activity(
+        await city.person(author), state=ActivityState.DRAFT, published_at=None
+    )
+    await city.making.shift(activity)
+    return activity.id
+
+
+async def is_published(city: City, activity_id: int) -> bool:
+    async with city.database.read() as session:
+        found = await session.get_one(Activity, activity_id)
+        return found.state is ActivityState.PUBLISHED
+
+
+async def test_an_activity_that_many_are_told_of_takes_the_word(city: City) -> None:
+    wang, _ = await few(city)
+    chen = await city.volunteer("陈晓明")
+    await chosen(city, wang)
+    key = await planned(city, wang)
+    await press(wang, f"activity.publish:{key}")
+    await wang.sees("收到的人很多")
+    await wang.say("不是这个")
+    await wang.sees("还可以试 4 次")
+    assert not await is_published(city, key)
+    await wang.say(WORD)
+    await wang.sees("已发布")
+    assert await is_published(city, key)
+    await city.settle()
+    await chen.sees("河岸植树")
+
+
+async def test_the_console_takes_the_word_for_an_activity_too(city: City) -> None:
+    wang, _ = await few(city)
+    await city.volunteer("陈晓明")
+    await chosen(city, wang)
+    key = await planned(city, wang)
+    async with desk_of(city, wang) as desk:
+        shown = await desk.open(f"/activities/{key}/preview")
+        assert 'name="word"' in shown.text
+        refused = await desk.send(f"/activities/{key}/publish", {"word": "不是这个"})
+        assert "还可以试 4 次" in refused.words
+        assert not await is_published(city, key)
+        await desk.send(f"/activities/{key}/publish", {"word": WORD})
+    assert await is_published(city, key)
 
 
 async def test_nobody_who_finds_the_phone_chooses_a_word_that_counts(city: City) -> None:

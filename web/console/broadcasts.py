@@ -23,7 +23,7 @@ from services.sheets import Column, Kind
 from services.watchwords import Confirmed
 from services.words import LANGUAGES
 from services.work import Work
-from web.console import asking
+from web.console import asking, fields
 from web.console import audiences as describing
 from web.console.downloads import spreadsheet
 from web.console.framework import Goto, Later, Page, Pages, Visit
@@ -311,7 +311,7 @@ async def _word(visit: Visit, people: int) -> Confirmed | None:
     """What was typed as the sender's word, where so many people take it. Raises Refusal."""
     if not watchwords.is_wanted(visit.work, people):
         return None
-    return await watchwords.prove(visit.work, str(visit.form.get("word", "")))
+    return await fields.watchword(visit)
 
 
 @pages.act("/broadcasts/{broadcast_id}/send", again=ask_to_send)

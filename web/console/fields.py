@@ -4,7 +4,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
+from services import watchwords
 from services.errors import Gone, Refusal
+from services.watchwords import Confirmed
 from web.console.framework import Visit
 
 E = TypeVar("E", bound=StrEnum)
@@ -20,6 +22,11 @@ def words(visit: Visit, name: str) -> str:
 def lines(visit: Visit, name: str) -> str:
     """A text whose line breaks stay."""
     return "\n".join(str(visit.form.get(name, "")).strip().splitlines())
+
+
+async def watchword(visit: Visit) -> Confirmed:
+    """The word for messages to many. Raises Refusal, and Counted for a wrong one."""
+    return await watchwords.prove(visit.work, str(visit.form.get("word", "")))
 
 
 def number(visit: Visit, name: str, least: int, most: int) -> int:

@@ -36,6 +36,7 @@ async def _word(visit: Visit) -> dict[str, Any]:
         "word": known,
         "word_counts": known is not None and known.counts_from <= visit.work.now,
         "word_size": visit.work.policy.watchword_size,
+        "word_activity_size": visit.work.policy.announcement_watchword_size,
         "word_hours": visit.work.policy.watchword_wait_hours,
     }
 

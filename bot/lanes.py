@@ -15,6 +15,9 @@ from bot.limiter import ANSWERS_FIRST
 UNBOUNDED = 1_000_000
 """`bot.flood` decides how many wait; behind the library's own bound emergencies would wait, too."""
 
+BESIDE_EMERGENCIES = 4
+"""Chats that are served at a time while an emergency is: all of them share one processor."""
+
 Go = Callable[[], None]
 
 
@@ -30,10 +33,13 @@ class Waiting:
 class Turns:
     """Who is served next: each chat's first before anybody's second, `most` chats at a time.
 
-    Chats with an emergency have as many places of their own, so no flood of others takes them.
+    Chats with an emergency have as many places of their own, so no flood of others takes them;
+    while one is served, others begin only as long as no more than `beside` are at work.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, beside: int = BESIDE_EMERGENCIES) -> None:
+        self._most = most
+        self._beside = beside
         self._chats: dict[int, Waiting] = {}
         self._lines: dict[bool, deque[int]] = {True: deque(), False: deque()}
         self._free = {True: most, False: most}
@@ -59,7 +65,7 @@ class Turns:
 
     def _serve(self) -> None:
         for urgent, line in self._lines.items():
-            while line and self._free[urgent]:
+            while line and self._free[urgent] > self._kept_free(urgent):
                 chat = self._chats.get(line.popleft())
                 waiting = chat and (chat.urgent if urgent else chat.others)
                 if chat is None or chat.is_served or not waiting:
@@ -67,6 +73,10 @@ class Turns:
                 chat.is_served = True
                 self._free[urgent] -= 1
                 waiting.popleft()()
+
+    def _kept_free(self, urgent: bool) -> int:
+        emergencies = self._most - self._free[True]
+        return max(0, self._most - self._beside) if emergencies and not urgent else 0
 
 
 class ChatLanes(BaseUpdateProcessor):

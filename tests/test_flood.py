@@ -124,12 +124,30 @@ def test_each_chats_first_comes_before_anybodys_second_and_emergencies_before_al
     assert not turns._chats
 
 
+def test_beside_an_emergency_only_few_others_begin_and_all_go_on_afterwards() -> None:
+    turns, served = Turns(4, beside=2), list[int]()
+
+    def join(chat_id: int, *, urgent: bool = False) -> None:
+        turns.join(chat_id, lambda: served.append(chat_id), urgent=urgent)
+
+    join(1)
+    join(2)
+    join(9, urgent=True)
+    join(3)
+    join(4)
+    assert served == [1, 2, 9]
+    turns.leave(1, urgent=False)
+    assert served == [1, 2, 9, 3]  # nobody waits for ever
+    turns.leave(9, urgent=True)
+    assert served == [1, 2, 9, 3, 4]
+
+
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 6), st.booleans(), st.booleans()), max_size=80))
 def test_nobody_is_forgotten_doubled_or_served_beside_themselves(
     steps: list[tuple[int, bool, bool]],
 ) -> None:
-    turns, waiting, serving = Turns(2), Counter[int](), dict[int, bool]()
+    turns, waiting, serving = Turns(2, beside=1), Counter[int](), dict[int, bool]()
 
     def join(chat_id: int, *, urgent: bool) -> None:
         def go() -> None:

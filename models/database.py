@@ -18,6 +18,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from models import one_trip
+
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another process's lock."""
 WRITES = "muster_writes"
@@ -75,6 +77,7 @@ class Database:
         self._after_transaction: list[Callable[[str, float], None]] = []
         self._about: Callable[[], dict[str, Any]] = dict
         if self.is_sqlite:
+            one_trip.use(self.engine.sync_engine)
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 

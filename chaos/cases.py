@@ -6,7 +6,8 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ EARLY, WORKING = (0.1, 1.5), (0.0, 1.5)
 """Seconds after the start, and after the first answer since."""
 ANY_TIME = (0.2, 10.0)
 """Seconds after the start of a role that answers nobody; it takes up its lease after some six."""
-SMALL_DISK = 48
+SMALL_DISK, DISK_OF_A_SERVER = 48, 224
 """MiB, of which a city takes a good part."""
 HELD_FOR = 0.7
 """Seconds that an update is held back, so that later ones overtake it."""
@@ -67,16 +68,13 @@ def skipped(name: str, kind: str, why: str) -> Result:
 
 
 async def _killed(order: Order, place: Place, name: str, *roles: str) -> Result:
-    """Each of these roles as often, beside the others; without any, the one program of all."""
-    struck = roles or ("all",)
-    run = ROLES if roles else struck
-    async with staged(Stage(place, order.folder, order.seed, roles=run)) as stage:
-        await asyncio.gather(*(_strike(stage, role, order.kills) for role in struck))
+    """Each process as often, in its own time."""
+    async with staged(Stage(place, order.folder, order.seed, roles=roles)) as stage:
+        await asyncio.gather(*(_strike(stage, role, order.kills) for role in roles))
         await stage.mended()
-        each = " of each" if len(struck) > 1 else ""
+        each = " of each" if len(roles) > 1 else ""
         result = await stage.result(name, f"{order.kills} kills{each}")
-        if "web" in struck:
-            result.notes.append(f"{stage.load.truth.at_desk} hours were confirmed in the console")
+        result.notes.append(f"{stage.load.truth.at_desk} hours were confirmed in the console")
         return result
 
 
@@ -95,25 +93,13 @@ async def _strike(stage: Stage, role: str, kills: int) -> None:
 @case
 async def killed_on_sqlite(order: Order) -> Result:
     """SIGKILL at random moments, all roles in one process."""
-    return await _killed(order, Sqlite(order.folder), "killed")
+    return await _killed(order, Sqlite(order.folder), "killed", "all")
 
 
 @case
 async def killed_on_postgresql(order: Order) -> Result:
     """The same on PostgreSQL."""
-    return await _killed(order, Postgres(order.folder), "killed")
-
-
-def _declare_role(role: str) -> None:
-    async def killed(order: Order) -> Result:
-        return await _killed(order, Postgres(order.folder), f"{role} killed", role)
-
-    killed.__doc__ = f"SIGKILL of the {role} alone, beside the other roles."
-    CASES[f"{role}-killed"] = killed
-
-
-for _role in ROLES:
-    _declare_role(_role)
+    return await _killed(order, Postgres(order.folder), "killed", "all")
 
 
 @case
@@ -215,21 +201,48 @@ _telegram("closes-after", "closes the connection after accepting", lambda stage:
 @case
 async def disk_full(order: Order) -> Result:
     """A small file system is filled up, three times, and room is made again."""
-    mount = order.folder / "small"
-    mount.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={SMALL_DISK}m", "tmpfs", str(mount)]
-    if os.geteuid() or subprocess.run(["mount", *options], check=False).returncode:
-        return skipped("disk full", "SQLite", "a small file system can't be mounted here")
-    try:
-        async with staged(Stage(Sqlite(mount), order.folder, order.seed)) as stage:
+    return await _disk_full(order, Sqlite, SMALL_DISK)
+
+
+@case
+async def disk_full_on_postgresql(order: Order) -> Result:
+    """The same under a server; one that has given up is started again."""
+    return await _disk_full(order, Postgres, DISK_OF_A_SERVER)
+
+
+async def _disk_full(order: Order, kind: type[Place], megabytes: int) -> Result:
+    with _small_disk(order.folder, megabytes) as mount:
+        if mount is None:
+            return skipped("disk full", kind.kind, "a small file system can't be mounted here")
+        place, revived = kind(mount), 0
+        async with staged(Stage(place, order.folder, order.seed)) as stage:
             for _ in range(3):
                 await asyncio.sleep(stage.chance.uniform(1, 3))
+                await stage.note_in_flight()
                 filler = mount / "filler"
                 _fill(filler)
                 await asyncio.sleep(5)
                 filler.unlink()
+                revived += await place.revive()
+                await stage.database.engine.dispose()  # our own connections may be gone as well
                 await stage.mended()
-            return await stage.result("disk full", f"3 times for 5 s, {SMALL_DISK} MiB")
+            result = await stage.result("disk full", f"3 times for 5 s, {megabytes} MiB")
+        if revived:
+            result.notes.append(f"the server had given up {revived} times and was started again")
+        return result
+
+
+@contextmanager
+def _small_disk(folder: Path, megabytes: int) -> Iterator[Path | None]:
+    """None where none can be mounted."""
+    mount = folder / "small"
+    mount.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(mount)]
+    if os.geteuid() or subprocess.run(["mount", *options], check=False).returncode:
+        yield None
+        return
+    try:
+        yield mount
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=False)
 

@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from chaos.proxy import Proxy
 
+LOG_SIZES = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
+"""So that a server fits on a small disk."""
+
 
 class Sqlite:
     """One file; whoever looks on opens it as well."""
@@ -25,6 +28,10 @@ class Sqlite:
 
     async def stop(self) -> None:
         pass
+
+    async def revive(self) -> bool:
+        """Nothing of it has stopped."""
+        return False
 
 
 class Postgres:
@@ -48,6 +55,9 @@ class Postgres:
         engine = create_async_engine(base.set(database="postgres"), isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:
             await connection.execute(text("CREATE DATABASE muster"))
+            for name, size in LOG_SIZES.items():
+                await connection.execute(text(f"ALTER SYSTEM SET {name} = '{size}'"))
+            await connection.execute(text("SELECT pg_reload_conf()"))
             port = await connection.scalar(text("SELECT current_setting('port')"))
         await engine.dispose()
         self.url = base.set(database="muster").render_as_string(hide_password=False)
@@ -62,14 +72,22 @@ class Postgres:
         """As after a power cut: nobody is told, the log is replayed."""
         await asyncio.to_thread(self._control, "restart", "-m", "immediate", "-w")
 
-    def _control(self, *words: str) -> None:
+    async def revive(self) -> bool:
+        """As a supervisor would; answers whether it had stopped."""
+        if await asyncio.to_thread(self._control, "status") == 0:
+            return False
+        await asyncio.to_thread(self._control, "start", "-w")
+        return True
+
+    def _control(self, *words: str) -> int:
         server = self._server
         command = [str(server.bin_path / "pg_ctl"), "-D", str(self._folder), *words]
         log = ["-l", str(self._folder / "log")]
-        subprocess.run(
-            [*command, *log], user=server.system_user, check=True, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, cwd="/",
+        ended = subprocess.run(
+            [*command, *log], user=server.system_user, check=words[0] != "status",
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
         )  # fmt: skip
+        return ended.returncode
 
     async def stop(self) -> None:
         if self._server is not None:

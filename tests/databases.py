@@ -1,9 +1,9 @@
 """Fresh databases for tests: the sample city is founded once, then copied for each test.
 
-Rules that are asked directly run on both kinds of database. What goes through the whole city, by
-chat or pages, takes turns: the name of a test decides, so that each kind has its half of them. What
-races, delivers, matches, counts or moves data says `ON_BOTH`. MUSTER_TEST_ALL_DATABASES=1 has
-all of them run on both that do not name one.
+Rules that are asked directly run on both kinds of database. What goes through the whole program, by
+chat, pages or commands, takes turns: the name of a test decides, so that each kind has its half of
+them. What races, delivers, matches, counts or moves data says `ON_BOTH`.
+MUSTER_TEST_ALL_DATABASES=1 has all of them run on both that do not name one.
 """
 
 import asyncio
@@ -30,6 +30,8 @@ ON_SQLITE, ON_POSTGRESQL = (
 """For what a browser shows: that does not depend on the kind of database, so tests take turns."""
 ON_BOTH = pytest.mark.on_both
 """For what goes through the whole city, and yet depends on how the database works."""
+WHOLE = frozenset({"city", "killable", "muster"})
+"""Fixtures that are the whole program."""
 ON_ALL = "MUSTER_TEST_ALL_DATABASES"
 SILENT = 2027
 """No volunteers' day speaks up, unless a test wants it to."""
@@ -42,7 +44,7 @@ def is_said(test: pytest.Item) -> bool:
 
 
 def kinds_for(test: pytest.Item, fixtures: Collection[str]) -> tuple[str, ...]:
-    both = "city" not in fixtures or test.get_closest_marker(ON_BOTH.name) is not None
+    both = WHOLE.isdisjoint(fixtures) or test.get_closest_marker(ON_BOTH.name) is not None
     if both or os.environ.get(ON_ALL):
         return KINDS
     return (KINDS[zlib.crc32(test.nodeid.encode()) % len(KINDS)],)

@@ -11,10 +11,7 @@ from services import tokens
 from services.errors import NotAllowed
 from services.policy import Policy
 from tests.city import City
-from tests.databases import ON_BOTH
 from tests.programs import ALL, BUT_PERSONAL, client, token_of
-
-pytestmark = ON_BOTH
 
 PLAN: dict[str, Any] = {
     "title": "河岸植树",

@@ -22,11 +22,9 @@ from services.policy import Policy
 from tests.certified import rows, served, words_of
 from tests.city import City
 from tests.consoles import desk_of
-from tests.databases import ON_BOTH, ON_POSTGRESQL, ON_SQLITE
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.making import Making
 from tests.recognised import Staff
-
-pytestmark = ON_BOTH
 
 
 @pytest.fixture

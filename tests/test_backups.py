@@ -21,10 +21,12 @@ from models import database as engine
 from models.console import LoginWay
 from services import ledger
 from tests.commands import Muster
-from tests.databases import ON_POSTGRESQL, ON_SQLITE
+from tests.databases import ON_BOTH, ON_POSTGRESQL, ON_SQLITE
 from tests.making import Making
 from tests.test_cli import rows, serve, with_keys
 from tests.times import ManualClock
+
+pytestmark = ON_BOTH
 
 
 def path_with_postgres() -> str:

@@ -9,10 +9,7 @@ from models import Delivery, DeliveryState, Message
 from services import boards, callouts
 from services.boards import BOARD, EDITED_EVERY
 from tests.city import City
-from tests.databases import ON_BOTH
 from tests.emergencies import Emergency
-
-pytestmark = ON_BOTH
 
 
 @pytest.fixture

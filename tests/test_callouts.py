@@ -7,10 +7,7 @@ import pytest
 from models import CalloutState, ResponseState, RoleKind
 from services import mobilising
 from tests.city import City
-from tests.databases import ON_BOTH
 from tests.emergencies import FAR, RALLY, Emergency
-
-pytestmark = ON_BOTH
 
 
 @pytest.fixture

@@ -20,10 +20,7 @@ from services import delivery, enrolment
 from services.answer_links import first_name
 from services.delivery import Post
 from tests.city import City
-from tests.databases import ON_BOTH
 from tests.endpoint import Endpoint, MailServer
-
-pytestmark = ON_BOTH
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from services.work import Work
 from tests.attending import propose
 from tests.city import TOKEN, USERNAME
 from tests.commands import Muster
-from tests.databases import Databases
+from tests.databases import ON_BOTH, Databases
 from tests.making import Making
 from tests.times import ManualClock
 
@@ -60,6 +60,7 @@ async def empty(empty_url: str) -> AsyncIterator[Database]:
 # Founding
 
 
+@ON_BOTH
 async def test_a_city_is_founded_and_claimed_once(
     muster: Muster, empty: Database, clock: ManualClock
 ) -> None:
@@ -199,6 +200,7 @@ def other_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[
     other.drop(url)
 
 
+@ON_BOTH
 async def test_a_city_moves_to_the_other_kind_of_database(
     founded: Muster, database: Database, other_url: str, clock: ManualClock
 ) -> None:

@@ -10,10 +10,8 @@ from models import AuditEntry, RoleKind
 from tests.browser import PHONE, barriers
 from tests.city import City
 from tests.consoles import Answered, Desk, desk_of, screen_of
-from tests.databases import ON_BOTH, ON_POSTGRESQL
+from tests.databases import ON_POSTGRESQL
 from tests.programs import client, receiver
-
-pytestmark = ON_BOTH
 
 
 def secret_in(answered: Answered) -> str:

@@ -7,10 +7,7 @@ from sqlalchemy import select
 from models import AuditEntry, Response, RoleKind, Word
 from playground import Phone
 from tests.city import City
-from tests.databases import ON_BOTH
 from tests.emergencies import Emergency
-
-pytestmark = ON_BOTH
 
 
 @pytest.fixture

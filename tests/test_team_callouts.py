@@ -7,11 +7,8 @@ from models import Callout, DrillTask, Emergency, Need, Person, Response, RoleKi
 from services import callouts, crews, declaring, drills, measures
 from services.errors import Gone, NotAllowed, Refusal
 from tests.city import City, Phone
-from tests.databases import ON_BOTH
 from tests.emergencies import RALLY, Tongue, word_in
 from tests.test_teams import NAME, Team
-
-pytestmark = ON_BOTH
 
 SAYS = Tongue("zh_Hans")
 

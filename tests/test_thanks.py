@@ -20,12 +20,10 @@ from services.greetings import KIND
 from services.policy import Policy
 from tests.certified import served
 from tests.city import City
-from tests.databases import ON_BOTH, ON_POSTGRESQL, ON_SQLITE
+from tests.databases import ON_POSTGRESQL, ON_SQLITE
 from tests.making import Making
 from tests.pictures import photo
 from tests.recognised import Staff
-
-pytestmark = ON_BOTH
 
 
 @pytest.fixture

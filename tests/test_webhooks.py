@@ -28,10 +28,7 @@ from services.events import Kind
 from services.webhooks import WAITS, wait_after
 from tests.attending import propose
 from tests.city import City
-from tests.databases import ON_BOTH
 from tests.programs import Receiver, receiver
-
-pytestmark = ON_BOTH
 
 EVERYTHING = [kind.value for kind in events.SUBSCRIBABLE]
 

@@ -36,6 +36,8 @@ SMALL_DISK, DISK_OF_A_SERVER = 48, 224
 """MiB, of which a city takes a good part."""
 HELD_FOR = 0.7
 """Seconds that an update is held back, so that later ones overtake it."""
+FULL_FOR = 5.0
+"""Seconds until there is room again."""
 BAD_FOR, HANGS_FOR = 6.0, 8.0
 """Seconds of Telegram's fault, and that a call then takes: longer than anyone waits for it."""
 LATE = 86_400
@@ -218,15 +220,14 @@ async def _disk_full(order: Order, kind: type[Place], megabytes: int) -> Result:
         async with staged(Stage(place, order.folder, order.seed)) as stage:
             for _ in range(3):
                 await asyncio.sleep(stage.chance.uniform(1, 3))
-                await stage.note_in_flight()
                 filler = mount / "filler"
                 _fill(filler)
-                await asyncio.sleep(5)
+                await stage.note_in_flight_for(FULL_FOR)
                 filler.unlink()
                 revived += await place.revive()
                 await stage.database.engine.dispose()  # our own connections may be gone as well
                 await stage.mended()
-            result = await stage.result("disk full", f"3 times for 5 s, {megabytes} MiB")
+            result = await stage.result("disk full", f"3 times for {FULL_FOR:g} s, {megabytes} MiB")
         if revived:
             result.notes.append(f"the server had given up {revived} times and was started again")
         return result

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import shutil
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -377,16 +376,14 @@ async def restored(order: Order) -> Result:
     async with staged(Stage(place, order.folder, order.seed)) as stage:
         await asyncio.sleep(6)
         before = deepcopy(stage.load.truth)
-        code, said = await finish(("backup", str(order.folder / "copies")), order.folder,
-                                  stage.variables)  # fmt: skip
-        if code:
-            raise RuntimeError(said)
+        await _finished(stage, "backup", str(order.folder / "copies"))
         certified = await _certify(stage)
         await asyncio.sleep(6)
         await stage.load.stop()
         since = stage.load.truth.accepted - before.accepted
         await stage.take_down()
-        _put_back(place, next((order.folder / "copies").glob("*.db")))
+        copy = next((order.folder / "copies").glob("*.db"))
+        await _finished(stage, "restore", str(copy), "--replace")
         found = await checks.look(stage.database, stage.load.truth, stage.ear)
         async with stage.database.read() as session:
             stage.bound += await checks.unsent(session) + found.doubles
@@ -399,16 +396,15 @@ async def restored(order: Order) -> Result:
         result = await stage.result("restored from the last backup", "6 s after the backup")
         result.notes += [
             f"of {since} answers accepted since the backup {len(found.lost)} are gone",
-            f"a certificate issued since then ({certified}) is gone, and its number was given"
-            " again" if again == certified else "certificate numbers differ",
+            f"a certificate issued since then ({certified}) is gone; the next one is {again}",
         ]  # fmt: skip
         return result
 
 
-def _put_back(place: Sqlite, copy: Path) -> None:
-    for leftover in place.file.parent.glob(f"{place.file.name}*"):
-        leftover.unlink()
-    shutil.copyfile(copy, place.file)
+async def _finished(stage: Stage, *words: str) -> None:
+    code, said = await finish(words, stage.folder, stage.variables)
+    if code:
+        raise RuntimeError(said)
 
 
 async def _certify(stage: Stage) -> str:

@@ -127,3 +127,5 @@ class CertificateCount(Base):
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
     year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     last: Mapped[int]
+    left_out: Mapped[int] = mapped_column(default=0)
+    """Of those, how many no certificate here bears: a backup does not know who has them."""

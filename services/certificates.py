@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased, defer
 
@@ -212,7 +223,8 @@ async def _next(work: Work, organisation_id: int, count: int = 1) -> int:
     """The last of the body's next `count` numbers of this year.
 
     One statement, which makes whoever else draws one wait for the end of this transaction, and
-    which a transaction that fails takes back: numbers have neither gaps nor doubles.
+    which a transaction that fails takes back: numbers have neither gaps nor doubles, but for
+    what `leave_out` has left out.
     """
     dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
     first = dialect.insert(CertificateCount).values(
@@ -223,6 +235,26 @@ async def _next(work: Work, organisation_id: int, count: int = 1) -> int:
         set_={"last": CertificateCount.last + count},
     ).returning(CertificateCount.last)
     return int((await work.session.execute(drawn)).scalar_one())
+
+
+async def leave_out(work: Work, count: int) -> None:
+    """No body gives its next `count` numbers of this year: others may bear them."""
+    dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
+    bodies = select(
+        Organisation.id, literal(work.today.year), literal(count), literal(count)
+    ).where(true())
+    first = dialect.insert(CertificateCount).from_select(
+        ["organisation_id", "year", "last", "left_out"], bodies
+    )
+    await work.session.execute(
+        first.on_conflict_do_update(
+            index_elements=[CertificateCount.organisation_id, CertificateCount.year],
+            set_={
+                "last": CertificateCount.last + count,
+                "left_out": CertificateCount.left_out + count,
+            },
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)

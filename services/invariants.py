@@ -307,7 +307,9 @@ def entries_of_the_same_person(_: Work) -> Rows:
 
 @invariant()
 def numbers_without_a_gap(_: Work) -> Rows:
-    """The numbers of a body's certificates of a year run from 1 to the last one given."""
+    """The numbers of a body's certificates of a year run from 1 to the last one given, but for
+    those that a restored backup has left out.
+    """
     given = (
         select(
             Certificate.organisation_id,
@@ -329,8 +331,9 @@ def numbers_without_a_gap(_: Work) -> Rows:
         )
         .where(
             or_(
-                func.coalesce(given.c.count, 0) != CertificateCount.last,
-                func.coalesce(given.c.last, 0) != CertificateCount.last,
+                func.coalesce(given.c.count, 0) + CertificateCount.left_out
+                != CertificateCount.last,
+                func.coalesce(given.c.last, 0) > CertificateCount.last,
             )
         )
     )

@@ -3,7 +3,8 @@
 Nobody knows what was sent between the backup and the end of the database that it replaces. Calls to
 an emergency go out once more, marked as possible duplicates, unless they are too old to be true.
 Everything else that had been due for a while is held until an operator decides; broadcasts that
-were under way are paused, so that a coordinator does.
+were under way are paused, so that a coordinator does. Certificates that were issued since are not
+known any more; their numbers are given to nobody else.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from models import (
     DeliveryState,
     Lane,
 )
-from services import delivery
+from services import certificates, delivery
 from services.outbox import Why
 from services.work import Work
 
@@ -27,6 +28,8 @@ FRESH = timedelta(minutes=10)
 """What has been due for no longer goes out, marked."""
 CALLS_FRESH = timedelta(hours=2)
 """The same for the emergency lane: by then a call-out is no longer what the backup says."""
+NUMBERS_LEFT_OUT = 1000
+"""Of each body; more certificates than one issues between two backups."""
 UNSENT = Delivery.state.in_((DeliveryState.QUEUED, DeliveryState.SENDING))
 HELD = and_(Delivery.state == DeliveryState.HELD, Delivery.reason == Why.RESTORED.value)
 
@@ -63,6 +66,7 @@ async def settle(work: Work, fresh: timedelta = FRESH, calls: timedelta = CALLS_
     await work.session.execute(
         update(ConsoleSession).where(ConsoleSession.ended_at.is_(None)).values(ended_at=work.now)
     )
+    await certificates.leave_out(work, NUMBERS_LEFT_OUT)
     return Settled(again, held, paused)
 
 

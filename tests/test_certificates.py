@@ -25,7 +25,7 @@ from models import (
     RoleKind,
     ServiceField,
 )
-from services import certificates, hours, ledger, organisations
+from services import certificates, hours, invariants, ledger, organisations, restoring
 from services.certificates import Request
 from services.errors import Gone, NotAllowed, Refusal
 from services.verifying import Verdict
@@ -225,6 +225,21 @@ async def test_numbers_have_neither_gaps_nor_doubles_when_many_ask_at_once(
     async with making.database.read() as session:
         counts = await session.execute(select(CertificateCount.year, CertificateCount.last))
         assert sorted((row[0], row[1]) for row in counts) == [(2026, 6), (2027, 1)]
+
+
+async def test_a_restored_backup_gives_no_number_that_may_be_out_already(planted: Planted) -> None:
+    """Neither to a body that had given some, nor to one whose first came after the backup."""
+    making = planted.making
+    await issued(making, planted.chen)
+    async with making.database.write() as session:
+        await restoring.settle(making.work(session))
+    lin = await making.volunteer("林志明")
+    zhang = await making.volunteer("张小榄", organisation="zs-xiaolan")
+    found = [(await issued(making, person, RECORD)).number for person in (lin, zhang)]
+    assert found == ["ZS-SHIQI-2026-001002", "ZS-XIAOLAN-2026-001001"]
+    async with making.database.read() as session:
+        broken = await session.execute(invariants.numbers_without_a_gap(making.work(session)))
+        assert broken.all() == []
 
 
 async def test_of_two_who_renew_at_once_one_does(planted: Planted) -> None:

@@ -385,8 +385,9 @@ async def restored(order: Order) -> Result:
         copy = next((order.folder / "copies").glob("*.db"))
         await _finished(stage, "restore", str(copy), "--replace")
         found = await checks.look(stage.database, stage.load.truth, stage.ear)
+        await checks.went_back(stage.database, stage.ear)
         async with stage.database.read() as session:
-            stage.bound += await checks.unsent(session) + found.doubles
+            stage.bound += await checks.unsent(session)
         stage.load.go_back_to(before)
         stage.bring_up()
         stage.load.start()

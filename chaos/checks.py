@@ -47,6 +47,8 @@ class Ear:
     def __init__(self, telegram: Playground) -> None:
         self.first: dict[tuple[int, int], str] = {}
         self.sent: Counter[tuple[int, str]] = Counter()
+        self.unknown: Counter[tuple[int, str]] = Counter()
+        """What had come that the database knew nothing of once it went back in time."""
         telegram.world.subscribe(self._hear)
 
     def _hear(self, change: str, chat: Any, about: Any) -> None:
@@ -65,6 +67,8 @@ class Outcome:
     unanswered: int = 0
     lost: list[str] = field(default_factory=list)
     doubles: int = 0
+    from_before: int = 0
+    """Of those, how many had come before the database went back in time."""
     quota_broken: int = 0
     ledger_faults: int = 0
     emergencies: int = 0
@@ -158,19 +162,8 @@ async def _over_quota(session: Any) -> int:
 
 
 async def _deliveries(session: Any, ear: Ear, outcome: Outcome) -> None:
-    rows = await session.execute(
-        select(
-            Delivery.id, Delivery.lane, Delivery.chat_id, Delivery.state,
-            Delivery.telegram_message_id,
-        ).where(
-            Delivery.edits_id.is_(None),
-            Delivery.channel == TELEGRAM,
-            Delivery.chat_id.is_not(None),
-            Delivery.lane != int(Lane.INTERACTIVE),
-        )
-    )  # fmt: skip
     told: Counter[tuple[int, str]] = Counter()
-    for row in rows:
+    for row in await _to_phones(session):
         words = ear.first.get((row.chat_id, row.telegram_message_id or 0))
         arrived = row.state is DeliveryState.SENT and words is not None
         if words is not None:
@@ -181,7 +174,34 @@ async def _deliveries(session: Any, ear: Ear, outcome: Outcome) -> None:
                 outcome.missing.append(f"delivery {row.id} is {row.state.value}")
         elif not arrived and row.state is not DeliveryState.REVOKED:
             outcome.undelivered += 1
-    outcome.doubles = sum(max(0, ear.sent[key] - count) for key, count in told.items())
+    spare = {key: max(0, ear.sent[key] - count) for key, count in told.items()}
+    outcome.doubles = sum(spare.values())
+    outcome.from_before = sum(min(count, ear.unknown[key]) for key, count in spare.items())
+
+
+async def went_back(database: Database, ear: Ear) -> None:
+    """The database is as it was some time ago: what phones have got since is unknown to it."""
+    async with database.read() as session:
+        known = Counter(
+            (row.chat_id, ear.first.get((row.chat_id, row.telegram_message_id or 0)))
+            for row in await _to_phones(session)
+        )
+    ear.unknown = ear.sent - Counter({key: known[key] for key in ear.sent})
+
+
+async def _to_phones(session: Any) -> Any:
+    """Deliveries of messages of their own, but for what answers a press."""
+    return await session.execute(
+        select(
+            Delivery.id, Delivery.lane, Delivery.chat_id, Delivery.state,
+            Delivery.telegram_message_id,
+        ).where(
+            Delivery.edits_id.is_(None),
+            Delivery.channel == TELEGRAM,
+            Delivery.chat_id.is_not(None),
+            Delivery.lane != int(Lane.INTERACTIVE),
+        )
+    )  # fmt: skip
 
 
 async def in_flight(database: Database) -> set[tuple[int, int]]:

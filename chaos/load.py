@@ -5,6 +5,7 @@ not, and is held against nobody.
 """
 
 import asyncio
+import itertools
 import random
 import re
 import time
@@ -91,6 +92,7 @@ class Load:
         self._chance = random.Random(seed)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._numbers = itertools.count(1)
         self._to_tick = list(cast.to_tick)
         self._to_confirm, self._at_desk = cast.to_confirm[::2], cast.to_confirm[1::2]
 
@@ -322,13 +324,11 @@ class Load:
     async def _post(self) -> None:
         """What another program of the same city posts meanwhile: messages to everyone."""
         database = Database(self.url)
-        number = 0
         try:
             while not self._stopping:
                 await asyncio.sleep(POSTED_EVERY)
-                number += 1
                 try:
-                    await self._post_some(database, number)
+                    await self._post_some(database, next(self._numbers))
                 except Exception:  # the database is what goes wrong
                     continue
         finally:

@@ -194,11 +194,9 @@ class Stage:
             await self._drained()
         outcome = await checks.look(self.database, self.load.truth, self.ear)
         outcome.doctor = await checks.doctor(self.folder, self.variables)
+        bound = self.bound + len(self.in_flight) + outcome.from_before
         exits = sum(keeper.ended_by_itself for keeper in self.keepers.values())
-        result = Result(
-            case, self.place.kind, what, outcome, self.bound + len(self.in_flight), exits,
-            self.back, self.stuck,
-        )  # fmt: skip
+        result = Result(case, self.place.kind, what, outcome, bound, exits, self.back, self.stuck)
         result.notes += self._last_words()
         return result
 

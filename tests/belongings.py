@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -105,6 +106,7 @@ from services import (
 )
 from services.audiences import Audience
 from services.enclosures import Voice
+from services.organisations import Described
 from services.project_money import Bought
 from tests.attending import place
 from tests.caring import described
@@ -229,9 +231,13 @@ async def _organising(city: City, victim: Person) -> dict[str, int]:
     """A request that waits, a plan that was submitted, a photo of an activity."""
     home, now = victim.organisation_id, city.clock()
     async with city.database.write() as session:
+        school = Described(
+            names={"zh_Hans": f"{SECRET}学校"}, place={}, latitude=None, longitude=None,
+            approves_registrations=False, asks_id_number=False,
+        )  # fmt: skip
         request = OrganisationRequest(
             change=TreeChange.FOUND, state=RequestState.OPEN, below_id=home, asked_by_id=victim.id,
-            said={"kind": "school", "names": {"zh_Hans": f"{SECRET}学校"}}, asked_at=now,
+            said={"kind": "school", **asdict(school)}, asked_at=now,
             words="", reason="",
         )  # fmt: skip
         plan = Plan(

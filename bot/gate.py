@@ -77,6 +77,10 @@ class Gate:
         known = self._inside.get(update.update_id)
         return self._judged_urgent(update.to_dict()) if known is None else known[1]
 
+    def came_first(self, raw: RawUpdate) -> bool:
+        """Whether it was let in as an emergency."""
+        return self._inside[raw["update_id"]][1]
+
     def left(self, update_id: int) -> None:
         """It has been handled, or never was to be."""
         known = self._inside.pop(update_id, None)

@@ -31,6 +31,7 @@ from bot.sanity import RawUpdate
 from handlers.dispatch import Clock
 from models import Database
 from models.database import is_outage
+from models.turns import WRITES_FIRST
 from services import accounts, outbox
 from services.accounts import Left, Taker
 
@@ -99,16 +100,25 @@ class Intake:
     async def take(self, updates: Sequence[RawUpdate]) -> None:
         """Stores raw updates and queues the new ones; when it returns they can't be lost.
 
-        What the gate does not let in is forgotten.
+        What the gate does not let in is forgotten. Emergencies are on their way before the others
+        are stored.
         """
         let_in = self.gate.let_in(updates)
+        urgent = [raw for raw in let_in if self.gate.came_first(raw)]
+        for portion in (urgent, [raw for raw in let_in if raw not in urgent]):
+            if portion:
+                await self._take_in(portion, urgent=portion is urgent)
+        self.newest = max(self.newest, *(raw["update_id"] for raw in updates))
+        self.moved.set()
+
+    async def _take_in(self, let_in: Sequence[RawUpdate], *, urgent: bool) -> None:
+        WRITES_FIRST.set(urgent)
         opened = {raw["update_id"] for raw in let_in} - self._open
         self._open |= opened
         fresh: set[int] = set()
         waits: set[int] = set()
         try:
-            if let_in:
-                fresh, waits = await self._store(let_in)
+            fresh, waits = await self._store(let_in)
         finally:
             self._open -= opened - fresh
             for raw in let_in:
@@ -119,8 +129,6 @@ class Intake:
                 if raw["update_id"] in fresh:
                     self.on_receipt(raw)
                     await self._line_up(raw, waits)
-        self.newest = max(self.newest, *(raw["update_id"] for raw in updates))
-        self.moved.set()
 
     async def _store(self, updates: Sequence[RawUpdate]) -> tuple[set[int], set[int]]:
         """Answers the ids of those that are new, and the chats that wait for another process."""

@@ -11,6 +11,7 @@ from telegram import Update
 from telegram.ext import BaseUpdateProcessor
 
 from bot.limiter import ANSWERS_FIRST
+from models.turns import WRITES_FIRST
 
 UNBOUNDED = 1_000_000
 """`bot.flood` decides how many wait; behind the library's own bound emergencies would wait, too."""
@@ -100,6 +101,7 @@ class ChatLanes(BaseUpdateProcessor):
                 coroutine.close()
             raise
         ANSWERS_FIRST.set(urgent)
+        WRITES_FIRST.set(urgent)
         try:
             await coroutine
         finally:

@@ -25,6 +25,7 @@ from bot.papers import Fetch, Papers
 from handlers.dispatch import Clock
 from models import FIRST_BOT, Database, DeliveryState, Lane
 from models.database import is_outage
+from models.turns import WRITES_FIRST
 from services import delivery, outbox
 from services.outbox import Due, Receipt, Why
 from services.words import Words
@@ -149,6 +150,7 @@ class Sender:
 
     async def run(self) -> None:
         """Sends until `stop`; then what is in flight is awaited and recorded."""
+        WRITES_FIRST.set(True)  # emergencies are claimed with all else
         try:
             await self._recover()
             while not self._stopping:

@@ -1,11 +1,10 @@
 """The one way to the database: a session that reads, or a session that writes in one transaction.
 
-SQLite has one writer at a time. A writing transaction takes its turn at a lock of this process and
+SQLite has one writer at a time. A writing transaction takes its turn (`models.turns`) and
 begins with BEGIN IMMEDIATE, so that it never fails half way because another one was faster. On
 PostgreSQL two may wait for each other's rows; it gives one of them up, which is then done again.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -19,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from models import one_trip
+from models.turns import Turn
 
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another process's lock."""
@@ -72,7 +72,7 @@ class Database:
         self._writing_engine = self.engine.execution_options(**{WRITES: True})
         self._readers = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writers = async_sessionmaker(self._writing_engine, expire_on_commit=False)
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
         self._after_commit: list[Committed] = []
         self._after_transaction: list[Callable[[str, float], None]] = []
         self._about: Callable[[], dict[str, Any]] = dict

@@ -104,10 +104,12 @@ class Intake:
         are stored.
         """
         let_in = self.gate.let_in(updates)
-        urgent = [raw for raw in let_in if self.gate.came_first(raw)]
-        for portion in (urgent, [raw for raw in let_in if raw not in urgent]):
+        portions: dict[bool, list[RawUpdate]] = {True: [], False: []}
+        for raw in let_in:
+            portions[self.gate.came_first(raw)].append(raw)
+        for urgent, portion in portions.items():
             if portion:
-                await self._take_in(portion, urgent=portion is urgent)
+                await self._take_in(portion, urgent=urgent)
         self.newest = max(self.newest, *(raw["update_id"] for raw in updates))
         self.moved.set()
 

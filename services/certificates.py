@@ -46,6 +46,8 @@ from services.words import LANGUAGES
 from services.work import Work
 
 KIND = "certificate"
+COUNTED = (CertificateCount.organisation_id, CertificateCount.year)
+"""By what numbers are counted."""
 LISTED = 8
 DIGITS = 6
 LONGEST_REMARKS = 200
@@ -226,35 +228,30 @@ async def _next(work: Work, organisation_id: int, count: int = 1) -> int:
     which a transaction that fails takes back: numbers have neither gaps nor doubles, but for
     what `leave_out` has left out.
     """
-    dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
-    first = dialect.insert(CertificateCount).values(
-        organisation_id=organisation_id, year=work.today.year, last=count
-    )
+    first = _insert(work).values(organisation_id=organisation_id, year=work.today.year, last=count)
     drawn = first.on_conflict_do_update(
-        index_elements=[CertificateCount.organisation_id, CertificateCount.year],
-        set_={"last": CertificateCount.last + count},
+        index_elements=COUNTED, set_={"last": CertificateCount.last + count}
     ).returning(CertificateCount.last)
     return int((await work.session.execute(drawn)).scalar_one())
 
 
 async def leave_out(work: Work, count: int) -> None:
     """No body gives its next `count` numbers of this year: others may bear them."""
-    dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
     bodies = select(
         Organisation.id, literal(work.today.year), literal(count), literal(count)
     ).where(true())
-    first = dialect.insert(CertificateCount).from_select(
-        ["organisation_id", "year", "last", "left_out"], bodies
-    )
-    await work.session.execute(
-        first.on_conflict_do_update(
-            index_elements=[CertificateCount.organisation_id, CertificateCount.year],
-            set_={
-                "last": CertificateCount.last + count,
-                "left_out": CertificateCount.left_out + count,
-            },
-        )
-    )
+    first = _insert(work).from_select(["organisation_id", "year", "last", "left_out"], bodies)
+    more = {
+        "last": CertificateCount.last + count,
+        "left_out": CertificateCount.left_out + count,
+    }
+    await work.session.execute(first.on_conflict_do_update(index_elements=COUNTED, set_=more))
+
+
+def _insert(work: Work) -> Any:
+    """Of a count, which there may be already."""
+    dialect = postgresql if work.session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(CertificateCount)
 
 
 @dataclass(frozen=True, slots=True)

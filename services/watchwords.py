@@ -50,7 +50,7 @@ def is_wanted(work: Work, people: int, many: int | None = None) -> bool:
 def require(work: Work, people: int, given: Confirmed | None, many: int | None = None) -> None:
     """Raises Refusal("watchword_wanted") where the word is wanted and was not given."""
     if is_wanted(work, people, many) and (given is None or given.person_id != work.person.id):
-        raise Refusal("watchword_wanted", size=many or work.policy.watchword_size)
+        raise Refusal("watchword_wanted", size=work.policy.watchword_size if many is None else many)
 
 
 async def own(work: Work) -> Watchword | None:

@@ -16,7 +16,9 @@ from models import (
     Broadcast,
     BroadcastState,
     ConsoleSession,
+    Delivery,
     Feed,
+    Lane,
     Person,
     Role,
     RoleKind,
@@ -146,7 +148,12 @@ async def test_the_console_takes_the_word_for_an_activity_too(city: City) -> Non
         assert 'name="word"' in shown.text
         refused = await desk.send(f"/activities/{key}/publish", {"word": "不是这个"})
         assert "还可以试 4 次" in refused.words
+        refused = await desk.send(f"/activities/{key}/publish")
+        assert "发给超过 1 人的消息要输入你设的群发口令" in refused.words
         assert not await is_published(city, key)
+        async with city.database.read() as session:
+            told = select(Delivery.id).where(Delivery.lane == int(Lane.BROADCAST))
+            assert (await session.scalars(told)).all() == []
         await desk.send(f"/activities/{key}/publish", {"word": WORD})
     assert await is_published(city, key)
 

@@ -135,10 +135,8 @@ def phones(visit: Visit, about: dict[str, Any]) -> dict[str, Any]:
 
 @pages.act("/activities/{activity_id}/publish", again=preview)
 async def publish(visit: Visit, activity_id: int) -> Goto:
-    """Where many are told only with their coordinator's word."""
-    activity = await planning.ready(visit.work, activity_id)
-    asked = (await announcements.preview(visit.work, activity)).takes_word
-    word = await fields.watchword(visit) if asked else None
+    """With its coordinator's word where the page asked for it; the service says whether it must."""
+    word = await fields.watchword(visit) if "word" in visit.form else None
     told = await planning.publish(visit.work, activity_id, link_to(visit, activity_id), word)
     return Goto(f"/activities/{activity_id}", done="published", number=told)
 
